@@ -1,0 +1,209 @@
+"""The embedded renderer: a Quarto book of a written dialect (`dialect.md`) to a website and a PDF.
+
+It knows notebooks, pandoc and typst, and nothing of what the book is about.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typst
+
+from epistemics.book import chapter as chapters_of
+from epistemics.book import document as documents_of
+from epistemics.book import pandoc, pdf, references, site
+from epistemics.book import project as projects
+from epistemics.book.assemble import Output, assemble
+from epistemics.book.chapter import Chapter
+from epistemics.book.document import Document
+from epistemics.book.execute import execute
+from epistemics.book.pandoc import Node
+from epistemics.book.problems import BookError, Problem
+from epistemics.book.project import Project
+
+__all__ = ["BookError", "Problem", "Rendered", "check", "render"]
+
+CACHE = Path(".workspace/book-cache")
+Outputs = Mapping[Path, Sequence[Sequence[Output]]]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a render made: the first page, the PDF, every page, and which chapters were executed for it."""
+
+    index: Path
+    pdf: Path
+    pages: tuple[Path, ...]
+    executed: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Book:
+    """The chapters in one output format, numbered and with every reference resolved."""
+
+    documents: list[Document]
+    files: dict[Path, bytes]
+
+
+def check(project: Path) -> list[Problem]:
+    """Everything that is wrong with the book in folder `project` and can be seen without executing it."""
+    problems: list[Problem] = []
+    try:
+        configuration, chapters = _read(project, problems)
+    except BookError as error:
+        return error.problems
+    _both_formats(configuration, chapters, None, problems)
+    return BookError(problems).problems
+
+
+def render(
+    project: Path,
+    output: Path,
+    *,
+    chapter_key: Callable[[Path, list[str]], str],
+    environment: Mapping[str, str],
+    report: Callable[[str], None],
+    workers: int,
+) -> Rendered:
+    """Execute the book in folder `project` and write its website and PDF to `output`.
+
+    `chapter_key(path, cells)` names all that a chapter's outputs depend on besides the code of its cells;
+    `environment` is added to the kernels'. Raises BookError with every problem that was found; `output` is then as
+    it was before.
+    """
+    problems: list[Problem] = []
+    with _timed("read and checked", report):
+        configuration, chapters = _read(project, problems)
+        _both_formats(configuration, chapters, None, problems)
+    if problems:
+        raise BookError(problems)
+    with _timed("executed", report):
+        executed = execute(
+            project, chapters, cache_folder=project / CACHE, chapter_key=chapter_key, environment=environment,
+            report=report, workers=workers,
+        )  # fmt: skip
+    outputs = {path: result.outputs for path, result in executed.items()}
+    with _timed("converted", report):
+        pages, print_ = _both_formats(configuration, chapters, outputs, problems)
+        if problems:
+            raise BookError(problems)
+        _write_citations(configuration, pages)
+        reference_list = _write_citations(configuration, print_)
+    with site.replacing(output) as folder:
+        with _timed("pages written", report):
+            site.write_files(folder, project, _files(configuration, pages), pages.files)
+            written = site.write_pages(folder, configuration, pages.documents)
+        with _timed("PDF typeset", report):
+            (folder / configuration.pdf).write_bytes(_typeset(configuration, print_, reference_list))
+        with _timed("search indexed", report):
+            site.index(folder)
+    return Rendered(
+        index=output / "index.html",
+        pdf=output / configuration.pdf,
+        pages=tuple(output / path for path in written),
+        executed=tuple(path for path, result in executed.items() if not result.cached),
+    )
+
+
+@contextmanager
+def _timed(what: str, report: Callable[[str], None]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    report(f"{what} in {time.perf_counter() - start:.1f} s")
+
+
+def _read(root: Path, problems: list[Problem]) -> tuple[Project, list[Chapter]]:
+    configuration = projects.read(root, problems)
+    return configuration, [chapters_of.read(root, entry, problems) for entry in configuration.entries]
+
+
+def _both_formats(
+    project: Project, chapters: Sequence[Chapter], outputs: Outputs | None, problems: list[Problem]
+) -> tuple[Book, Book]:
+    keys: set[str] = set()
+    for path in project.bibliography:
+        try:
+            keys |= pandoc.bibliography_keys(project.root / path)
+        except RuntimeError as error:
+            problems.append(Problem(path, None, str(error)))
+    pages, print_ = (
+        _book(project, chapters, output_format, outputs, keys, problems)
+        for output_format in ("html", "typst")
+    )
+    return pages, print_
+
+
+def _book(
+    project: Project, chapters: Sequence[Chapter], output_format: str, outputs: Outputs | None, keys: set[str],
+    problems: list[Problem],
+) -> Book:  # fmt: skip
+    """The book in one format; without `outputs`, figures and tables of cells are placeholders."""
+    files: dict[Path, bytes] = {}
+    texts: list[str] = []
+    for chapter in chapters:
+        shown = None if outputs is None else outputs[chapter.path]
+        assembled = assemble(chapter, project, output_format, shown, problems)
+        files.update(assembled.files)
+        texts.append(assembled.text)
+    with ThreadPoolExecutor() as pool:
+        documents = list(
+            pool.map(
+                lambda pair: documents_of.read(*pair, output_format, project.root, files.keys(), problems),
+                zip(chapters, texts, strict=True),
+            )
+        )
+    targets = references.number(documents, problems)
+    published = project.resources | {image for document in documents for image in document.images}
+    published |= {project.pdf}
+    resolver = references.Resolver(
+        documents, targets, keys, project.root, published, project.site_url, problems
+    )
+    for document in documents:
+        resolver.resolve(document)
+    if output_format == "html" and not any("refs" in document.identifiers() for document in documents):
+        cited = (
+            node for document in documents for node in pandoc.elements(document.blocks) if node["t"] == "Cite"
+        )
+        if next(cited, None) is not None:
+            problems.append(
+                Problem(projects.CONFIGURATION, None, "citations, but no chapter with `::: {#refs}` in it")
+            )
+    return Book(documents, files)
+
+
+def _write_citations(project: Project, book: Book) -> list[Node]:
+    """Write out the citations of all chapters as one document, so that the reference list is the book's.
+
+    Returns the list itself if there is no chapter with a place for it.
+    """
+    blocks = [pandoc.div(document.blocks, f"chapter-{n}") for n, document in enumerate(book.documents)]
+    bibliography = [project.root / path for path in project.bibliography]
+    cited = pandoc.cite(blocks, bibliography, project.root / project.csl if project.csl else None)
+    for document, block in zip(book.documents, cited, strict=False):
+        document.blocks = block["c"][1]
+    return cited[len(book.documents) :]
+
+
+def _files(project: Project, book: Book) -> list[Path]:
+    images = {image for document in book.documents for image in document.images}
+    return sorted(images | project.resources)
+
+
+def _typeset(project: Project, book: Book, reference_list: list[Node]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="book-") as name:
+        folder = Path(name)
+        (folder / "main.typ").write_text(
+            pdf.source(project, book.documents, reference_list), encoding="utf-8"
+        )
+        (folder / "book.typ").write_bytes((site.LOOK / "book.typ").read_bytes())
+        site.write_files(folder, project.root, _files(project, book), book.files)
+        try:
+            return pdf.compile(project, folder)
+        except typst.TypstError as error:
+            raise BookError([Problem(Path("main.typ"), None, f"typst: {error.diagnostic}")]) from error

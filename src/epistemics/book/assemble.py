@@ -1,0 +1,181 @@
+"""A chapter and what its cells gave, as one Markdown text for pandoc."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from epistemics.book.chapter import Cell, Chapter, Code, resolve_shortcodes
+from epistemics.book.problems import Problem
+from epistemics.book.project import Project
+
+Output = Mapping[str, Any]
+TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+IMAGES = {"image/svg+xml": "svg", "image/png": "png"}
+SHOWN = ("text/markdown", *IMAGES, "text/latex", "text/plain")
+"""The media types that both formats can show, best first."""
+
+
+@dataclass
+class Assembled:
+    """Markdown for pandoc, and the images it shows (path relative to the project → content)."""
+
+    text: str = ""
+    files: dict[Path, bytes] = field(default_factory=dict)
+
+
+def assemble(
+    chapter: Chapter, project: Project, output_format: str, outputs: Sequence[Sequence[Output]] | None,
+    problems: list[Problem],
+) -> Assembled:  # fmt: skip
+    """The chapter's Markdown for one format; `outputs` holds the outputs of each cell.
+
+    Without `outputs` the labelled cells get an empty figure or table in their place, so that references can be
+    checked before anything is executed.
+    """
+    writer = _Writer(chapter, project, output_format, problems)
+    parts: list[str] = []
+    cells = iter(range(len(chapter.cells)))
+    for segment in chapter.segments:
+        if isinstance(segment, Cell):
+            number = next(cells)
+            shown = writer.placeholder(segment, number) if outputs is None else outputs[number]
+            parts.extend(["", *writer.cell(segment, number, shown), ""])
+        elif isinstance(segment, Code):
+            parts.append(segment.text)
+        else:
+            parts.append(
+                resolve_shortcodes(segment.text, segment.line, chapter.path, project.variables, problems)
+            )
+    return Assembled("\n".join(parts), writer.files)
+
+
+class _Writer:
+    def __init__(
+        self, chapter: Chapter, project: Project, output_format: str, problems: list[Problem]
+    ) -> None:
+        self.chapter = chapter
+        self.project = project
+        self.output_format = output_format
+        self.problems = problems
+        self.files: dict[Path, bytes] = {}
+
+    def placeholder(self, cell: Cell, number: int) -> list[Output]:
+        """An output such as the label promises."""
+        if cell.label.startswith("fig-"):
+            return [{"output_type": "display_data", "data": {"image/svg+xml": "<svg/>"}}]
+        if cell.label.startswith("tbl-"):
+            return [{"output_type": "display_data", "data": {"text/markdown": "| a |\n|---|\n| b |"}}]
+        return []
+
+    def cell(self, cell: Cell, number: int, outputs: Sequence[Output]) -> Iterator[str]:
+        options = self.chapter.options(cell, self.project.values, self.output_format)
+        if not options["include"] or options["output"] is False:
+            if cell.label.startswith(("fig-", "tbl-")):
+                self._problem(cell, f"{cell.label}: a labelled cell whose output is not shown")
+            outputs = []
+        as_is = options["output"] == "asis"
+        code = cell.code if options["include"] and options["echo"] else ""
+        blocks = list(self._outputs(cell, number, outputs, options, as_is))
+        if code or (blocks and not as_is):
+            yield f"::: {{.cell fold={_quoted(str(options['code-fold']).lower())} summary={_quoted(options['code-summary'])}}}"
+            if code:
+                yield from _fenced(code, ".python .cell-code")
+            if blocks and not as_is:
+                yield from ("::: {.cell-output}", *blocks, ":::")
+            yield ":::"
+        if as_is:
+            yield from ("", *blocks)
+
+    def _outputs(
+        self, cell: Cell, number: int, outputs: Sequence[Output], options: Mapping[str, Any], as_is: bool
+    ) -> Iterator[str]:
+        images = tables = 0
+        for output in outputs:
+            if output["output_type"] == "stream":
+                text = TERMINAL_COLOUR.sub("", output["text"])
+                if output["name"] == "stderr":
+                    if options["warning"] and text.strip():
+                        yield from _fenced(text.rstrip(), ".stderr")
+                elif as_is:
+                    yield from (text, "")
+                elif text.strip():
+                    yield from _fenced(text.rstrip(), ".stdout")
+                continue
+            data = output["data"]
+            kind = next((kind for kind in SHOWN if kind in data), None)
+            if kind is None or (kind == "text/plain" and "text/html" in data):
+                self._problem(cell, f"output as {', '.join(data)}: give one of {', '.join(SHOWN[:-1])}")
+            elif kind in IMAGES:
+                images += 1
+                yield from self._image(cell, number, images, kind, data[kind])
+            elif kind in ("text/markdown", "text/latex"):
+                tables += 1
+                yield from self._markdown(cell, data[kind])
+            elif as_is:
+                yield from (data[kind], "")
+            else:
+                yield from _fenced(TERMINAL_COLOUR.sub("", data[kind]), ".result")
+        if cell.label.startswith("fig-") and images != 1 and (outputs or options["output"] is not False):
+            self._problem(cell, f"{cell.label}: the cell gives {images or 'no'} figures, not one")
+        if cell.label.startswith("tbl-") and tables != 1 and (outputs or options["output"] is not False):
+            self._problem(
+                cell, f"{cell.label}: the cell gives {tables or 'no'} text/markdown tables, not one"
+            )
+
+    def _image(self, cell: Cell, number: int, count: int, kind: str, content: str) -> Iterator[str]:
+        name = cell.label if cell.label.startswith("fig-") else f"cell-{number + 1}-{count}"
+        folder = Path(f"{self.chapter.path.stem}_files")
+        path = folder / f"{name}.{IMAGES[kind]}"
+        self.files[self.chapter.path.parent / path] = (
+            content.encode("utf-8") if kind == "image/svg+xml" else base64.b64decode(content)
+        )
+        alt = self._option(cell, "fig-alt")
+        if not alt:
+            self._problem(cell, "the cell shows a figure and has no `fig-alt`")
+        image = f"![]({path.as_posix()}){{fig-alt={_quoted(alt or ' ')}}}"
+        caption = self._option(cell, "fig-cap")
+        if caption:
+            identifier = f"#{cell.label} " if cell.label.startswith("fig-") else ""
+            yield from (f"::: {{{identifier}.figure}}", image, "", caption, ":::", "")
+        else:
+            yield from (image, "")
+
+    def _markdown(self, cell: Cell, text: str) -> Iterator[str]:
+        if cell.label.startswith("tbl-"):
+            yield from (
+                f"::: {{#{cell.label} .table}}",
+                text.strip("\n"),
+                "",
+                self._option(cell, "tbl-cap"),
+                ":::",
+                "",
+            )
+        else:
+            yield from (text.strip("\n"), "")
+
+    def _option(self, cell: Cell, name: str) -> str:
+        """An option's text on one line, its variables resolved."""
+        text = " ".join(str(cell.options.values.get(name, "")).split())
+        return resolve_shortcodes(
+            text, cell.option_line(name), self.chapter.path, self.project.variables, self.problems
+        )
+
+    def _problem(self, cell: Cell, message: str) -> None:
+        line = cell.option_line("label") if cell.label else cell.line
+        self.problems.append(Problem(self.chapter.path, line, message))
+
+
+def _quoted(text: str) -> str:
+    """`text` as the value of a pandoc attribute."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _fenced(text: str, classes: str) -> Iterator[str]:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield from (f"{fence} {{{classes}}}", text, fence, "")

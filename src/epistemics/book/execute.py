@@ -1,0 +1,163 @@
+"""Running the cells: each chapter in a kernel of its own, once, or not at all if the cache has its outputs."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.cache.main import CacheBundleIn
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from epistemics.book.assemble import TERMINAL_COLOUR, Output
+from epistemics.book.chapter import Chapter
+from epistemics.book.problems import BookError, Problem
+
+FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+Outputs = list[list[Output]]
+
+
+@dataclass(frozen=True)
+class Executed:
+    """The outputs of a chapter's cells, and whether they came from the cache."""
+
+    outputs: Outputs
+    cached: bool
+
+
+class ThisInterpreter(KernelSpecManager):
+    """Kernels of the Python that runs the renderer, whatever is installed elsewhere as `python3`."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=command, display_name="Python 3", language="python")
+
+
+def execute(
+    root: Path,
+    chapters: Sequence[Chapter],
+    *,
+    cache_folder: Path,
+    chapter_key: Callable[[Path, list[str]], str],
+    environment: Mapping[str, str],
+    report: Callable[[str], None],
+    workers: int,
+) -> dict[Path, Executed]:
+    """The outputs of every chapter, by its path.
+
+    A chapter is taken from the cache if the code of its cells and what `chapter_key` says of it are unchanged;
+    the others execute at the same time, as many as there are `workers`. Raises BookError with every failed cell.
+    """
+    cache = get_cache(cache_folder)
+    executed: dict[Path, Executed] = {}
+    missing: list[tuple[Chapter, nbformat.NotebookNode]] = []
+    for chapter in chapters:
+        if not chapter.cells:
+            executed[chapter.path] = Executed([], cached=True)
+            continue
+        notebook = _notebook(chapter, chapter_key(chapter.path, [cell.code for cell in chapter.cells]))
+        try:
+            _, filled = cache.merge_match_into_notebook(notebook)
+        except KeyError:
+            missing.append((chapter, notebook))
+        else:
+            executed[chapter.path] = Executed(_outputs(filled), cached=True)
+            report(f"{chapter.path.as_posix()}: unchanged, outputs from the cache")
+    problems: list[Problem] = []
+
+    def run(chapter: Chapter, notebook: nbformat.NotebookNode) -> tuple[list[Problem], float]:
+        start = time.perf_counter()
+        found = _run(root, chapter, notebook, environment)
+        return found, time.perf_counter() - start
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        running = [(chapter, notebook, pool.submit(run, chapter, notebook)) for chapter, notebook in missing]
+        for chapter, notebook, future in running:
+            found, seconds = future.result()
+            problems.extend(found)
+            if not found:
+                bundle = CacheBundleIn(notebook, uri=str(root / chapter.path))
+                cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+                executed[chapter.path] = Executed(_outputs(notebook), cached=False)
+                report(f"{chapter.path.as_posix()}: {len(chapter.cells)} cells executed in {seconds:.1f} s")
+    if problems:
+        raise BookError(problems)
+    return executed
+
+
+def _notebook(chapter: Chapter, key: str) -> nbformat.NotebookNode:
+    # The cache hashes the source and the metadata of cells: what else the outputs depend on goes there.
+    metadata = {"chapter": chapter.path.as_posix(), "key": key, "python": sys.version}
+    cells = [
+        nbformat.v4.new_code_cell(cell.code, metadata=metadata, id=f"cell-{number}")
+        for number, cell in enumerate(chapter.cells, 1)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def _outputs(notebook: nbformat.NotebookNode) -> Outputs:
+    return [list(cell.outputs) for cell in notebook.cells]
+
+
+def _run(
+    root: Path, chapter: Chapter, notebook: nbformat.NotebookNode, environment: Mapping[str, str]
+) -> list[Problem]:
+    """Execute `notebook` in place; the problems are empty if every cell succeeded."""
+    with tempfile.TemporaryDirectory(prefix="kernel-") as own:
+        # No start-up files and no shared history: a chapter sees its own code and the environment only.
+        variables = {**os.environ, **environment, "IPYTHONDIR": own}
+        manager = AsyncKernelManager(
+            kernel_name="python3",
+            kernel_spec_manager=ThisInterpreter(),
+            transport="ipc",
+            connection_file=f"{own}/kernel.json",
+        )
+        folder = (root / chapter.path).parent
+        client = NotebookClient(
+            notebook,
+            km=manager,
+            record_timing=False,
+            timeout=None,
+            resources={"metadata": {"path": str(folder)}},
+        )
+        try:
+            client.execute(env=variables)
+        except CellExecutionError:
+            return list(_failures(chapter, notebook))
+        except DeadKernelError:
+            started = [cell for cell in notebook.cells if cell.get("execution_count") is not None]
+            cell = chapter.cells[min(len(started), len(chapter.cells) - 1)]
+            return [Problem(chapter.path, cell.line, "the kernel died while it executed this cell")]
+    return []
+
+
+def _failures(chapter: Chapter, notebook: nbformat.NotebookNode) -> Iterator[Problem]:
+    """The failing cell, its traceback in the chapter's own lines."""
+    for number, (cell, done) in enumerate(zip(chapter.cells, notebook.cells, strict=True), 1):
+        for output in done.outputs:
+            if output.output_type != "error":
+                continue
+            text = TERMINAL_COLOUR.sub("", "\n".join(output.traceback))
+            frames = [(int(match[1]), int(match[2])) for match in FRAME.finditer(text)]
+            line = next(
+                (cell.code_line + offset - 1 for where, offset in frames if where == number), cell.line
+            )
+
+            def in_chapter(match: re.Match[str]) -> str:
+                where = chapter.cells[int(match[1]) - 1]
+                return f"{chapter.path.as_posix()}, line {where.code_line + int(match[2]) - 1}"
+
+            traceback = FRAME.sub(in_chapter, text)
+            yield Problem(chapter.path, line, f"{output.ename}: {output.evalue}\n{traceback}")

@@ -1,0 +1,174 @@
+"""Pandoc's program and its document tree (JSON), with the little that is needed to change one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pypandoc
+
+Node = dict[str, Any]
+"""An element of pandoc's tree: `{"t": type, "c": contents}`."""
+
+Visitor = Callable[[Node], "list[Node] | None"]
+
+READER = "markdown"
+ATTRIBUTES_AT = {
+    "Code": 0, "CodeBlock": 0, "Div": 0, "Figure": 0, "Header": 1, "Image": 0, "Link": 0, "Span": 0, "Table": 0,
+}  # fmt: skip
+
+
+def run(arguments: list[str], text: str) -> str:
+    """What the bundled pandoc prints. Raises RuntimeError with pandoc's message if it fails."""
+    program = Path(pypandoc.__file__).parent / "files" / "pandoc"
+    done = subprocess.run([str(program), *arguments], input=text.encode(), capture_output=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"pandoc {' '.join(arguments)}: {done.stderr.decode().strip()}")
+    return done.stdout.decode()
+
+
+def parse(markdown: str) -> list[Node]:
+    """The blocks of a Markdown text, in the same reading as Quarto's."""
+    blocks: list[Node] = json.loads(run(["--from", READER, "--to", "json"], markdown))["blocks"]
+    return blocks
+
+
+def convert(blocks: list[Node], arguments: list[str]) -> str:
+    """What pandoc makes of `blocks` with these arguments."""
+    return run(["--from", "json", *arguments], document(blocks))
+
+
+def document(blocks: list[Node]) -> str:
+    return json.dumps({"pandoc-api-version": [1, 23, 1], "meta": {}, "blocks": blocks})
+
+
+def cite(blocks: list[Node], bibliography: list[Path], csl: Path | None) -> list[Node]:
+    """`blocks` with citations written out and the reference list in the div `#refs`."""
+    arguments = ["--to", "json", "--citeproc", "--metadata", "link-citations=true"]
+    arguments += [f"--bibliography={path}" for path in bibliography]
+    arguments += [f"--csl={csl}"] if csl else []
+    cited: list[Node] = json.loads(convert(blocks, arguments))["blocks"]
+    return cited
+
+
+def bibliography_keys(path: Path) -> set[str]:
+    """The keys of a bibliography file. Raises RuntimeError if pandoc can't read it."""
+    reader = {".json": "csljson", ".yaml": "markdown"}.get(path.suffix, "biblatex")
+    entries = json.loads(run(["--from", reader, "--to", "csljson"], path.read_text(encoding="utf-8")))
+    return {str(entry["id"]) for entry in entries}
+
+
+def walk(tree: Any, visit: Visitor) -> Any:
+    """A copy of `tree` in which each element that `visit` answers with a list is replaced by that list.
+
+    Elements come before what they contain; a replacement is not walked again.
+    """
+    if isinstance(tree, list):
+        result: list[Any] = []
+        for item in tree:
+            replacement = visit(item) if isinstance(item, dict) and "t" in item else None
+            if replacement is None:
+                result.append(walk(item, visit))
+            else:
+                result.extend(replacement)
+        return result
+    if isinstance(tree, dict):
+        return {key: walk(value, visit) for key, value in tree.items()}
+    return tree
+
+
+def elements(tree: Any) -> Iterator[Node]:
+    """Every element in `tree`, each before what it contains."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from elements(item)
+    elif isinstance(tree, dict):
+        if "t" in tree:
+            yield tree
+        for value in tree.values():
+            yield from elements(value)
+
+
+class Attributes:
+    """The identifier, classes and key–value attributes of an element; changes go into the element."""
+
+    def __init__(self, node: Node) -> None:
+        self._triple = node["c"][ATTRIBUTES_AT[node["t"]]]
+
+    @property
+    def identifier(self) -> str:
+        return str(self._triple[0])
+
+    @identifier.setter
+    def identifier(self, value: str) -> None:
+        self._triple[0] = value
+
+    @property
+    def classes(self) -> list[str]:
+        classes: list[str] = self._triple[1]
+        return classes
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {key: value for key, value in self._triple[2]}
+
+    def set(self, key: str, value: str) -> None:
+        self._triple[2][:] = [pair for pair in self._triple[2] if pair[0] != key] + [[key, value]]
+
+    def remove(self, *keys: str) -> None:
+        self._triple[2][:] = [pair for pair in self._triple[2] if pair[0] not in keys]
+
+
+def has_attributes(node: Node) -> bool:
+    return node["t"] in ATTRIBUTES_AT
+
+
+def text_of(tree: Any) -> str:
+    """The plain text of inlines or blocks, footnotes left out."""
+    if isinstance(tree, list):
+        return "".join(text_of(item) for item in tree)
+    if not isinstance(tree, dict) or "t" not in tree:
+        return ""
+    kind, contents = tree["t"], tree.get("c")
+    if kind == "Str":
+        return str(contents)
+    if kind in ("Space", "SoftBreak", "LineBreak"):
+        return " "
+    if kind in ("Code", "Math"):
+        return str(contents[1])
+    if kind == "Quoted":
+        left, right = "‘’" if contents[0]["t"] == "SingleQuote" else "“”"
+        return f"{left}{text_of(contents[1])}{right}"
+    if kind in ("Note", "RawInline", "RawBlock"):
+        return ""
+    return text_of(contents)
+
+
+def string(text: str) -> Node:
+    return {"t": "Str", "c": text}
+
+
+def plain(inlines: list[Node]) -> Node:
+    return {"t": "Plain", "c": inlines}
+
+
+def div(blocks: list[Node], identifier: str = "", classes: list[str] | None = None, **values: str) -> Node:
+    return {
+        "t": "Div",
+        "c": [[identifier, classes or [], [[key, value] for key, value in values.items()]], blocks],
+    }
+
+
+def link(inlines: list[Node], target: str, *classes: str) -> Node:
+    return {"t": "Link", "c": [["", list(classes), []], inlines, [target, ""]]}
+
+
+def raw_block(output_format: str, text: str) -> Node:
+    return {"t": "RawBlock", "c": [output_format, text]}
+
+
+def raw_inline(output_format: str, text: str) -> Node:
+    return {"t": "RawInline", "c": [output_format, text]}

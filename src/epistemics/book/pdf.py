@@ -1,0 +1,172 @@
+"""From the numbered chapters to one Typst document and its PDF.
+
+The look is in `site/book.typ`, which defines what is called here: `book`, `appendices`, `part`, `callout`,
+`provenance` and `horizontalrule`. Headings number themselves; figures, tables and equations get the numbers that
+the pages show.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import typst
+
+from epistemics.book import pandoc
+from epistemics.book.document import Document
+from epistemics.book.html import callout_parts
+from epistemics.book.pandoc import Attributes, Node
+from epistemics.book.project import Project
+from epistemics.book.references import typst_identifier
+
+WRITER = ["--to", "typst-citations-smart", "--syntax-highlighting=idiomatic", "--wrap=none"]
+
+
+def source(project: Project, documents: Sequence[Document], reference_list: list[Node]) -> str:
+    """The whole book in Typst; a reference list that no chapter shows becomes the last chapter."""
+    blocks: list[Node] = []
+    part, appendix = None, False
+    for document in documents:
+        if document.empty:
+            continue
+        entry = document.chapter.entry
+        if entry.part and entry.part != part:
+            blocks.append(_raw(f"#part[{_escaped(entry.part)}]"))
+        if entry.appendix and not appendix:
+            blocks.append(_raw("#show: appendices"))
+        part, appendix = entry.part, entry.appendix
+        blocks.extend(chapter(document))
+    if reference_list:
+        blocks.append({"t": "Header", "c": [1, ["", ["unnumbered"], []], [pandoc.string("References")]]})
+        blocks.extend(reference_list)
+    arguments = {
+        "title": project.title, "subtitle": project.subtitle, "author": project.author, "date": project.long_date,
+        "description": project.description,
+    }  # fmt: skip
+    given = ", ".join(f"{name}: {_string(value)}" for name, value in arguments.items())
+    return f'#import "book.typ": *\n#show: book.with({given})\n\n{pandoc.convert(blocks, WRITER)}'
+
+
+def compile(project: Project, folder: Path) -> bytes:
+    """The PDF of `main.typ` in `folder`. Raises typst.TypstError.
+
+    Only Typst's own fonts and the project's are used, and the book's date, so that every machine makes one PDF.
+    """
+    try:
+        date = datetime.datetime.fromisoformat(project.date).replace(tzinfo=datetime.UTC)
+    except ValueError:
+        date = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+    fonts = [str(project.root / path) for path in project.font_paths]
+    return typst.compile(
+        str(folder / "main.typ"), root=str(folder), font_paths=fonts, ignore_system_fonts=True, timestamp=date
+    )
+
+
+def chapter(document: Document) -> list[Node]:
+    """The blocks of a chapter, its title first, as Typst wants them."""
+
+    def visit(node: Node) -> list[Node] | None:
+        return _visit(node, document, visit)
+
+    classes = ["unnumbered"] if document.unnumbered else []
+    title = {"t": "Header", "c": [1, [document.identifier, classes, []], document.title]}
+    blocks: list[Node] = pandoc.walk([title, *document.blocks], visit)
+    return blocks
+
+
+def _visit(node: Node, document: Document, visit: pandoc.Visitor) -> list[Node] | None:
+    kind = node["t"]
+    if kind == "Header":
+        level, _, inlines = node["c"]
+        attributes = Attributes(node)
+        name = typst_identifier(document, attributes.identifier)
+        return [{"t": "Header", "c": [level, [name, attributes.classes, []], pandoc.walk(inlines, visit)]}]
+    if kind == "Figure":
+        return _figure(node, document, visit)
+    if kind == "Table":
+        return [_bare_table(node, visit)]
+    if kind == "CodeBlock" and "cell-code" in Attributes(node).classes:
+        return [{"t": "CodeBlock", "c": [["", ["python"], []], node["c"][1]]}]
+    if kind == "Div":
+        attributes = Attributes(node)
+        if "equation" in attributes.classes:
+            return _equation(node)
+        if "callout" in attributes.classes:
+            return _callout(node, visit)
+        if "cell" in attributes.classes or "cell-output" in attributes.classes:
+            return list(pandoc.walk(node["c"][1], visit))
+        if "provenance" in attributes.classes:
+            return [_raw("#provenance["), *pandoc.walk(node["c"][1], visit), _raw("]")]
+    if kind in ("Div", "Span") and Attributes(node).identifier and not _shared(Attributes(node).identifier):
+        name = typst_identifier(document, Attributes(node).identifier)
+        return [{"t": kind, "c": [[name, *node["c"][0][1:]], pandoc.walk(node["c"][1], visit)]}]
+    return None
+
+
+def _shared(identifier: str) -> bool:
+    """Whether an identifier belongs to the one reference list of the book."""
+    return identifier == "refs" or identifier.startswith("ref-")
+
+
+def _raw(text: str) -> Node:
+    return pandoc.raw_block("typst", text)
+
+
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _escaped(text: str) -> str:
+    return f"#{_string(text)}"
+
+
+def _inline(before: str, inlines: list[Node], after: str) -> Node:
+    return pandoc.plain([pandoc.raw_inline("typst", before), *inlines, pandoc.raw_inline("typst", after)])
+
+
+def _figure(node: Node, document: Document, visit: pandoc.Visitor) -> list[Node]:
+    attributes, caption, blocks = Attributes(node), node["c"][1][1], node["c"][2]
+    is_table = "table" in attributes.classes
+    kind, word = ("table", "Table") if is_table else ("image", "Figure")
+    number = attributes.values.get("number", "")
+    numbering = f"(..) => {_string(number)}" if number else "none"
+    supplement = word if number else "none"
+    label = f" <{attributes.identifier}>" if number else ""
+    inlines = pandoc.walk(caption[0]["c"], visit) if caption else []
+    start = f"#figure(kind: {kind}, supplement: [{supplement}], numbering: {numbering}, caption: "
+    opening = _inline(start + "[", inlines, "])[") if caption else _inline(start + "none)[", [], "")
+    return [opening, *pandoc.walk(blocks, visit), _raw(f"]{label}")]
+
+
+def _bare_table(node: Node, visit: pandoc.Visitor) -> Node:
+    """A table without the figure that pandoc's Typst writer puts around it."""
+    (identifier, classes, values), *rest = node["c"]
+    return {
+        "t": "Table",
+        "c": [[identifier, [*classes, "typst:no-figure"], values], *pandoc.walk(rest, visit)],
+    }
+
+
+def _equation(node: Node) -> list[Node]:
+    attributes = Attributes(node)
+    numbering = f"(..) => {_string('(' + attributes.values.get('number', '') + ')')}"
+    formula = node["c"][1][0]["c"]
+    return [
+        _inline(
+            f"#math.equation(block: true, numbering: {numbering}, [", formula, f"]) <{attributes.identifier}>"
+        )
+    ]
+
+
+def _callout(node: Node, visit: pandoc.Visitor) -> list[Node]:
+    kind = next(name for name in Attributes(node).classes if name.startswith("callout-")).removeprefix(
+        "callout-"
+    )
+    title, content = callout_parts(node)
+    start = f"#callout(kind: {_string(kind)}, title: "
+    opening = (
+        _inline(start + "[", pandoc.walk(title, visit), "])[") if title else _inline(start + "none)[", [], "")
+    )
+    return [opening, *pandoc.walk(content, visit), _raw("]")]

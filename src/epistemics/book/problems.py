@@ -1,0 +1,28 @@
+"""What is wrong with a book, and where: every stage collects problems, so that one render names them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault: the file relative to the project, its line (from 1) if known, and what would be right."""
+
+    file: Path
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file.as_posix() if self.line is None else f"{self.file.as_posix()}:{self.line}"
+        return f"{place}: {self.message}"
+
+
+class BookError(Exception):
+    """The book can't be rendered; `problems` holds every reason that was found, in reading order."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        unique = dict.fromkeys(problems)
+        self.problems = sorted(unique, key=lambda problem: (problem.file.as_posix(), problem.line or 0))
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,106 @@
+"""The output folder: pages, PDF, images, resources and the search index, put in place only when all of it is made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from epistemics.book import html
+from epistemics.book.document import Document
+from epistemics.book.project import Project
+
+LOOK = Path(str(resources.files("epistemics.book"))) / "site"
+ASSETS = ("style.css", "page.js")
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `output` when the block ends well, and is removed when it does not."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{output.name}.new-", dir=output.parent))
+    try:
+        yield new
+        new.chmod(0o755)
+        old = Path(tempfile.mkdtemp(prefix=f".{output.name}.old-", dir=output.parent))
+        if output.exists():
+            os.rename(output, old / output.name)
+        os.rename(new, output)
+        shutil.rmtree(old)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def write_files(folder: Path, root: Path, paths: Sequence[Path], generated: Mapping[Path, bytes]) -> None:
+    """Put the generated images and copies of the project's own files at the same paths in `folder`."""
+    for path in paths:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path in generated:
+            target.write_bytes(generated[path])
+        elif (root / path).is_file():
+            shutil.copyfile(root / path, target)
+
+
+def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -> list[Path]:
+    """Write every chapter's page; returns their paths in `folder`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(LOOK), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    template = environment.get_template("page.html")
+    book = {
+        "title": project.title, "subtitle": project.subtitle, "author": project.author, "date": project.long_date,
+        "description": project.description, "pdf": project.pdf.as_posix(),
+    }  # fmt: skip
+    pages: list[Path] = []
+    with_list = next((document for document in documents if "refs" in document.identifiers()), None)
+    for position, document in enumerate(documents):
+        path = document.chapter.entry.page
+        before = documents[position - 1] if position > 0 else None
+        after = documents[position + 1] if position + 1 < len(documents) else None
+        page = {
+            "title": document.name, "number": document.number, "unnumbered": document.unnumbered,
+            "href": path.as_posix(), "body": Markup(html.body(document, with_list)),
+            "toc": html.contents(document, project.toc_depth),
+            "previous": _entry(document, before), "next": _entry(document, after),
+            "root": "../" * (len(path.parts) - 1), "description": document.chapter.description,
+        }  # fmt: skip
+        chapters = [
+            {**_link(document, other), "current": other is document, "part": other.chapter.entry.part,
+             "appendix": other.chapter.entry.appendix}
+            for other in documents
+        ]  # fmt: skip
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(template.render(book=book, chapters=chapters, page=page), encoding="utf-8")
+        pages.append(path)
+    (folder / "site").mkdir()
+    for name in ASSETS:
+        shutil.copyfile(LOOK / name, folder / "site" / name)
+    return pages
+
+
+def _link(document: Document, other: Document) -> dict[str, Any]:
+    return {"title": other.name, "number": other.number, "href": html.page_url(document, other)}
+
+
+def _entry(document: Document, other: Document | None) -> dict[str, Any] | None:
+    return _link(document, other) if other is not None else None
+
+
+def index(folder: Path) -> None:
+    """Write the search index. Raises RuntimeError with pagefind's message if it fails."""
+    command = [sys.executable, "-m", "pagefind", "--site", str(folder), "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"pagefind: {done.stdout}{done.stderr}".strip())
