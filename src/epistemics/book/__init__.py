@@ -74,8 +74,8 @@ def render(
     """Execute the book in folder `project` and write its website and PDF to `output`.
 
     `chapter_key(path, cells)` names all that a chapter's outputs depend on besides the code of its cells;
-    `environment` is added to the kernels'. Raises BookError with every problem that was found; `output` is then as
-    it was before.
+    `environment` is added to the kernels'. Raises BookError with every problem that was found; `output` is
+    then as it was before.
     """
     problems: list[Problem] = []
     with _timed("read and checked", report):
@@ -140,9 +140,13 @@ def _both_formats(
 
 
 def _book(
-    project: Project, chapters: Sequence[Chapter], output_format: str, outputs: Outputs | None, keys: set[str],
+    project: Project,
+    chapters: Sequence[Chapter],
+    output_format: str,
+    outputs: Outputs | None,
+    keys: set[str],
     problems: list[Problem],
-) -> Book:  # fmt: skip
+) -> Book:
     """The book in one format; without `outputs`, figures and tables of cells are placeholders."""
     files: dict[Path, bytes] = {}
     texts: list[str] = []
@@ -151,13 +155,12 @@ def _book(
         assembled = assemble(chapter, project, output_format, shown, problems)
         files.update(assembled.files)
         texts.append(assembled.text)
+
+    def read(chapter: Chapter, text: str) -> Document:
+        return documents_of.read(chapter, text, output_format, project.root, files.keys(), problems)
+
     with ThreadPoolExecutor() as pool:
-        documents = list(
-            pool.map(
-                lambda pair: documents_of.read(*pair, output_format, project.root, files.keys(), problems),
-                zip(chapters, texts, strict=True),
-            )
-        )
+        documents = list(pool.map(read, chapters, texts))
     targets = references.number(documents, problems)
     published = project.resources | {image for document in documents for image in document.images}
     published |= {project.pdf}

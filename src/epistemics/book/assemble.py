@@ -34,8 +34,8 @@ def assemble(
 ) -> Assembled:  # fmt: skip
     """The chapter's Markdown for one format; `outputs` holds the outputs of each cell.
 
-    Without `outputs` the labelled cells get an empty figure or table in their place, so that references can be
-    checked before anything is executed.
+    Without `outputs` the labelled cells get an empty figure or table in their place, so that references can
+    be checked before anything is executed.
     """
     writer = _Writer(chapter, project, output_format, problems)
     parts: list[str] = []
@@ -82,7 +82,8 @@ class _Writer:
         code = cell.code if options["include"] and options["echo"] else ""
         blocks = list(self._outputs(cell, number, outputs, options, as_is))
         if code or (blocks and not as_is):
-            yield f"::: {{.cell fold={_quoted(str(options['code-fold']).lower())} summary={_quoted(options['code-summary'])}}}"
+            fold, summary = str(options["code-fold"]).lower(), str(options["code-summary"])
+            yield f"::: {{.cell fold={_quoted(fold)} summary={_quoted(summary)}}}"
             if code:
                 yield from _fenced(code, ".python .cell-code")
             if blocks and not as_is:

@@ -22,6 +22,14 @@ SHORTCODE = re.compile(r"\{\{<\s*(.*?)\s*>\}\}", re.DOTALL)
 CODE_SPAN_OR_SHORTCODE = re.compile(
     rf"(?P<code>(?<![`\\])(`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)\2(?!`))|{SHORTCODE.pattern}", re.DOTALL
 )
+DEFAULTS = {
+    "echo": True,
+    "warning": True,
+    "include": True,
+    "output": True,
+    "code-fold": False,
+    "code-summary": "Code",
+}
 LABEL = re.compile(r"(?:fig|tbl)-[A-Za-z0-9][\w-]*$|(?!fig-|tbl-)[A-Za-z][\w-]*$")
 ELSEWHERE_IN_QUARTO = (
     "lst-",
@@ -82,7 +90,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter's source. `searchable` are its lines with code blanked, for finding where something is said."""
+    """A chapter's source; `searchable` are its lines with code blanked, to find where something is said."""
 
     entry: Entry
     front: Located
@@ -109,14 +117,21 @@ class Chapter:
         """The lines outside code that match a regular expression."""
         return [number for number, line in enumerate(self.searchable, 1) if re.search(pattern, line)]
 
+    def problems(self, message: str, *patterns: str) -> list[Problem]:
+        """The problem at every line with the first pattern that is found at all, or else at the file."""
+        found = next((lines for pattern in patterns if (lines := self.lines_with(pattern))), None)
+        if found is None:
+            return [Problem(self.path, None, message)]
+        return [Problem(self.path, line, message) for line in found]
+
     def options(self, cell: Cell, project_values: Mapping[str, Any], output_format: str) -> dict[str, Any]:
         """The cell's options over the chapter's and the project's defaults."""
         return {
-            "echo": True, "warning": True, "include": True, "output": True, "code-fold": False, "code-summary": "Code",
+            **DEFAULTS,
             **schema.cell_defaults(dict(project_values), output_format),
             **schema.cell_defaults(self.front.values, output_format),
             **cell.options.values,
-        }  # fmt: skip
+        }
 
 
 def read(root: Path, entry: Entry, problems: list[Problem]) -> Chapter:
@@ -204,8 +219,8 @@ def _outside_the_dialect(chapter: Chapter) -> Iterator[Problem]:
                 yield Problem(
                     chapter.path, line, f"inline `{{{match[1]}}}` expression: use {{{{< var name >}}}}"
                 )
-        if isinstance(segment, Code) and (match := SHORTCODE.search(segment.text)):
-            line = segment.line + segment.text.count("\n", 0, match.start())
+        if isinstance(segment, Code) and (shortcode := SHORTCODE.search(segment.text)):
+            line = segment.line + segment.text.count("\n", 0, shortcode.start())
             yield Problem(chapter.path, line, "a shortcode inside a code block (Quarto would replace it)")
     if "{{<" in chapter.title:
         yield chapter.front.problem(("title",), "no shortcodes in a title")
@@ -230,7 +245,9 @@ def _wrong_labels(chapter: Chapter, cell: Cell) -> Iterator[Problem]:
             yield Problem(
                 chapter.path, cell.option_line("tbl-cap"), "`tbl-cap` without a label that begins with tbl-"
             )
-    if label.startswith("fig-") and "tbl-cap" in options or label.startswith("tbl-") and "fig-cap" in options:
+    if (label.startswith("fig-") and "tbl-cap" in options) or (
+        label.startswith("tbl-") and "fig-cap" in options
+    ):
         yield Problem(chapter.path, line, f"{label}: the caption's kind is not the label's")
 
 

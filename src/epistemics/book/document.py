@@ -1,10 +1,10 @@
-"""A chapter as pandoc's tree in one output format, its figures, tables, equations and callouts in one shape each.
+"""A chapter as pandoc's tree in one output format: figures, tables, equations and callouts in one shape each.
 
 After `read` these are the only special elements:
 
 - `Figure` with class `figure` or `table`: contents, caption, and the label as identifier
 - `Div` with class `equation` and an `eq-` identifier around a display formula
-- `Div` with classes `callout callout-note`: a div `callout-title` (absent without a title), then `callout-body`
+- `Div` with classes `callout callout-note`: a div `callout-title` (if it has one), then `callout-body`
 - `Div` with class `cell`: at most one code block of class `cell-code`, then at most one div `cell-output`
 """
 
@@ -27,7 +27,7 @@ FORMATS = ("html", "typst")
 CALLOUTS = ("note", "tip", "warning", "important", "caution")
 NUMBERED = {"fig": "Figure", "tbl": "Table", "eq": "Equation", "sec": "Section"}
 EQUATION = re.compile(r"\{#(eq-[\w-]+)\}(.*)$")
-CONDITIONS = {"content-visible": True, "content-hidden": False}
+CONDITIONS = ("content-visible", "content-hidden")
 NOT_HERE = re.compile(r"panel-|column-|aside$|theorem$|proof$|hidden$|layout|absolute$|fragment$")
 IMAGE_ATTRIBUTES = {"width", "height", "fig-alt", "alt"}
 CALLOUT_ATTRIBUTES = {"title", "collapse", "appearance", "icon"}
@@ -103,9 +103,7 @@ class _Reader:
         self.problems = problems
 
     def problem(self, message: str, *patterns: str) -> None:
-        """A problem at every line that matches the first pattern with a match, or at the file alone."""
-        lines = next((found for pattern in patterns if (found := self.chapter.lines_with(pattern))), [])
-        self.problems.extend(Problem(self.chapter.path, line, message) for line in lines or [None])
+        self.problems.extend(self.chapter.problems(message, *patterns))
 
     # Content for one format only
 
@@ -116,15 +114,16 @@ class _Reader:
         behaviour = next((name for name in attributes.classes if name in CONDITIONS), None)
         if behaviour is None:
             return None
-        visible = CONDITIONS[behaviour]
+        met = True
         for key, value in attributes.values.items():
             if key not in ("when-format", "unless-format") or value not in FORMATS:
+                known = f"when-format and unless-format with {' or '.join(FORMATS)}"
+                place = rf"{re.escape(key)}=.?{re.escape(value)}"
                 self.problem(
-                    f'.{behaviour} with {key}="{value}": the conditions known here are when-format and '
-                    f"unless-format with {' or '.join(FORMATS)}", re.escape(f"{key}=") + f".?{re.escape(value)}"
-                )  # fmt: skip
-            matches = value == self.document.output_format
-            visible = visible == (matches if key == "when-format" else not matches)
+                    f'.{behaviour} with {key}="{value}": the conditions known here are {known}', place
+                )
+            met = met and (value == self.document.output_format) == (key == "when-format")
+        visible = met if behaviour == "content-visible" else not met
         if not visible:
             return []
         if node["t"] not in ("Div", "Span"):

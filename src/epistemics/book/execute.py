@@ -1,9 +1,10 @@
-"""Running the cells: each chapter in a kernel of its own, once, or not at all if the cache has its outputs."""
+"""Running the cells: each chapter in a kernel of its own, once; not at all if the cache has its outputs."""
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from jupyter_cache import get_cache
 from jupyter_cache.cache.main import CacheBundleIn
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
@@ -56,8 +58,8 @@ def execute(
 ) -> dict[Path, Executed]:
     """The outputs of every chapter, by its path.
 
-    A chapter is taken from the cache if the code of its cells and what `chapter_key` says of it are unchanged;
-    the others execute at the same time, as many as there are `workers`. Raises BookError with every failed cell.
+    A chapter is taken from the cache if the code of its cells and what `chapter_key` says are unchanged; the
+    others execute at the same time, as many as there are `workers`. Raises BookError with every failed cell.
     """
     cache = get_cache(cache_folder)
     executed: dict[Path, Executed] = {}
@@ -76,21 +78,32 @@ def execute(
             report(f"{chapter.path.as_posix()}: unchanged, outputs from the cache")
     problems: list[Problem] = []
 
+    kernels: list[AsyncKernelManager] = []
+
     def run(chapter: Chapter, notebook: nbformat.NotebookNode) -> tuple[list[Problem], float]:
         start = time.perf_counter()
-        found = _run(root, chapter, notebook, environment)
+        found = _run(root, chapter, notebook, environment, kernels)
         return found, time.perf_counter() - start
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         running = [(chapter, notebook, pool.submit(run, chapter, notebook)) for chapter, notebook in missing]
-        for chapter, notebook, future in running:
-            found, seconds = future.result()
-            problems.extend(found)
-            if not found:
-                bundle = CacheBundleIn(notebook, uri=str(root / chapter.path))
-                cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-                executed[chapter.path] = Executed(_outputs(notebook), cached=False)
-                report(f"{chapter.path.as_posix()}: {len(chapter.cells)} cells executed in {seconds:.1f} s")
+        try:
+            for chapter, notebook, future in running:
+                found, seconds = future.result()
+                problems.extend(found)
+                if not found:
+                    bundle = CacheBundleIn(notebook, uri=str(root / chapter.path))
+                    cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+                    executed[chapter.path] = Executed(_outputs(notebook), cached=False)
+                    report(
+                        f"{chapter.path.as_posix()}: {len(chapter.cells)} cells executed in {seconds:.1f} s"
+                    )
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for kernel in kernels:
+                if isinstance(kernel.provisioner, LocalProvisioner) and kernel.provisioner.pid:
+                    os.kill(kernel.provisioner.pid, signal.SIGKILL)
+            raise
     if problems:
         raise BookError(problems)
     return executed
@@ -100,11 +113,13 @@ def _notebook(chapter: Chapter, key: str) -> nbformat.NotebookNode:
     # The cache hashes the source and the metadata of cells: what else the outputs depend on goes there.
     metadata = {"chapter": chapter.path.as_posix(), "key": key, "python": sys.version}
     cells = [
-        nbformat.v4.new_code_cell(cell.code, metadata=metadata, id=f"cell-{number}")
+        nbformat.v4.new_code_cell(cell.code, metadata=metadata, id=f"cell-{number}")  # type: ignore[no-untyped-call]
         for number, cell in enumerate(chapter.cells, 1)
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    notebook: nbformat.NotebookNode
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})  # type: ignore[no-untyped-call]
+    return notebook
 
 
 def _outputs(notebook: nbformat.NotebookNode) -> Outputs:
@@ -112,9 +127,13 @@ def _outputs(notebook: nbformat.NotebookNode) -> Outputs:
 
 
 def _run(
-    root: Path, chapter: Chapter, notebook: nbformat.NotebookNode, environment: Mapping[str, str]
+    root: Path,
+    chapter: Chapter,
+    notebook: nbformat.NotebookNode,
+    environment: Mapping[str, str],
+    kernels: list[AsyncKernelManager],
 ) -> list[Problem]:
-    """Execute `notebook` in place; the problems are empty if every cell succeeded."""
+    """Execute `notebook` in place, its kernel added to `kernels`; no problems if every cell succeeded."""
     with tempfile.TemporaryDirectory(prefix="kernel-") as own:
         # No start-up files and no shared history: a chapter sees its own code and the environment only.
         variables = {**os.environ, **environment, "IPYTHONDIR": own}
@@ -133,7 +152,7 @@ def _run(
             resources={"metadata": {"path": str(folder)}},
         )
         try:
-            client.execute(env=variables)
+            client.execute(env=variables, cleanup_kc=True)
         except CellExecutionError:
             return list(_failures(chapter, notebook))
         except DeadKernelError:

@@ -176,7 +176,8 @@ def _cell(node: Node, visit: pandoc.Visitor) -> list[Node]:
                 result.append(code)
             else:
                 summary = html.escape(attributes.values.get("summary", "Code"))
-                opening = f'<details class="code-fold"{" open" if fold == "show" else ""}><summary>{summary}</summary>'
+                is_open = " open" if fold == "show" else ""
+                opening = f'<details class="code-fold"{is_open}><summary>{summary}</summary>'
                 result += [_raw(opening), code, _raw("</details>")]
         else:
             result += pandoc.walk([block], visit)

@@ -17,7 +17,8 @@ Visitor = Callable[[Node], "list[Node] | None"]
 
 READER = "markdown"
 ATTRIBUTES_AT = {
-    "Code": 0, "CodeBlock": 0, "Div": 0, "Figure": 0, "Header": 1, "Image": 0, "Link": 0, "Span": 0, "Table": 0,
+    "Code": 0, "CodeBlock": 0, "Div": 0, "Figure": 0, "Header": 1,
+    "Image": 0, "Link": 0, "Span": 0, "Table": 0,
 }  # fmt: skip
 
 
@@ -113,7 +114,7 @@ class Attributes:
 
     @property
     def values(self) -> dict[str, str]:
-        return {key: value for key, value in self._triple[2]}
+        return dict(self._triple[2])
 
     def set(self, key: str, value: str) -> None:
         self._triple[2][:] = [pair for pair in self._triple[2] if pair[0] != key] + [[key, value]]
@@ -132,7 +133,8 @@ def text_of(tree: Any) -> str:
         return "".join(text_of(item) for item in tree)
     if not isinstance(tree, dict) or "t" not in tree:
         return ""
-    kind, contents = tree["t"], tree.get("c")
+    kind: str = tree["t"]
+    contents: Any = tree.get("c")
     if kind == "Str":
         return str(contents)
     if kind in ("Space", "SoftBreak", "LineBreak"):

@@ -1,8 +1,8 @@
 """From the numbered chapters to one Typst document and its PDF.
 
 The look is in `site/book.typ`, which defines what is called here: `book`, `appendices`, `part`, `callout`,
-`provenance` and `horizontalrule`. Headings number themselves; figures, tables and equations get the numbers that
-the pages show.
+`provenance` and `horizontalrule`. Headings number themselves; figures, tables and equations get the numbers
+that the pages show.
 """
 
 from __future__ import annotations
@@ -42,9 +42,12 @@ def source(project: Project, documents: Sequence[Document], reference_list: list
         blocks.append({"t": "Header", "c": [1, ["", ["unnumbered"], []], [pandoc.string("References")]]})
         blocks.extend(reference_list)
     arguments = {
-        "title": project.title, "subtitle": project.subtitle, "author": project.author, "date": project.long_date,
+        "title": project.title,
+        "subtitle": project.subtitle,
+        "author": project.author,
+        "date": project.long_date,
         "description": project.description,
-    }  # fmt: skip
+    }
     given = ", ".join(f"{name}: {_string(value)}" for name, value in arguments.items())
     return f'#import "book.typ": *\n#show: book.with({given})\n\n{pandoc.convert(blocks, WRITER)}'
 
@@ -52,7 +55,7 @@ def source(project: Project, documents: Sequence[Document], reference_list: list
 def compile(project: Project, folder: Path) -> bytes:
     """The PDF of `main.typ` in `folder`. Raises typst.TypstError.
 
-    Only Typst's own fonts and the project's are used, and the book's date, so that every machine makes one PDF.
+    Only Typst's own fonts and the project's are used, and the book's date: every machine makes the same PDF.
     """
     try:
         date = datetime.datetime.fromisoformat(project.date).replace(tzinfo=datetime.UTC)

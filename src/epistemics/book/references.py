@@ -68,13 +68,8 @@ def number(documents: Sequence[Document], problems: list[Problem]) -> Targets:
                 chapters += 1
                 document.number = str(chapters)
         for label, target in _number_chapter(document):
-            lines = document.chapter.lines_with(rf"(?:#|label:\s*['\"]?){re.escape(label)}(?![\w-])")
             if label in targets:
-                first = targets[label].document.chapter.path.as_posix()
-                for line in (lines if first != document.chapter.path.as_posix() else lines[1:]) or [None]:
-                    problems.append(
-                        Problem(document.chapter.path, line, f"label {label} is already used in {first}")
-                    )
+                problems.extend(_used_again(label, targets[label].document, document))
             else:
                 targets[label] = target
         problems.extend(_doubled_identifiers(document))
@@ -107,7 +102,7 @@ def _number_chapter(document: Document) -> list[tuple[str, Target]]:
                 found.append((identifier, Target("Section", numbering, document, identifier)))
             continue
         kind = identifier.partition("-")[0]
-        if kind in ("fig", "tbl") and node["t"] == "Figure" or kind == "eq" and node["t"] == "Div":
+        if (kind in ("fig", "tbl") and node["t"] == "Figure") or (kind == "eq" and node["t"] == "Div"):
             counts[kind] += 1
             numbering = ".".join(filter(None, [document.number, str(counts[kind])]))
             attributes.set("number", numbering)
@@ -115,16 +110,22 @@ def _number_chapter(document: Document) -> list[tuple[str, Target]]:
     return found
 
 
+def _used_again(label: str, first: Document, document: Document) -> list[Problem]:
+    message = f"label {label} is already used in {first.chapter.path.as_posix()}"
+    found = document.chapter.problems(message, rf"(?:#|label:\s*['\"]?){re.escape(label)}(?![\w-])")
+    return found[1:] if first is document and len(found) > 1 else found
+
+
 def _doubled_identifiers(document: Document) -> list[Problem]:
     identifiers = document.identifiers()
     doubled = {
         name for name in identifiers if identifiers.count(name) > 1 and name.partition("-")[0] not in NUMBERED
     }
-    return [
-        Problem(document.chapter.path, line, f"identifier {name} is used twice in this chapter")
-        for name in sorted(doubled)
-        for line in document.chapter.lines_with(rf"#{re.escape(name)}(?![\w-])")[1:] or [None]
-    ]
+    problems: list[Problem] = []
+    for name in sorted(doubled):
+        message = f"identifier {name} is used twice in this chapter"
+        problems.extend(document.chapter.problems(message, rf"#{re.escape(name)}(?![\w-])")[-1:])
+    return problems
 
 
 class Resolver:
@@ -158,8 +159,7 @@ class Resolver:
         return None
 
     def _problem(self, document: Document, message: str, pattern: str) -> None:
-        lines: list[int] = document.chapter.lines_with(pattern)
-        self.problems.extend(Problem(document.chapter.path, line, message) for line in lines or [None])
+        self.problems.extend(document.chapter.problems(message, pattern))
 
     def _cite(self, document: Document, node: Node) -> list[Node] | None:
         citations = node["c"][0]

@@ -55,8 +55,8 @@ def one_of(*choices: Any) -> Kind:
 Schema = Mapping[str, "Kind | Schema"]
 
 
-def left(*names: str) -> dict[str, Kind]:
-    return dict.fromkeys(names, LEFT_TO_QUARTO)
+def left(names: str) -> dict[str, Kind]:
+    return dict.fromkeys(names.split(), LEFT_TO_QUARTO)
 
 
 CELL_DEFAULTS: dict[str, Kind] = {
@@ -79,74 +79,26 @@ EXECUTE: Schema = {
     "warning": BOOLEAN,
     "include": BOOLEAN,
     "output": one_of(True, False, "asis"),
-    **left("cache", "freeze", "daemon", "enabled"),
+    **left("cache freeze daemon enabled"),
 }
 SHARED_BY_FORMATS = left(
-    "toc",
-    "toc-title",
-    "toc-location",
-    "number-sections",
-    "link-citations",
-    "fig-width",
-    "fig-height",
-    "fig-format",
-    "fig-dpi",
-    "fig-align",
-    "date-format",
-    "highlight-style",
-    "syntax-highlighting",
-    "mainfont",
-    "monofont",
-    "fontsize",
-    "linestretch",
-    "include-in-header",
-    "include-before-body",
-    "include-after-body",
-    "citeproc",
-    "filters",
+    "toc toc-title toc-location link-citations fig-width fig-height fig-format fig-dpi fig-align "
+    "date-format highlight-style syntax-highlighting mainfont monofont fontsize linestretch "
+    "include-in-header citeproc"
 )
 HTML: Schema = {
     **CELL_DEFAULTS,
     "execute": EXECUTE,
     "toc-depth": WHOLE,
+    "number-sections": one_of(True),
     **SHARED_BY_FORMATS,
     **left(
-        "theme",
-        "css",
-        "html-math-method",
-        "code-tools",
-        "code-copy",
-        "code-overflow",
-        "code-line-numbers",
-        "code-link",
-        "grid",
-        "embed-resources",
-        "anchor-sections",
-        "smooth-scroll",
-        "link-external-icon",
-        "link-external-newwindow",
-        "respect-user-color-scheme",
-        "page-layout",
-        "toc-expand",
-        "axe",
-        "lightbox",
-        "linkcolor",
-        "backgroundcolor",
-        "citations-hover",
-        "footnotes-hover",
-        "crossrefs-hover",
-        "title-block-style",
-        "title-block-banner",
-        "callout-appearance",
-        "callout-icon",
-        "minimal",
-        "df-print",
-        "fig-responsive",
-        "canonical-url",
-        "search",
-        "other-links",
-        "code-links",
-        "format-links",
+        "theme css html-math-method code-tools code-copy code-overflow code-line-numbers "
+        "code-link grid embed-resources anchor-sections smooth-scroll link-external-icon "
+        "link-external-newwindow respect-user-color-scheme page-layout toc-expand axe lightbox "
+        "linkcolor backgroundcolor citations-hover footnotes-hover crossrefs-hover "
+        "title-block-style title-block-banner callout-appearance callout-icon minimal df-print "
+        "fig-responsive canonical-url search other-links code-links format-links"
     ),
 }
 TYPST: Schema = {
@@ -156,25 +108,9 @@ TYPST: Schema = {
     "font-paths": TEXTS,
     **SHARED_BY_FORMATS,
     **left(
-        "papersize",
-        "margin",
-        "columns",
-        "section-numbering",
-        "keep-typ",
-        "template",
-        "template-partials",
-        "bibliographystyle",
-        "pdf-standard",
-        "page-numbering",
-        "mathfont",
-        "codefont",
-        "linkcolor",
-        "theorem-appearance",
-        "syntax-definitions",
-        "output-ext",
-        "logo",
-        "brand",
-        "grid",
+        "papersize margin columns section-numbering keep-typ template template-partials "
+        "bibliographystyle pdf-standard page-numbering mathfont codefont linkcolor "
+        "theorem-appearance syntax-definitions output-ext logo brand grid"
     ),
 }
 FORMATS: Schema = {"html": HTML, "typst": TYPST}
@@ -184,7 +120,7 @@ PROJECT: Schema = {
         "output-dir": TEXT,
         "resources": TEXTS,
         "execute-dir": one_of("file"),
-        **left("render", "pre-render", "post-render", "preview"),
+        **left("render pre-render post-render preview"),
     },
     "book": {
         "title": TEXT,
@@ -197,37 +133,11 @@ PROJECT: Schema = {
         "chapters": LIST,
         "appendices": LIST,
         **left(
-            "repo-url",
-            "repo-branch",
-            "repo-subdir",
-            "repo-actions",
-            "sidebar",
-            "navbar",
-            "page-footer",
-            "page-navigation",
-            "search",
-            "sharing",
-            "downloads",
-            "favicon",
-            "cover-image",
-            "cover-image-alt",
-            "open-graph",
-            "twitter-card",
-            "reader-mode",
-            "bread-crumbs",
-            "back-to-top-navigation",
-            "date-modified",
-            "license",
-            "issue-url",
-            "other-links",
-            "code-links",
-            "tools",
-            "body-footer",
-            "body-header",
-            "margin-footer",
-            "margin-header",
-            "doi",
-            "abstract",
+            "repo-url repo-branch repo-subdir repo-actions sidebar navbar page-footer page-navigation "
+            "search sharing downloads favicon cover-image cover-image-alt open-graph twitter-card "
+            "reader-mode bread-crumbs back-to-top-navigation date-modified license issue-url "
+            "other-links code-links tools body-footer body-header margin-footer margin-header doi "
+            "abstract"
         ),
     },
     "bibliography": TEXTS,
@@ -238,23 +148,7 @@ PROJECT: Schema = {
     "number-sections": one_of(True),
     "toc-depth": WHOLE,
     **CELL_DEFAULTS,
-    **left(
-        "toc",
-        "link-citations",
-        "citeproc",
-        "suppress-bibliography",
-        "date-format",
-        "filters",
-        "brand",
-        "engines",
-        "validate-yaml",
-        "profile",
-        "comments",
-        "website",
-        "editor",
-        "copyright",
-        "google-scholar",
-    ),
+    **left("toc link-citations citeproc date-format validate-yaml editor"),
 }
 FRONT_MATTER: Schema = {
     "title": TEXT,
@@ -262,7 +156,7 @@ FRONT_MATTER: Schema = {
     "execute": EXECUTE,
     "format": FORMATS,
     **CELL_DEFAULTS,
-    **left("toc", "toc-depth", "editor", "engine"),
+    **left("toc toc-depth editor engine"),
 }
 
 

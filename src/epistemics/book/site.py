@@ -1,4 +1,4 @@
-"""The output folder: pages, PDF, images, resources and the search index, put in place only when all of it is made."""
+"""The output folder: pages, images, resources and search index, put in place only when all of it is made."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from markupsafe import Markup
 from epistemics.book import html
 from epistemics.book.document import Document
 from epistemics.book.project import Project
+from epistemics.book.references import page_url
 
 LOOK = Path(str(resources.files("epistemics.book"))) / "site"
 ASSETS = ("style.css", "page.js")
@@ -26,7 +27,7 @@ ASSETS = ("style.css", "page.js")
 
 @contextmanager
 def replacing(output: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `output` when the block ends well, and is removed when it does not."""
+    """A new folder that takes the place of `output` if the block ends well, and is removed if it does not."""
     output.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{output.name}.new-", dir=output.parent))
     try:
@@ -59,9 +60,13 @@ def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -
     )
     template = environment.get_template("page.html")
     book = {
-        "title": project.title, "subtitle": project.subtitle, "author": project.author, "date": project.long_date,
-        "description": project.description, "pdf": project.pdf.as_posix(),
-    }  # fmt: skip
+        "title": project.title,
+        "subtitle": project.subtitle,
+        "author": project.author,
+        "date": project.long_date,
+        "description": project.description,
+        "pdf": project.pdf.as_posix(),
+    }
     pages: list[Path] = []
     with_list = next((document for document in documents if "refs" in document.identifiers()), None)
     for position, document in enumerate(documents):
@@ -91,7 +96,7 @@ def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -
 
 
 def _link(document: Document, other: Document) -> dict[str, Any]:
-    return {"title": other.name, "number": other.number, "href": html.page_url(document, other)}
+    return {"title": other.name, "number": other.number, "href": page_url(document, other)}
 
 
 def _entry(document: Document, other: Document | None) -> dict[str, Any] | None:
