@@ -1,0 +1,297 @@
+"""Experiment files: YAML to frozen dataclasses, with every error named by file, key and value.
+
+A file declares an experiment once and its runs twice: ``paper`` is the log's scale, ``smoke`` the same code over
+seconds. A group of runs is the file's ``defaults``, the profile's, what the group sets, every combination of what
+it varies, and its seeds; ``runs_of`` takes over the runs of another experiment instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import yaml
+
+from epistemics.configuration import OPERATIONS, PRECISIONS, Configuration
+
+PROFILES = ("paper", "smoke")
+
+
+class SpecificationError(ValueError):
+    """A fault in an experiment file; the message names file, key, value and what would be right."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One planned run."""
+
+    experiment: str
+    profile: str
+    group: str
+    configuration: Configuration
+    keep_weights: bool
+    """Whether the parameters at the end are stored, because a chapter dissects them."""
+
+    @property
+    def key(self) -> str:
+        return configuration_key(self.configuration)
+
+    @property
+    def label(self) -> str:
+        """What tells this run from its neighbours, for people."""
+        c = self.configuration
+        return (
+            f"{'+'.join(c.operations)} {c.layers}L d{c.d_model} wd {c.weight_decay:g} "
+            f"fraction {c.train_fraction:g} {c.precision} seed {c.seed}"
+        )
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment file under one profile."""
+
+    name: str
+    title: str
+    entry: int
+    """Number of the log entry that it follows."""
+    profile: str
+    runs: tuple[Run, ...]
+    published: Mapping[str, Any]
+    """The log's own figures, as declared in the file before our runs."""
+
+
+def configuration_key(configuration: Configuration) -> str:
+    """16 hexadecimal digits of the canonical configuration: a result's name in the store."""
+    canonical = json.dumps(dataclasses.asdict(configuration), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def experiment_names(folder: Path) -> list[str]:
+    """Names of the experiment files in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load_experiment(folder: Path, name: str, profile: str = "paper") -> Experiment:
+    """Read ``folder/name.yaml`` under one profile.
+
+    Raises:
+        SpecificationError: for anything that is wrong in the file.
+    """
+    return _load(folder, name, profile, ())
+
+
+def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Experiment:
+    path = folder / f"{name}.yaml"
+    shown = f"{folder.name}/{path.name}"
+    if not path.is_file():
+        known = ", ".join(experiment_names(folder)) or "none"
+        raise SpecificationError(f"{shown}: there is no such experiment; known: {known}")
+    if name in trail:
+        raise SpecificationError(f"{shown}: runs_of goes round in a circle: {' → '.join((*trail, name))}")
+    if profile not in PROFILES:
+        raise SpecificationError(f"profile {profile!r} is unknown; known: {', '.join(PROFILES)}")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except yaml.YAMLError as error:
+        raise SpecificationError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from error
+    file = _Section(shown, "", content)
+    file.allow("title", "entry", "defaults", "profiles", "published")
+    profiles = file.section("profiles")
+    profiles.allow(*PROFILES)
+    chosen = profiles.section(profile)
+    chosen.allow("defaults", "groups")
+    defaults = {**file.section("defaults", {}).content, **chosen.section("defaults", {}).content}
+    runs: list[Run] = []
+    for group in chosen.sections("groups"):
+        if "runs_of" in group.content:
+            group.allow("name", "runs_of")
+            other = _load(folder, group.value("runs_of", str), profile, (*trail, name))
+            label = group.value("name", str)
+            runs += [dataclasses.replace(run, experiment=name, group=label) for run in other.runs]
+        else:
+            runs += _runs_of_group(group, name, profile, defaults)
+    keys = [run.key for run in runs]
+    for run in runs:
+        if keys.count(run.key) > 1:
+            raise SpecificationError(f"{shown}: the run «{run.label}» is declared twice (group {run.group})")
+    return Experiment(
+        name=name,
+        title=file.value("title", str),
+        entry=file.value("entry", int),
+        profile=profile,
+        runs=tuple(runs),
+        published=file.section("published", {}).content,
+    )
+
+
+def _runs_of_group(group: _Section, name: str, profile: str, defaults: Mapping[str, Any]) -> Iterator[Run]:
+    group.allow("name", "set", "vary", "seeds", "keep_weights")
+    vary = group.section("vary", {}).content
+    for key, values in vary.items():
+        if not isinstance(values, list) or not values:
+            group.fail(f"vary.{key}", values, "must be a list of values, one for each run")
+    seeds = group.value("seeds", list)
+    kept = group.value("keep_weights", list, [])
+    for combination in itertools.product(*vary.values()):
+        for seed in seeds:
+            settings = {
+                **defaults,
+                **group.section("set", {}).content,
+                **dict(zip(vary, combination, strict=True)),
+                "seed": seed,
+            }
+            configuration = configuration_from(settings, group)
+            yield Run(name, profile, group.value("name", str), configuration, seed in kept)
+
+
+def configuration_from(settings: Mapping[str, Any], where: _Section) -> Configuration:
+    """A checked configuration.
+
+    Raises:
+        SpecificationError: for an unknown key, a missing one, a wrong type or a value out of range.
+    """
+    hints = get_type_hints(Configuration)
+    for key, value in settings.items():
+        if key not in hints:
+            where.fail(key, value, f"is unknown; known keys: {', '.join(hints)}")
+    values = {}
+    for key, hint in hints.items():
+        if key not in settings:
+            raise SpecificationError(f"{where.path_to(key)} is missing; it must be {_described(hint)}")
+        values[key] = _typed(settings[key], hint, where, key)
+    configuration = Configuration(**values)
+    for key, requirement in _faults(configuration):
+        where.fail(key, settings[key], requirement)
+    return configuration
+
+
+def _typed(value: Any, hint: Any, where: _Section, key: str) -> Any:
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, bool, str) and type(value) is hint:
+        return value
+    if hint == int | None and (value is None or type(value) is int):
+        return value
+    if isinstance(value, list) and (inner := get_args(hint)) and all(type(v) is inner[0] for v in value):
+        return tuple(value)
+    return where.fail(key, value, f"must be {_described(hint)}")
+
+
+def _described(hint: Any) -> str:
+    if hint == int | None:
+        return "an integer or null"
+    if args := get_args(hint):
+        return f"a list of {'integers' if args[0] is int else 'names'}"
+    names = {float: "a number", int: "an integer", str: "a name", bool: "true or false"}
+    return names[hint]
+
+
+def _faults(c: Configuration) -> Iterator[tuple[str, str]]:
+    """Key and requirement of every value that is out of range."""
+    for operation in c.operations:
+        if operation not in OPERATIONS:
+            yield "operations", f"holds {operation!r}; known operations: {', '.join(OPERATIONS)}"
+    if not c.operations or len(set(c.operations)) != len(c.operations):
+        yield "operations", "must name at least one operation, and none twice"
+    if c.modulus < 2:
+        yield "modulus", "must be at least 2"
+    if "mul" in c.operations and not _is_prime(c.modulus):
+        yield "modulus", "must be prime for multiplication, or its classes are not of equal size"
+    for key in ("layers", "d_model", "heads", "batch_size", "steps", "evaluate_every"):
+        if getattr(c, key) < 1:
+            yield key, "must be at least 1"
+            return
+    if c.d_model % c.heads:
+        yield "d_model", f"must be divisible by heads, which is {c.heads}"
+    if not 0 < c.train_fraction < 1:
+        yield "train_fraction", "must lie between 0 and 1, both excluded"
+    elif (rows := round(c.train_fraction * c.modulus**2) * len(c.operations)) < c.batch_size:
+        yield "batch_size", f"must be at most {rows}, the training questions at this train_fraction"
+    if not c.learning_rate > 0:
+        yield "learning_rate", "must be above 0"
+    if c.weight_decay < 0:
+        yield "weight_decay", "must not be below 0"
+    for key in ("beta1", "beta2"):
+        if not 0 <= getattr(c, key) < 1:
+            yield key, "must be at least 0 and below 1"
+    if not 0 < c.grokking_accuracy <= 1:
+        yield "grokking_accuracy", "must be above 0 and at most 1"
+    if c.grokking_evaluations < 0:
+        yield "grokking_evaluations", "must not be below 0"
+    if c.precision not in PRECISIONS:
+        yield "precision", f"must be one of {', '.join(PRECISIONS)}"
+    whole = f"must be a multiple of evaluate_every, which is {c.evaluate_every}"
+    window = c.grokking_evaluations * c.evaluate_every
+    for key in ("steps", "measure_every"):
+        if getattr(c, key) < 0 or getattr(c, key) % c.evaluate_every:
+            yield key, whole
+    if c.stop_after_grokking is not None and (
+        c.stop_after_grokking < window or c.stop_after_grokking % c.evaluate_every
+    ):
+        yield "stop_after_grokking", f"{whole}, and at least {window}: grokking is known no sooner"
+    for after in c.measure_after_grokking:
+        if after != 0 and (after < window or after % c.evaluate_every):
+            yield "measure_after_grokking", f"{whole}; other than 0, at least {window}"
+
+
+def _is_prime(number: int) -> bool:
+    return number >= 2 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without tags, and without the same key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is there twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+class _Section:
+    """A mapping in a file that knows where it stands, for errors."""
+
+    def __init__(self, file: str, path: str, content: Any) -> None:
+        self.file, self.path, self.content = file, path, content
+        if not isinstance(content, dict):
+            raise SpecificationError(f"{file}: {path or 'the file'}: {content!r} must be a mapping")
+
+    def path_to(self, key: str) -> str:
+        return f"{self.file}: {self.path}.{key}" if self.path else f"{self.file}: {key}"
+
+    def fail(self, key: str, value: Any, requirement: str) -> Any:
+        raise SpecificationError(f"{self.path_to(key)}: {value!r} {requirement}")
+
+    def allow(self, *keys: str) -> None:
+        for key, value in self.content.items():
+            if key not in keys:
+                self.fail(str(key), value, f"is unknown here; known keys: {', '.join(keys)}")
+
+    def section(self, key: str, default: dict[str, Any] | None = None) -> _Section:
+        inner = f"{self.path}.{key}" if self.path else key
+        if key not in self.content and default is None:
+            raise SpecificationError(f"{self.path_to(key)} is missing; it must be a mapping")
+        return _Section(self.file, inner, self.content.get(key, default))
+
+    def sections(self, key: str) -> list[_Section]:
+        items = self.value(key, list)
+        return [_Section(self.file, f"{self.path}.{key}[{i}]", item) for i, item in enumerate(items)]
+
+    def value(self, key: str, kind: type, default: Any = None) -> Any:
+        names = {str: "text", int: "an integer", list: "a list"}
+        if key not in self.content:
+            if default is None:
+                raise SpecificationError(f"{self.path_to(key)} is missing; it must be {names[kind]}")
+            return default
+        if type(self.content[key]) is not kind:
+            self.fail(key, self.content[key], f"must be {names[kind]}")
+        return self.content[key]

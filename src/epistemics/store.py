@@ -1,0 +1,204 @@
+"""Results on disk: one folder a run, plain files, checked whenever they are read.
+
+``results/<key>/result.json`` holds configuration, metrics, provenance and code fingerprints, and names the arrays
+beside it (safetensors) with their checksums; it carries a checksum of itself. A result appears in one step, when
+``result.json`` is moved into place; arrays are named by their content, so no moment shows a mixture. Nothing here
+executes what it reads, and a damaged result is named and set aside, never served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
+FORMAT = 1
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class DamagedResult(ValueError):
+    """A stored result that is not what was written; the message names the file and the fault."""
+
+
+class MissingResult(KeyError):
+    """A key with no stored result."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Result:
+    """One stored run."""
+
+    key: str
+    configuration: dict[str, Any]
+    """The run's configuration as JSON; its hash is the key."""
+    metrics: dict[str, Any]
+    """Scalars, and lists of scalars with one entry a moment."""
+    provenance: dict[str, Any]
+    """Seed, device, versions, precision, seconds, commit, date."""
+    code: dict[str, str]
+    """Fingerprints of the code that the run reached: ``training`` and ``measures``."""
+    arrays: Arrays
+    """History and curves."""
+    weights: Arrays = field(default_factory=dict)
+    """Parameters at the end, ``parameters`` [N], if they are kept."""
+
+
+class Store:
+    """The results in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keys(self) -> list[str]:
+        """Keys of every stored result, damaged ones included, sorted."""
+        return sorted(path.parent.name for path in self.folder.glob("*/result.json"))
+
+    def __contains__(self, key: str) -> bool:
+        return (self.folder / key / "result.json").is_file()
+
+    def write(self, result: Result) -> None:
+        """Store a result, replacing one of the same key in one step."""
+        folder = self.folder / result.key
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {}
+        for name, arrays in (("arrays", result.arrays), ("weights", result.weights)):
+            if arrays:
+                ordered = {key: np.ascontiguousarray(arrays[key]) for key in sorted(arrays)}
+                content = save_safetensors(ordered)
+                digest = hashlib.sha256(content).hexdigest()
+                file = f"{name}-{digest[:8]}.safetensors"
+                _write_atomically(folder / file, content)
+                files[name] = {"file": file, "sha256": digest}
+        record = {
+            "format": FORMAT,
+            "key": result.key,
+            "configuration": result.configuration,
+            "metrics": result.metrics,
+            "provenance": result.provenance,
+            "code": result.code,
+            "files": files,
+        }
+        record["checksum"] = _checksum(record)
+        text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        _write_atomically(folder / "result.json", text.encode())
+        current = {entry["file"] for entry in files.values()}
+        for path in folder.glob("*.safetensors"):
+            if path.name not in current:
+                path.unlink(missing_ok=True)
+
+    def read(self, key: str) -> Result:
+        """One result, checked.
+
+        Raises:
+            MissingResult: if there is none.
+            DamagedResult: if any of its files is not what was written.
+        """
+        record = self._record(key)
+        loaded: dict[str, Arrays] = {"arrays": {}, "weights": {}}
+        for name, entry in record["files"].items():
+            content = self._content(key, entry)
+            try:
+                loaded[name] = load_safetensors(content)
+            except Exception as error:
+                raise DamagedResult(f"results/{key}/{entry['file']}: not safetensors: {error}") from error
+        return Result(
+            key=key,
+            configuration=record["configuration"],
+            metrics=record["metrics"],
+            provenance=record["provenance"],
+            code=record["code"],
+            arrays=loaded["arrays"],
+            weights=loaded["weights"],
+        )
+
+    def code(self, key: str) -> dict[str, str]:
+        """The code fingerprints of one result, after checking all of its files.
+
+        Raises:
+            MissingResult, DamagedResult: as ``read``.
+        """
+        record = self._record(key)
+        for entry in record["files"].values():
+            self._content(key, entry)
+        code: dict[str, str] = record["code"]
+        return code
+
+    def checksum(self, key: str) -> str:
+        """The checksum that a stored result carries, or "missing": for caches of what is drawn from it."""
+        if key not in self:
+            return "missing"
+        checksum: str = self._record(key)["checksum"]
+        return checksum
+
+    def set_aside(self, key: str) -> Path:
+        """Move a damaged result out of the way, to ``set-aside/`` in the store's folder; returns where it is."""
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        target = self.folder / "set-aside" / f"{key}-{moment}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / key).rename(target)
+        return target
+
+    def _record(self, key: str) -> dict[str, Any]:
+        path = self.folder / key / "result.json"
+        shown = f"results/{key}/result.json"
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            raise MissingResult(f"there is no result {key}") from None
+        try:
+            record = json.loads(text)
+        except ValueError as error:
+            raise DamagedResult(f"{shown}: not valid JSON: {error}") from error
+        if not isinstance(record, dict) or record.get("checksum") != _checksum(record):
+            raise DamagedResult(f"{shown}: its content does not match its checksum")
+        if record["key"] != key:
+            raise DamagedResult(f"{shown}: holds the result {record['key']}")
+        if record["format"] != FORMAT:
+            raise DamagedResult(f"{shown}: format {record['format']!r}, this version reads {FORMAT}")
+        return record
+
+    def _content(self, key: str, entry: Mapping[str, str]) -> bytes:
+        shown = f"results/{key}/{entry['file']}"
+        if Path(entry["file"]).name != entry["file"]:
+            raise DamagedResult(f"{shown}: a result's files lie in its own folder")
+        try:
+            content = (self.folder / key / entry["file"]).read_bytes()
+        except FileNotFoundError:
+            raise DamagedResult(f"{shown}: the file is missing") from None
+        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise DamagedResult(f"{shown}: its content does not match its checksum")
+        return content
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    unsealed = {key: value for key, value in record.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(unsealed, sort_keys=True).encode()).hexdigest()
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Write to a file beside it, flush to disk, move into place."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
