@@ -19,10 +19,11 @@ from epistemics.book import chapter as chapters_of
 from epistemics.book import document as documents_of
 from epistemics.book import pandoc, pdf, references, site
 from epistemics.book import project as projects
-from epistemics.book.assemble import Output, assemble
+from epistemics.book.assemble import Assembled, Output, assemble
 from epistemics.book.chapter import Chapter
 from epistemics.book.document import Document
 from epistemics.book.execute import execute
+from epistemics.book.inspection import inspect
 from epistemics.book.pandoc import Node
 from epistemics.book.problems import BookError, Problem
 from epistemics.book.project import Project
@@ -149,18 +150,19 @@ def _book(
 ) -> Book:
     """The book in one format; without `outputs`, figures and tables of cells are placeholders."""
     files: dict[Path, bytes] = {}
-    texts: list[str] = []
+    parts: list[Assembled] = []
     for chapter in chapters:
         shown = None if outputs is None else outputs[chapter.path]
-        assembled = assemble(chapter, project, output_format, shown, problems)
-        files.update(assembled.files)
-        texts.append(assembled.text)
+        parts.append(assemble(chapter, project, output_format, shown, problems))
+        files.update(parts[-1].files)
 
-    def read(chapter: Chapter, text: str) -> Document:
-        return documents_of.read(chapter, text, output_format, project.root, files.keys(), problems)
+    def read(chapter: Chapter, assembled: Assembled) -> Document:
+        document = documents_of.read(chapter, assembled, output_format, problems)
+        inspect(document, project.root, assembled.files, problems)
+        return document
 
     with ThreadPoolExecutor() as pool:
-        documents = list(pool.map(read, chapters, texts))
+        documents = list(pool.map(read, chapters, parts))
     targets = references.number(documents, problems)
     published = project.resources | {image for document in documents for image in document.images}
     published |= {project.pdf}

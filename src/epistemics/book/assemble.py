@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ SHOWN = ("text/markdown", *IMAGES, "text/latex", "text/plain")
 
 @dataclass
 class Assembled:
-    """Markdown for pandoc, and the images it shows (path relative to the project → content)."""
+    """Markdown for pandoc, the `.qmd` line of each of its lines, and the images it shows by project path."""
 
-    text: str = ""
-    files: dict[Path, bytes] = field(default_factory=dict)
+    text: str
+    lines: list[int]
+    files: dict[Path, bytes]
 
 
 def assemble(
@@ -38,20 +39,24 @@ def assemble(
     be checked before anything is executed.
     """
     writer = _Writer(chapter, project, output_format, problems)
-    parts: list[str] = []
+    text: list[str] = []
+    lines: list[int] = []
     cells = iter(range(len(chapter.cells)))
     for segment in chapter.segments:
         if isinstance(segment, Cell):
             number = next(cells)
             shown = writer.placeholder(segment, number) if outputs is None else outputs[number]
-            parts.extend(["", *writer.cell(segment, number, shown), ""])
+            part = "\n".join(["", *writer.cell(segment, number, shown), ""])
         elif isinstance(segment, Code):
-            parts.append(segment.text)
+            part = segment.text
         else:
-            parts.append(
-                resolve_shortcodes(segment.text, segment.line, chapter.path, project.variables, problems)
-            )
-    return Assembled("\n".join(parts), writer.files)
+            part = resolve_shortcodes(segment.text, segment.line, chapter.path, project.variables, problems)
+        text.append(part)
+        count = part.count("\n") + 1
+        lines += (
+            [segment.line] * count if isinstance(segment, Cell) else range(segment.line, segment.line + count)
+        )
+    return Assembled("\n".join(text), lines, writer.files)
 
 
 class _Writer:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +24,57 @@ ATTRIBUTES_AT = {
 }  # fmt: skip
 
 
-def run(arguments: list[str], text: str) -> str:
-    """What the bundled pandoc prints. Raises RuntimeError with pandoc's message if it fails."""
+@dataclass(frozen=True)
+class Warned:
+    """A warning of pandoc's, and the line of the input that it names."""
+
+    line: int | None
+    message: str
+
+
+def run(arguments: list[str], text: str) -> tuple[str, list[Warned]]:
+    """What the bundled pandoc prints, and its warnings. Raises RuntimeError with its message if it fails."""
     program = Path(pypandoc.__file__).parent / "files" / "pandoc"
     done = subprocess.run([str(program), *arguments], input=text.encode(), capture_output=True)
     if done.returncode != 0:
         raise RuntimeError(f"pandoc {' '.join(arguments)}: {done.stderr.decode().strip()}")
-    return done.stdout.decode()
+    warnings: list[Warned] = []
+    for message in re.split(r"^\[WARNING\] ", done.stderr.decode(), flags=re.MULTILINE)[1:]:
+        place = re.search(r" at (?:line |.*? line )(\d+) column \d+", message)
+        said = re.sub(r" at (?:line |\S+ line )\d+ column \d+", "", message)
+        warnings.append(Warned(int(place[1]) if place else None, " ".join(said.split())))
+    return done.stdout.decode(), warnings
 
 
-def parse(markdown: str) -> list[Node]:
-    """The blocks of a Markdown text, in the same reading as Quarto's."""
-    blocks: list[Node] = json.loads(run(["--from", READER, "--to", "json"], markdown))["blocks"]
-    return blocks
+def parse(markdown: str) -> tuple[list[Node], list[Warned]]:
+    """The blocks of a Markdown text, in the same reading as Quarto's, and what pandoc finds odd in it."""
+    text, warnings = run(["--from", READER, "--to", "json"], markdown)
+    blocks: list[Node] = json.loads(text)["blocks"]
+    return blocks, warnings
+
+
+def inlines(markdown: str) -> list[Node]:
+    """The inlines of a one-line Markdown text."""
+    found: list[Node] = next(
+        (block["c"] for block in parse(markdown)[0] if block["t"] in ("Para", "Plain")), []
+    )
+    return found
 
 
 def convert(blocks: list[Node], arguments: list[str]) -> str:
     """What pandoc makes of `blocks` with these arguments."""
-    return run(["--from", "json", *arguments], document(blocks))
+    return run(["--from", "json", *arguments], document(blocks))[0]
+
+
+def unreadable_formulas(blocks: list[Node], arguments: list[str]) -> list[str]:
+    """The TeX of the formulas in `blocks` that pandoc can't convert with these arguments."""
+    formulas = [node for node in elements(blocks) if node["t"] == "Math"]
+    unreadable = []
+    if formulas and run(["--from", "json", *arguments], document([plain(formulas)]))[1]:
+        for formula in formulas:
+            if run(["--from", "json", *arguments], document([plain([formula])]))[1]:
+                unreadable.append(str(formula["c"][1]))
+    return unreadable
 
 
 def document(blocks: list[Node]) -> str:
@@ -58,7 +93,7 @@ def cite(blocks: list[Node], bibliography: list[Path], csl: Path | None) -> list
 def bibliography_keys(path: Path) -> set[str]:
     """The keys of a bibliography file. Raises RuntimeError if pandoc can't read it."""
     reader = {".json": "csljson", ".yaml": "markdown"}.get(path.suffix, "biblatex")
-    entries = json.loads(run(["--from", reader, "--to", "csljson"], path.read_text(encoding="utf-8")))
+    entries = json.loads(run(["--from", reader, "--to", "csljson"], path.read_text(encoding="utf-8"))[0])
     return {str(entry["id"]) for entry in entries}
 
 

@@ -164,7 +164,6 @@ class Resolver:
     def _cite(self, document: Document, node: Node) -> list[Node] | None:
         citations = node["c"][0]
         kinds = [_reference_kind(citation["citationId"]) for citation in citations]
-        place = rf"@{re.escape(citations[0]['citationId'])}(?![\w-])"
         if not any(kinds):
             for citation in citations:
                 key = citation["citationId"]
@@ -173,7 +172,8 @@ class Resolver:
                     self._problem(document, message, rf"@\{{?{re.escape(key)}(?![\w-])")
             return None
         if not all(kinds):
-            self._problem(document, "a reference and a citation in one pair of brackets", place)
+            several = r"[^\]]*".join(re.escape(f"@{citation['citationId']}") for citation in citations)
+            self._problem(document, "a reference and a citation in one pair of brackets", several)
             return None
         result: list[Node] = []
         for citation in citations:
@@ -196,9 +196,8 @@ class Resolver:
         if not target.number:
             self._problem(document, f"@{key}: it has no number to refer to; make a link to it", place)
         if citation["citationSuffix"]:
-            self._problem(
-                document, f"@{key}: text after a reference inside its brackets is lost in Quarto", place
-            )
+            message = f"@{key}: text after a reference inside its brackets is lost in Quarto"
+            self._problem(document, message, place + r"[^\];]+[\];]")
         before: list[Node] = []
         if citation["citationPrefix"]:
             before = [*citation["citationPrefix"], pandoc.string(NON_BREAKING_SPACE)]
