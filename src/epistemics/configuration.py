@@ -93,3 +93,10 @@ def step_operations(configuration: Configuration) -> float:
         if layer > 0:
             total += 4 * batch * 2 * d * d + rows * d * d
     return 3.0 * 2.0 * total
+
+
+def training_operations(configuration: Configuration, steps: int, evaluations: int) -> float:
+    """Floating-point operations of some steps and evaluations. An evaluation is a forward pass over all questions."""
+    c = configuration
+    questions = len(c.operations) * c.modulus**2
+    return (steps + evaluations * questions / c.batch_size / 3) * step_operations(c)

@@ -30,15 +30,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from epistemics import __version__
-from epistemics.configuration import Configuration
-from epistemics.fingerprint import fingerprint
+from epistemics.configuration import Configuration, training_operations
 from epistemics.measures import Measures, measure
+from epistemics.runs import current_code
 from epistemics.specs import configuration_key
 from epistemics.store import DamagedResult, Result, Store
 from epistemics.training import History, State, first_touch, grokking_step, train
 
 CHECKPOINT_SECONDS = 30.0
-TRAINING, MEASURES = "training.train", "measures.measure"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +72,6 @@ class Job:
 def configuration_from_json(content: dict[str, Any]) -> Configuration:
     """A stored configuration: JSON has lists where a configuration has tuples."""
     return Configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
-
-
-def current_code() -> dict[str, str]:
-    """The fingerprints that a result made now would carry."""
-    return {"training": fingerprint(TRAINING), "measures": fingerprint(MEASURES)}
 
 
 def work(job: Job) -> Iterator[dict[str, Any]]:
@@ -315,14 +309,34 @@ def _stop_if_orphaned() -> None:
         raise KeyboardInterrupt
 
 
+def training_speed(configuration: Configuration) -> float:
+    """Floating-point operations a second of this machine in training, evaluations included: the median of six goes."""
+    every = 5
+    shortened = dataclasses.replace(
+        configuration, steps=7 * every, evaluate_every=every, measure_every=0, stop_after_grokking=None
+    )
+    seconds = []
+    before = None
+    for _ in train([shortened]):
+        now = time.monotonic()
+        if before is not None:
+            seconds.append(now - before)
+        before = now
+    return training_operations(shortened, every, 1) / sorted(seconds[1:])[len(seconds[1:]) // 2]
+
+
 def main() -> int:
-    """Read a job, do it, report each step of it as a line of JSON."""
+    """Read a job, do it, report each step of it as a line of JSON; with ``--time``, time a configuration."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    if sys.argv[1:] == ["--time"]:
+        speed = training_speed(configuration_from_json(json.loads(sys.stdin.read())))
+        print(json.dumps({"operations_per_second": speed}))
+        return 0
     try:
         for progress in work(Job.from_json(sys.stdin.read())):
             print(json.dumps(progress), flush=True)

@@ -153,7 +153,8 @@ def read(root: Path, entry: Entry, problems: list[Problem]) -> Chapter:
         engine = ENGINE.match(token.info.strip())
         if engine is None:
             segments.append(Code(start + 1, "\n".join(lines[start:end])))
-            searchable[start + 1 : end] = [""] * (end - start - 1)
+            if not token.info.strip().startswith("{="):
+                searchable[start + 1 : end] = [""] * (end - start - 1)
         else:
             cell = _cell(lines, start, end, entry.path, problems)
             for number in range(start + 1, end):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from epistemics.book import pandoc
@@ -77,17 +77,31 @@ class _Inspector:
                 if line > 1 and searchable[line - 2].strip():
                     message = f"{text}: a heading needs a blank line before it"
                     self.problems.append(Problem(self.chapter.path, line, message))
-        elif text.startswith((":::", "{#", "{.")) or re.search(r"[\])]\{[.#]", text):
+        elif text.startswith(":::"):
+            for line in self._unmatched_closings():
+                message = f"{text} closes nothing here"
+                self.problems.append(Problem(self.chapter.path, line, message))
+        elif text.startswith(("{#", "{.")) or re.search(r"[\])]\{[.#]", text):
             self.problem(f"{text!r} is taken as text, not as a mark", re.escape(text))
         elif match := re.search(r"\[\^[^\]\s]+\]", text):
             self.problem(f"footnote {match[0]} has no text", re.escape(match[0]))
+
+    def _unmatched_closings(self) -> Iterator[int]:
+        depth = 0
+        for number, line in enumerate(self.chapter.searchable, 1):
+            if re.match(r":{3,}\s*$", line):
+                if depth == 0:
+                    yield number
+                depth = max(0, depth - 1)
+            elif re.match(r":{3,}", line):
+                depth += 1
 
     def _generated(self, image: Node) -> bool:
         return local_path(self.chapter.path, image["c"][2][0]) in self.generated
 
     def _image(self, node: Node) -> None:
         attributes, url = Attributes(node), node["c"][2][0]
-        place = re.escape(url)
+        place = rf"\({re.escape(url)}"
         if REMOTE.match(url):
             self.problem(f"image {url}: keep images in the project", place)
             return
@@ -100,12 +114,13 @@ class _Inspector:
         else:
             node["c"][2][0] = posixpath.relpath(path.as_posix(), self.chapter.path.parent.as_posix())
         for key in attributes.values.keys() - IMAGE_ATTRIBUTES:
+            known = ", ".join(sorted(IMAGE_ATTRIBUTES))
             self.problem(
-                f"image {url}: attribute {key!r} is not one of {', '.join(sorted(IMAGE_ATTRIBUTES))}", place
+                f"image {url}: attribute {key!r} is not one of {known}", rf"{place}.*{re.escape(key)}="
             )
         alt = attributes.values.get("fig-alt", attributes.values.get("alt", pandoc.text_of(node["c"][1])))
         if not alt.strip() and path not in self.generated:
-            self.problem(f"image {url}: no fig-alt", place)
+            self.problem(f"image {url}: no fig-alt", rf"!\[\]{place}\)(?!.*fig-alt)", place)
         attributes.remove("fig-alt")
         attributes.set("alt", alt)
 

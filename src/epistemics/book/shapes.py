@@ -65,7 +65,7 @@ class Shaper:
         """A div around a figure or table whose last paragraph is the caption."""
         attributes, blocks = Attributes(node), node["c"][1]
         identifier = attributes.identifier
-        place = re.escape(identifier) if identifier else "^$"
+        place = rf"#{re.escape(identifier)}(?![\w-])"
         kind = "table" if identifier.startswith("tbl-") else "figure"
         tables = [block for block in pandoc.elements(blocks) if block["t"] == "Table"]
         caption: list[Node] = []

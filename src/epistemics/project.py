@@ -1,0 +1,62 @@
+"""Where the project's files lie, and the two settings that every command shares."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROFILE_VARIABLE = "EPISTEMICS_PROFILE"
+RESULTS_VARIABLE = "EPISTEMICS_RESULTS"
+
+
+class NoProject(FileNotFoundError):
+    """There is no project at or above the working directory."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """One checkout of the book, under one profile."""
+
+    folder: Path
+    profile: str
+    results: Path
+    """The store: ``results/`` for the paper profile, in the workspace for others, so that smoke never mixes in."""
+
+    @property
+    def experiments(self) -> Path:
+        return self.folder / "experiments"
+
+    @property
+    def workspace(self) -> Path:
+        """Checkpoints, caches and other things that can be computed again."""
+        return self.folder / ".workspace"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What another process needs to find the same project: for kernels."""
+        return {PROFILE_VARIABLE: self.profile, RESULTS_VARIABLE: str(self.results)}
+
+
+def find_project(profile: str | None = None, results: Path | None = None, start: Path | None = None) -> Project:
+    """The project at or above the working directory (or ``start``).
+
+    Profile and results default to the environment's EPISTEMICS_PROFILE and EPISTEMICS_RESULTS, then to ``paper``
+    and the profile's own store.
+
+    Raises:
+        NoProject: if no folder up to the root holds both ``_quarto.yml`` and ``experiments``.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "_quarto.yml").is_file() and (folder / "experiments").is_dir():
+            break
+    else:
+        raise NoProject(f"{here}: no folder here or above holds _quarto.yml and experiments/; go to the project")
+    profile = profile or os.environ.get(PROFILE_VARIABLE) or "paper"
+    if results is None and (from_environment := os.environ.get(RESULTS_VARIABLE)):
+        results = Path(from_environment)
+    if results is None:
+        own = folder / ".workspace" / f"{profile}-results"
+        results = folder / "results" if profile == "paper" else own
+    return Project(folder, profile, results.resolve())

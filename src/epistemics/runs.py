@@ -1,0 +1,270 @@
+"""Which results are missing, what they would cost here, and the processes that make them.
+
+A run is its own process with one thread (faster here than two threads on one run); as many work at once as asked.
+On a CUDA device, runs of one architecture train as one stack in one process instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from epistemics.configuration import Configuration, step_operations, training_operations
+from epistemics.fingerprint import fingerprint
+from epistemics.specs import Run
+from epistemics.store import DamagedResult, Store
+
+CODE = {"training": "training.train", "measures": "measures.measure"}
+"""The parts of a result and the function that each is made by."""
+
+MEMBERS_AT_MOST = 64
+"""Members of one stack on a CUDA device."""
+
+
+def current_code() -> dict[str, str]:
+    """The fingerprints that a result made now would carry."""
+    return {part: fingerprint(name) for part, name in CODE.items()}
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where one run stands."""
+
+    run: Run
+    state: str
+    """stored, stale (its code has changed since), damaged or missing."""
+    changed: tuple[str, ...] = ()
+    """For a stale result, the parts whose code has changed: training, measures."""
+    fault: str | None = None
+    """For a damaged result, the file and what is wrong with it."""
+
+
+
+def status(runs: Iterable[Run], store: Store) -> list[RunStatus]:
+    """The state of each run, in order; every stored file is checked."""
+    code = current_code()
+    found = []
+    for run in runs:
+        if run.key not in store:
+            found.append(RunStatus(run, "missing"))
+            continue
+        try:
+            stored = store.code(run.key)
+        except DamagedResult as error:
+            found.append(RunStatus(run, "damaged", fault=str(error)))
+            continue
+        changed = tuple(part for part in CODE if stored.get(part) != code[part])
+        found.append(RunStatus(run, "stale" if changed else "stored", changed))
+    return found
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What this machine was measured to do: floating-point operations a second in training, one process."""
+
+    operations_per_second: float
+
+    def seconds(self, configuration: Configuration) -> float:
+        """What a run takes at most: all of its steps, evaluations included, measures not."""
+        c = configuration
+        return training_operations(c, c.steps, c.steps // c.evaluate_every + 1) / self.operations_per_second
+
+
+def measured_speed(workspace: Path, configuration: Configuration) -> Speed:
+    """This machine's speed at a configuration's precision: its own step is timed once, and kept in the workspace."""
+    path = workspace / "speed.json"
+    name = f"{configuration.precision}{' compiled' if configuration.compiled else ''}"
+    known: dict[str, float] = {}
+    if path.is_file():
+        known = json.loads(path.read_text())
+    if name not in known:
+        command = [sys.executable, "-m", "epistemics.worker", "--time"]
+        done = subprocess.run(
+            command,
+            input=json.dumps(asdict(configuration)),
+            text=True,
+            capture_output=True,
+            check=True,
+            env=worker_environment(workspace),
+        )
+        known[name] = json.loads(done.stdout)["operations_per_second"]
+        workspace.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(known, indent=1, sort_keys=True))
+    return Speed(known[name])
+
+
+def worker_environment(workspace: Path) -> dict[str, str]:
+    """One thread a process; compiled steps are kept in the workspace, for the next process."""
+    compiled = str((workspace / "compiled").resolve())
+    return {"TORCHINDUCTOR_CACHE_DIR": compiled} | os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@dataclass
+class Progress:
+    """One stack of runs that a process works on."""
+
+    runs: tuple[Run, ...]
+    phase: str = "starts"
+    step: int = 0
+    train_loss: float = float("nan")
+    validation_loss: float = float("nan")
+    train_accuracy: float = float("nan")
+    validation_accuracy: float = float("nan")
+
+    @property
+    def share(self) -> float:
+        """How much of its longest possible training is done."""
+        return self.step / max(run.configuration.steps for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All runs at one moment, for a display."""
+
+    done: int
+    total: int
+    working: tuple[Progress, ...]
+    seconds_left: float | None
+    """From the speed of this very call; None until there is one."""
+
+
+class RunFailed(RuntimeError):
+    """A worker ended with an error; the message holds what it printed."""
+
+
+def train_missing(
+    runs: Sequence[Run],
+    store: Store,
+    workspace: Path,
+    workers: int,
+    device: str,
+    report: Callable[[Overview], None],
+) -> None:
+    """Train every run of the list, longest first, ``workers`` at once, and store the results.
+
+    Ctrl-C ends the workers with a checkpoint each; the next call goes on from there.
+
+    Raises:
+        RunFailed: when a worker fails; the others are ended with a checkpoint.
+        KeyboardInterrupt: after the workers have ended.
+    """
+    stacks = _stacks(runs, device)
+    total_work = sum(_work(run) for run in runs)
+    started = time.monotonic()
+    waiting, working, done, done_work = list(stacks), {}, 0, 0.0
+    events: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
+    try:
+        while waiting or working:
+            while waiting and len(working) < workers:
+                worker = _Worker(waiting.pop(0), store, workspace, device, events)
+                working[worker] = worker.progress
+            worker, event = events.get()
+            if event is None:
+                del working[worker]
+                worker.raise_if_failed()
+                done += len(worker.progress.runs)
+                done_work += sum(_work(run) for run in worker.progress.runs)
+            else:
+                worker.take(event)
+            progress = sum(p.share * sum(_work(run) for run in p.runs) for p in working.values())
+            resumed = sum(w.resumed_share * sum(_work(run) for run in p.runs) for w, p in working.items())
+            fresh, elapsed = done_work + progress - resumed, time.monotonic() - started
+            left = (total_work - done_work - progress) * elapsed / fresh if fresh > 0 and elapsed > 5 else None
+            report(Overview(done, len(runs), tuple(working.values()), left))
+    finally:
+        for worker in working:
+            worker.end()
+
+
+def _work(run: Run) -> float:
+    return run.configuration.steps * step_operations(run.configuration)
+
+
+def _stacks(runs: Sequence[Run], device: str) -> list[tuple[Run, ...]]:
+    """What trains together, longest first: on a CPU each run alone, on CUDA all of one architecture."""
+    if not device.startswith("cuda"):
+        return sorted(((run,) for run in runs), key=lambda stack: -_work(stack[0]))
+    from epistemics.training import stack_key
+
+    alike: dict[tuple[object, ...], list[Run]] = {}
+    for run in sorted(runs, key=_work, reverse=True):
+        alike.setdefault(stack_key(run.configuration), []).append(run)
+    return [
+        tuple(members[start : start + MEMBERS_AT_MOST])
+        for members in alike.values()
+        for start in range(0, len(members), MEMBERS_AT_MOST)
+    ]
+
+
+class _Worker:
+    """A worker process and the thread that reads what it reports."""
+
+    def __init__(
+        self,
+        runs: tuple[Run, ...],
+        store: Store,
+        workspace: Path,
+        device: str,
+        events: queue.Queue[tuple[_Worker, dict[str, Any] | None]],
+    ) -> None:
+        self.progress = Progress(runs)
+        self.resumed_share = 0.0
+        self.errors = ""
+        job = {
+            "configurations": [asdict(run.configuration) for run in runs],
+            "keep_weights": [run.keep_weights for run in runs],
+            "results": str(store.folder),
+            "workspace": str(workspace),
+            "device": device,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "epistemics.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=worker_environment(workspace),
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(job))
+        self.process.stdin.close()
+        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+        threading.Thread(target=self._collect_errors, daemon=True).start()
+
+    def _listen(self, events: queue.Queue[tuple[_Worker, dict[str, Any] | None]]) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            events.put((self, json.loads(line)))
+        self.process.wait()
+        events.put((self, None))
+
+    def _collect_errors(self) -> None:
+        assert self.process.stderr is not None
+        self.errors = self.process.stderr.read()
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take over what the process reported."""
+        first = self.progress.phase == "starts"
+        for name in ("phase", "step", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy"):
+            setattr(self.progress, name, event.get(name, getattr(self.progress, name)))
+        if first and self.progress.step > 0:
+            self.resumed_share = self.progress.share
+
+    def raise_if_failed(self) -> None:
+        if self.process.returncode != 0:
+            label = self.progress.runs[0].label
+            raise RunFailed(f"the run «{label}» failed:\n{self.errors.strip()}")
+
+    def end(self) -> None:
+        """Ask the process to stop with a checkpoint, and wait for it."""
+        self.process.terminate()
+        self.process.wait()

@@ -1,0 +1,108 @@
+"""A table of results: what a figure draws, what a reader downloads and what a chapter prints."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns and rows of plain values; None is a value that is not there."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"the row {row} does not fit the columns {self.columns}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def column(self, name: str) -> list[Any]:
+        """The values of one column."""
+        index = self.columns.index(name)
+        return [row[index] for row in self.rows]
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The rows as column → value."""
+        for row in self.rows:
+            yield dict(zip(self.columns, row, strict=True))
+
+    def where(self, **values: Value) -> Table:
+        """The rows in which columns have these values."""
+        kept = [record for record in self.records() if all(record[k] == v for k, v in values.items())]
+        return Table(self.columns, tuple(tuple(record.values()) for record in kept))
+
+    def to_csv(self) -> str:
+        """Comma-separated, with a header; None is an empty field."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+
+def table_of(records: Sequence[Mapping[str, Value]]) -> Table:
+    """A table of mappings that have the same keys in the same order."""
+    if not records:
+        raise ValueError("a table needs at least one record to know its columns")
+    columns = tuple(records[0])
+    return Table(columns, tuple(tuple(record[name] for name in columns) for record in records))
+
+
+class Shown:
+    """A table as a chapter prints it: headings and cells as Markdown."""
+
+    def __init__(self, headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+        self.headings, self.rows, self.left = headings, rows, left
+
+    def _repr_markdown_(self) -> str:
+        """A pipe table; the first ``left`` columns are set left, the others right."""
+        rule = [":---" if index < self.left else "---:" for index in range(len(self.headings))]
+        lines = [self.headings, rule, *self.rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def number(value: float | int | None, digits: int = 0, missing: str = "–") -> str:
+    """A number for reading: thousands set apart by commas, ``missing`` for None."""
+    return missing if value is None else f"{value:,.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 0, missing: str = "–") -> str:
+    """A share as a percentage."""
+    return missing if value is None else f"{100 * value:.{digits}f}%"
+
+
+def spread(
+    values: Sequence[float | None],
+    show: Callable[[float | None], str] = number,
+    never: str = "never",
+) -> str:
+    """Median and range over seeds, ``median (lowest–highest)``; a None ranks above every number and reads ``never``.
+
+    One value, or equal ones, stand alone.
+    """
+    ordered = sorted(values, key=lambda v: float("inf") if v is None else v)
+    texts = [never if value is None else show(value) for value in (ordered[0], ordered[-1])]
+    middle = ranked_median(values)
+    shown = never if middle is None else show(middle)
+    return shown if texts[0] == texts[1] else f"{shown} ({texts[0]}–{texts[1]})"
+
+
+def ranked_median(values: Sequence[float | None]) -> float | None:
+    """The median, where None (it did not happen) ranks above every number.
+
+    With an even count, the median is None if either middle value is.
+    """
+    ranked = [float("inf") if value is None else float(value) for value in values]
+    middle = median(ranked)
+    return None if middle == float("inf") else middle
