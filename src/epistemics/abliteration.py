@@ -37,14 +37,23 @@ def accuracy_curve(
         weight, bias: the unembedding, [d, classes] and [classes].
         answers: [n].
     """
-    logits = states @ weight + bias
+    # Classes first: then the maximum over classes runs along whole rows of memory.
+    logits = np.ascontiguousarray((states @ weight + bias).T)  # [classes, n]
     along = (states - origin) @ directions.T  # [n, K]
     effect = directions @ weight  # [K, classes]
-    curve = [float((logits.argmax(1) == answers).mean())]
-    for k in range(len(directions)):  # orthonormal directions: each removal is a rank-one change of the logits
-        logits -= np.outer(along[:, k], effect[k])
-        curve.append(float((logits.argmax(1) == answers).mean()))
+    curve = [_accuracy(logits, answers)]
+    for k in range(
+        len(directions)
+    ):  # orthonormal directions: each removal is a rank-one change of the logits
+        logits -= np.outer(effect[k], along[:, k])
+        curve.append(_accuracy(logits, answers))
     return np.asarray(curve)
+
+
+def _accuracy(logits: Array, answers: NDArray[np.int64]) -> float:
+    """Share of columns of logits [classes, n] in which the answer has the largest logit."""
+    own = logits[answers, np.arange(len(answers))]
+    return float((own >= logits.max(0)).mean())
 
 
 def falls_at(curve: Sequence[float] | Array, threshold: float) -> int | None:

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def class_directions(
-    states: Array, answers: NDArray[np.int64], classes: int
-) -> tuple[Array, Array]:
+def class_directions(states: Array, answers: NDArray[np.int64], classes: int) -> tuple[Array, Array]:
     """Directions that tell the answers apart, strongest first.
 
     The singular value decomposition of the class means less the mean of all states (log entry 8 takes the

@@ -22,8 +22,6 @@ from epistemics.geometry import (
 from epistemics.model import final_state, named_parameters
 from epistemics.tasks import table, training_rows
 
-RANDOM_DRAWS = 3
-
 
 @dataclass(frozen=True)
 class Measures:
@@ -46,9 +44,9 @@ class Measures:
     about_zero: Array
     """[r + 1] the same about zero."""
     random_about_mean: Array
-    """[draws, d + 1] accuracy after removing k random directions about the mean."""
+    """[d + 1] accuracy after removing k random directions about the mean: one random basis, drawn by the seed."""
     random_about_zero: Array
-    """[draws, d + 1] the same about zero."""
+    """[d + 1] the same about zero."""
 
 
 def final_states(configuration: Configuration, parameters: Tensor, questions: NDArray[np.int64]) -> Array:
@@ -89,7 +87,7 @@ def measure(configuration: Configuration, parameters: Tensor) -> dict[str, Measu
         ) -> Array:
             return accuracy_curve(states, directions, origin, unembedding, bias, answers)
 
-        random = [random_directions(c.d_model, draw) for draw in range(RANDOM_DRAWS)]
+        random = random_directions(c.d_model, c.seed)
         about_mean = curve(directions, mean)
         measures[operation] = Measures(
             validation_accuracy=float(about_mean[0]),
@@ -99,7 +97,7 @@ def measure(configuration: Configuration, parameters: Tensor) -> dict[str, Measu
             fourier_power=fourier_power(numbers),
             about_mean=about_mean,
             about_zero=curve(directions, zero),
-            random_about_mean=np.stack([curve(draw, mean) for draw in random]),
-            random_about_zero=np.stack([curve(draw, zero) for draw in random]),
+            random_about_mean=curve(random, mean),
+            random_about_zero=curve(random, zero),
         )
     return measures

@@ -83,7 +83,7 @@ def initial_parameters(arch: Architecture, seed: int) -> Tensor:
             part = torch.ones(shape)
         elif name.endswith("attention.in.weight"):
             part = uniform(shape, math.sqrt(6 / (shape[0] + shape[1])))
-        elif "norm" in name or ".attention." in name and name.endswith(".bias"):
+        elif "norm" in name or (".attention." in name and name.endswith(".bias")):
             part = torch.zeros(shape)
         else:  # a linear layer's weight, or the bias beside it
             inputs = shapes[name.replace(".bias", ".weight")][0]

@@ -48,7 +48,6 @@ class RunStatus:
     """For a damaged result, the file and what is wrong with it."""
 
 
-
 def status(runs: Iterable[Run], store: Store) -> list[RunStatus]:
     """The state of each run, in order; every stored file is checked."""
     code = current_code()
@@ -178,7 +177,9 @@ def train_missing(
             progress = sum(p.share * sum(_work(run) for run in p.runs) for p in working.values())
             resumed = sum(w.resumed_share * sum(_work(run) for run in p.runs) for w, p in working.items())
             fresh, elapsed = done_work + progress - resumed, time.monotonic() - started
-            left = (total_work - done_work - progress) * elapsed / fresh if fresh > 0 and elapsed > 5 else None
+            left = (
+                (total_work - done_work - progress) * elapsed / fresh if fresh > 0 and elapsed > 5 else None
+            )
             report(Overview(done, len(runs), tuple(working.values()), left))
     finally:
         for worker in working:
@@ -254,7 +255,14 @@ class _Worker:
     def take(self, event: dict[str, Any]) -> None:
         """Take over what the process reported."""
         first = self.progress.phase == "starts"
-        for name in ("phase", "step", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy"):
+        for name in (
+            "phase",
+            "step",
+            "train_loss",
+            "validation_loss",
+            "train_accuracy",
+            "validation_accuracy",
+        ):
             setattr(self.progress, name, event.get(name, getattr(self.progress, name)))
         if first and self.progress.step > 0:
             self.resumed_share = self.progress.share

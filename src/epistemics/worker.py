@@ -109,9 +109,7 @@ def work(job: Job) -> Iterator[dict[str, Any]]:
             path.unlink()
 
 
-def _trained(
-    job: Job, folder: Path, code: str
-) -> Iterator[dict[str, Any]]:
+def _trained(job: Job, folder: Path, code: str) -> Iterator[dict[str, Any]]:
     """Train to the end, from a finished training or a checkpoint where there is one.
 
     Returns the histories and the training's part of the provenance.
@@ -288,7 +286,9 @@ def _load(path: Path, code: str, device: torch.device) -> tuple[State, dict[str,
     except FileNotFoundError:
         return None
     histories = [History(**columns) for columns in json.loads(metadata["histories"])]
-    return State(step=int(metadata["step"]), **tensors, histories=histories), json.loads(metadata["provenance"])
+    return State(step=int(metadata["step"]), **tensors, histories=histories), json.loads(
+        metadata["provenance"]
+    )
 
 
 def _moments(folder: Path, member: int) -> dict[int, torch.Tensor]:
