@@ -126,29 +126,21 @@ def test_a_fault_in_a_chapter_is_named_with_its_line(book: Path, text: str, offs
         ("chapters/one.qmd", "[^a]: A note with @power2022.", "", "footnote [^a] has no text"),
     ],
 )
-def test_a_fault_in_any_file_is_named_with_its_line(
-    book: Path, file: str, old: str, new: str, says: str
-) -> None:
+def test_a_fault_in_any_file_is_named_with_its_line(book: Path, file: str, old: str, new: str, says: str) -> None:
     line = replace(book, file, old, new)
     found = [problem for problem in check(book) if says in problem.message]
-    expected: int | None = {"given twice": line + 1, "no title": None, "footnote [^a] has no text": 11}.get(
-        says, line
-    )
+    expected: int | None = {"given twice": line + 1, "no title": None, "footnote [^a] has no text": 11}.get(says, line)
     assert {(problem.file.as_posix(), problem.line) for problem in found} == {(file, expected)}, check(book)
 
 
 def test_an_unnumbered_section_cannot_be_referred_to(book: Path) -> None:
     line = append(book, "## Aside {#sec-aside .unnumbered}\n\nSee @sec-aside.")
-    assert check(book) == [
-        Problem(TWO, line + 2, "@sec-aside: it has no number to refer to; make a link to it")
-    ]
+    assert check(book) == [Problem(TWO, line + 2, "@sec-aside: it has no number to refer to; make a link to it")]
 
 
 def test_citations_need_a_place_for_the_list(book: Path) -> None:
     replace(book, "references.qmd", "{#refs}", "{.refs}")
-    assert [problem.message for problem in check(book)] == [
-        "citations, but no chapter with `::: {#refs}` in it"
-    ]
+    assert [problem.message for problem in check(book)] == ["citations, but no chapter with `::: {#refs}` in it"]
 
 
 def test_a_broken_bibliography_is_named(book: Path) -> None:

@@ -134,8 +134,7 @@ def _both_formats(
         except RuntimeError as error:
             problems.append(Problem(path, None, str(error)))
     pages, print_ = (
-        _book(project, chapters, output_format, outputs, keys, problems)
-        for output_format in ("html", "typst")
+        _book(project, chapters, output_format, outputs, keys, problems) for output_format in ("html", "typst")
     )
     return pages, print_
 
@@ -166,19 +165,13 @@ def _book(
     targets = references.number(documents, problems)
     published = project.resources | {image for document in documents for image in document.images}
     published |= {project.pdf}
-    resolver = references.Resolver(
-        documents, targets, keys, project.root, published, project.site_url, problems
-    )
+    resolver = references.Resolver(documents, targets, keys, project.root, published, project.site_url, problems)
     for document in documents:
         resolver.resolve(document)
     if output_format == "html" and not any("refs" in document.identifiers() for document in documents):
-        cited = (
-            node for document in documents for node in pandoc.elements(document.blocks) if node["t"] == "Cite"
-        )
+        cited = (node for document in documents for node in pandoc.elements(document.blocks) if node["t"] == "Cite")
         if next(cited, None) is not None:
-            problems.append(
-                Problem(projects.CONFIGURATION, None, "citations, but no chapter with `::: {#refs}` in it")
-            )
+            problems.append(Problem(projects.CONFIGURATION, None, "citations, but no chapter with `::: {#refs}` in it"))
     return Book(documents, files)
 
 
@@ -203,9 +196,7 @@ def _files(project: Project, book: Book) -> list[Path]:
 def _typeset(project: Project, book: Book, reference_list: list[Node]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="book-") as name:
         folder = Path(name)
-        (folder / "main.typ").write_text(
-            pdf.source(project, book.documents, reference_list), encoding="utf-8"
-        )
+        (folder / "main.typ").write_text(pdf.source(project, book.documents, reference_list), encoding="utf-8")
         (folder / "book.typ").write_bytes((site.LOOK / "book.typ").read_bytes())
         site.write_files(folder, project.root, _files(project, book), book.files)
         try:

@@ -16,8 +16,11 @@ from epistemics.book.project import Project
 Output = Mapping[str, Any]
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 IMAGES = {"image/svg+xml": "svg", "image/png": "png"}
+MARKDOWN = ("text/markdown", "text/latex")
 SHOWN = ("text/markdown", *IMAGES, "text/latex", "text/plain")
 """The media types that both formats can show, best first."""
+PROMISES = {"fig-": ("figure", tuple(IMAGES)), "tbl-": ("text/markdown table", MARKDOWN)}
+"""What a label says of its cell's outputs."""
 
 
 @dataclass
@@ -45,7 +48,7 @@ def assemble(
     for segment in chapter.segments:
         if isinstance(segment, Cell):
             number = next(cells)
-            shown = writer.placeholder(segment, number) if outputs is None else outputs[number]
+            shown = writer.placeholder(segment) if outputs is None else outputs[number]
             part = "\n".join(["", *writer.cell(segment, number, shown), ""])
         elif isinstance(segment, Code):
             part = segment.text
@@ -53,23 +56,19 @@ def assemble(
             part = resolve_shortcodes(segment.text, segment.line, chapter.path, project.variables, problems)
         text.append(part)
         count = part.count("\n") + 1
-        lines += (
-            [segment.line] * count if isinstance(segment, Cell) else range(segment.line, segment.line + count)
-        )
+        lines += [segment.line] * count if isinstance(segment, Cell) else range(segment.line, segment.line + count)
     return Assembled("\n".join(text), lines, writer.files)
 
 
 class _Writer:
-    def __init__(
-        self, chapter: Chapter, project: Project, output_format: str, problems: list[Problem]
-    ) -> None:
+    def __init__(self, chapter: Chapter, project: Project, output_format: str, problems: list[Problem]) -> None:
         self.chapter = chapter
         self.project = project
         self.output_format = output_format
         self.problems = problems
         self.files: dict[Path, bytes] = {}
 
-    def placeholder(self, cell: Cell, number: int) -> list[Output]:
+    def placeholder(self, cell: Cell) -> list[Output]:
         """An output such as the label promises."""
         if cell.label.startswith("fig-"):
             return [{"output_type": "display_data", "data": {"image/svg+xml": "<svg/>"}}]
@@ -77,12 +76,26 @@ class _Writer:
             return [{"output_type": "display_data", "data": {"text/markdown": "| a |\n|---|\n| b |"}}]
         return []
 
+    def promised(self, cell: Cell, outputs: Sequence[Output]) -> Sequence[Output]:
+        """`outputs` if they hold what the label promises, and else a placeholder."""
+        promise = PROMISES.get(cell.label[:4])
+        if promise is None:
+            return outputs
+        name, kinds = promise
+        count = sum(_kind(output) in kinds for output in outputs)
+        if count == 1:
+            return outputs
+        self._problem(cell, f"{cell.label}: the cell gives {count or 'no'} {name}s, not one")
+        return self.placeholder(cell)
+
     def cell(self, cell: Cell, number: int, outputs: Sequence[Output]) -> Iterator[str]:
         options = self.chapter.options(cell, self.project.values, self.output_format)
         if not options["include"] or options["output"] is False:
             if cell.label.startswith(("fig-", "tbl-")):
                 self._problem(cell, f"{cell.label}: a labelled cell whose output is not shown")
             outputs = []
+        else:
+            outputs = self.promised(cell, outputs)
         as_is = options["output"] == "asis"
         code = cell.code if options["include"] and options["echo"] else ""
         blocks = list(self._outputs(cell, number, outputs, options, as_is))
@@ -100,7 +113,7 @@ class _Writer:
     def _outputs(
         self, cell: Cell, number: int, outputs: Sequence[Output], options: Mapping[str, Any], as_is: bool
     ) -> Iterator[str]:
-        images = tables = 0
+        images = 0
         for output in outputs:
             if output["output_type"] == "stream":
                 text = TERMINAL_COLOUR.sub("", output["text"])
@@ -112,26 +125,18 @@ class _Writer:
                 elif text.strip():
                     yield from _fenced(text.rstrip(), ".stdout")
                 continue
-            data = output["data"]
-            kind = next((kind for kind in SHOWN if kind in data), None)
-            if kind is None or (kind == "text/plain" and "text/html" in data):
+            data, kind = output["data"], _kind(output)
+            if not kind:
                 self._problem(cell, f"output as {', '.join(data)}: give one of {', '.join(SHOWN[:-1])}")
             elif kind in IMAGES:
                 images += 1
                 yield from self._image(cell, number, images, kind, data[kind])
-            elif kind in ("text/markdown", "text/latex"):
-                tables += 1
+            elif kind in MARKDOWN:
                 yield from self._markdown(cell, data[kind])
             elif as_is:
                 yield from (data[kind], "")
             else:
                 yield from _fenced(TERMINAL_COLOUR.sub("", data[kind]), ".result")
-        if cell.label.startswith("fig-") and images != 1 and (outputs or options["output"] is not False):
-            self._problem(cell, f"{cell.label}: the cell gives {images or 'no'} figures, not one")
-        if cell.label.startswith("tbl-") and tables != 1 and (outputs or options["output"] is not False):
-            self._problem(
-                cell, f"{cell.label}: the cell gives {tables or 'no'} text/markdown tables, not one"
-            )
 
     def _image(self, cell: Cell, number: int, count: int, kind: str, content: str) -> Iterator[str]:
         name = cell.label if cell.label.startswith("fig-") else f"cell-{number + 1}-{count}"
@@ -174,6 +179,14 @@ class _Writer:
     def _problem(self, cell: Cell, message: str) -> None:
         line = cell.option_line("label") if cell.label else cell.line
         self.problems.append(Problem(self.chapter.path, line, message))
+
+
+def _kind(output: Output) -> str:
+    """The media type that is shown of an output; empty if there is none that both formats can show."""
+    data = output.get("data", {})
+    kind = next((kind for kind in SHOWN if kind in data), "")
+    # What has HTML beside its plain text was not meant to be read as plain text.
+    return "" if kind == "text/plain" and "text/html" in data else kind
 
 
 def _quoted(text: str) -> str:

@@ -160,14 +160,10 @@ def read(root: Path, entry: Entry, problems: list[Problem]) -> Chapter:
             for number in range(start + 1, end):
                 searchable[number] = lines[number] if number + 1 < cell.code_line else ""
             if engine[1] != "python" or token.info.strip() != "{python}":
-                message = (
-                    f"cell ```{token.info.strip()}: only ```{{python}} is executed; options go on `#|` lines"
-                )
+                message = f"cell ```{token.info.strip()}: only ```{{python}} is executed; options go on `#|` lines"
                 problems.append(Problem(entry.path, start + 1, message))
             elif token.level > 0 or not lines[start].startswith(("`", "~")):
-                problems.append(
-                    Problem(entry.path, start + 1, "a cell begins in the first column, outside lists")
-                )
+                problems.append(Problem(entry.path, start + 1, "a cell begins in the first column, outside lists"))
             segments.append(cell)
         position = end
     if position < len(lines):
@@ -203,9 +199,7 @@ def _cell(lines: list[str], start: int, end: int, file: Path, problems: list[Pro
     schema.check(options, schema.CELL, problems)
     for number, line in enumerate(body[count:], start + 2 + count):
         if OPTION.match(line):
-            problems.append(
-                Problem(file, number, "`#|` options come first in a cell; here it is only a comment")
-            )
+            problems.append(Problem(file, number, "`#|` options come first in a cell; here it is only a comment"))
     return Cell(start + 1, start + 2 + count, "\n".join(body[count:]).rstrip(), options)
 
 
@@ -217,9 +211,7 @@ def _outside_the_dialect(chapter: Chapter) -> Iterator[Problem]:
         if isinstance(segment, Prose):
             for match in INLINE_EXPRESSION.finditer(segment.text):
                 line = segment.line + segment.text.count("\n", 0, match.start())
-                yield Problem(
-                    chapter.path, line, f"inline `{{{match[1]}}}` expression: use {{{{< var name >}}}}"
-                )
+                yield Problem(chapter.path, line, f"inline `{{{match[1]}}}` expression: use {{{{< var name >}}}}")
         if isinstance(segment, Code) and (shortcode := SHORTCODE.search(segment.text)):
             line = segment.line + segment.text.count("\n", 0, shortcode.start())
             yield Problem(chapter.path, line, "a shortcode inside a code block (Quarto would replace it)")
@@ -231,24 +223,16 @@ def _wrong_labels(chapter: Chapter, cell: Cell) -> Iterator[Problem]:
     options, label = cell.options.values, cell.label
     line = cell.option_line("label")
     if label and not LABEL.match(label):
-        yield Problem(
-            chapter.path, line, f"label {label!r}: letters, digits, - and _, beginning with a letter"
-        )
+        yield Problem(chapter.path, line, f"label {label!r}: letters, digits, - and _, beginning with a letter")
     if label.startswith(ELSEWHERE_IN_QUARTO):
-        yield Problem(
-            chapter.path, line, f"label {label!r}: a cell's reference label begins with fig- or tbl-"
-        )
+        yield Problem(chapter.path, line, f"label {label!r}: a cell's reference label begins with fig- or tbl-")
     for prefix, needed in (("fig-", ("fig-cap", "fig-alt")), ("tbl-", ("tbl-cap",))):
         for option in needed if label.startswith(prefix) else ():
             if not options.get(option):
                 yield Problem(chapter.path, line, f"{label}: the cell has no `{option}`")
         if not label.startswith(prefix) and prefix == "tbl-" and "tbl-cap" in options:
-            yield Problem(
-                chapter.path, cell.option_line("tbl-cap"), "`tbl-cap` without a label that begins with tbl-"
-            )
-    if (label.startswith("fig-") and "tbl-cap" in options) or (
-        label.startswith("tbl-") and "fig-cap" in options
-    ):
+            yield Problem(chapter.path, cell.option_line("tbl-cap"), "`tbl-cap` without a label that begins with tbl-")
+    if (label.startswith("fig-") and "tbl-cap" in options) or (label.startswith("tbl-") and "fig-cap" in options):
         yield Problem(chapter.path, line, f"{label}: the caption's kind is not the label's")
 
 
@@ -265,9 +249,7 @@ def resolve_shortcodes(
             return match["code"]
         name, *arguments = match[3].split() or [""]
         if name != "var" or len(arguments) != 1:
-            problems.append(
-                Problem(file, line, f"shortcode {match[0]}: only {{{{< var name >}}}} is known here")
-            )
+            problems.append(Problem(file, line, f"shortcode {match[0]}: only {{{{< var name >}}}} is known here"))
         elif arguments[0] not in variables:
             problems.append(Problem(file, line, f"{match[0]}: no variable {arguments[0]} in _variables.yml"))
         else:

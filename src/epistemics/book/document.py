@@ -56,11 +56,7 @@ class Document:
 
     def identifiers(self) -> list[str]:
         """Every identifier on the page, the title's first."""
-        found = [
-            Attributes(node).identifier
-            for node in pandoc.elements(self.blocks)
-            if pandoc.has_attributes(node)
-        ]
+        found = [Attributes(node).identifier for node in pandoc.elements(self.blocks) if pandoc.has_attributes(node)]
         return [identifier for identifier in (self.identifier, *found) if identifier]
 
 
@@ -107,9 +103,7 @@ class _Reader:
             if key not in ("when-format", "unless-format") or value not in FORMATS:
                 known = f"when-format and unless-format with {' or '.join(FORMATS)}"
                 place = rf"{re.escape(key)}=.?{re.escape(value)}"
-                self.problem(
-                    f'.{behaviour} with {key}="{value}": the conditions known here are {known}', place
-                )
+                self.problem(f'.{behaviour} with {key}="{value}": the conditions known here are {known}', place)
             met = met and (value == self.document.output_format) == (key == "when-format")
         visible = met if behaviour == "content-visible" else not met
         if not visible:
@@ -137,7 +131,5 @@ class _Reader:
             self.problem("no title: neither `title:` in the front matter nor a heading with one #")
         for extra in titles:
             text = pandoc.text_of(extra)
-            self.problem(
-                f"a second title, {text!r}: sections begin with ##", rf"^#\s+{re.escape(text)}", r"^#\s"
-            )
+            self.problem(f"a second title, {text!r}: sections begin with ##", rf"^#\s+{re.escape(text)}", r"^#\s")
         return blocks

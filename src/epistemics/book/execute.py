@@ -95,9 +95,7 @@ def execute(
                     bundle = CacheBundleIn(notebook, uri=str(root / chapter.path))
                     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
                     executed[chapter.path] = Executed(_outputs(notebook), cached=False)
-                    report(
-                        f"{chapter.path.as_posix()}: {len(chapter.cells)} cells executed in {seconds:.1f} s"
-                    )
+                    report(f"{chapter.path.as_posix()}: {len(chapter.cells)} cells executed in {seconds:.1f} s")
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             for kernel in kernels:
@@ -151,14 +149,19 @@ def _run(
             timeout=None,
             resources={"metadata": {"path": str(folder)}},
         )
+        log = Path(own, "log")
         try:
-            client.execute(env=variables, cleanup_kc=True)
+            # A kernel's last words are for the report of its death, not for the terminal.
+            with log.open("wb") as errors:
+                client.execute(env=variables, cleanup_kc=True, stderr=errors)
         except CellExecutionError:
             return list(_failures(chapter, notebook))
-        except DeadKernelError:
-            started = [cell for cell in notebook.cells if cell.get("execution_count") is not None]
-            cell = chapter.cells[min(len(started), len(chapter.cells) - 1)]
-            return [Problem(chapter.path, cell.line, "the kernel died while it executed this cell")]
+        except (DeadKernelError, RuntimeError):
+            started = sum(cell.get("execution_count") is not None for cell in notebook.cells)
+            cell = chapter.cells[min(started, len(chapter.cells) - 1)]
+            said = log.read_text(encoding="utf-8", errors="replace").strip()
+            message = "\n".join(filter(None, ["the kernel died while it executed this cell", said]))
+            return [Problem(chapter.path, cell.line, message)]
     return []
 
 
@@ -170,9 +173,7 @@ def _failures(chapter: Chapter, notebook: nbformat.NotebookNode) -> Iterator[Pro
                 continue
             text = TERMINAL_COLOUR.sub("", "\n".join(output.traceback))
             frames = [(int(match[1]), int(match[2])) for match in FRAME.finditer(text)]
-            line = next(
-                (cell.code_line + offset - 1 for where, offset in frames if where == number), cell.line
-            )
+            line = next((cell.code_line + offset - 1 for where, offset in frames if where == number), cell.line)
 
             def in_chapter(match: re.Match[str]) -> str:
                 where = chapter.cells[int(match[1]) - 1]

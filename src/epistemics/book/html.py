@@ -31,9 +31,7 @@ def contents(document: Document, depth: int) -> list[Heading]:
         level, attributes = node["c"][0], Attributes(node)
         if level > depth or "unlisted" in attributes.classes:
             continue
-        heading = Heading(
-            attributes.identifier, attributes.values.get("number", ""), pandoc.text_of(node).strip()
-        )
+        heading = Heading(attributes.identifier, attributes.values.get("number", ""), pandoc.text_of(node).strip())
         parent = max(other for other in open_lists if other < level)
         open_lists[parent].append(heading)
         open_lists = {other: entries for other, entries in open_lists.items() if other < level}
@@ -51,17 +49,13 @@ def body(document: Document, reference_list: Document | None) -> str:
     return pandoc.convert(blocks, ["--to", "html5", "--mathml", "--wrap=none"])
 
 
-def _visit(
-    node: Node, document: Document, reference_list: Document | None, visit: pandoc.Visitor
-) -> list[Node] | None:
+def _visit(node: Node, document: Document, reference_list: Document | None, visit: pandoc.Visitor) -> list[Node] | None:
     kind = node["t"]
     if kind == "Link" and reference_list is not None and reference_list is not document:
         url = node["c"][2][0]
         if url.startswith("#ref-"):
             inlines = pandoc.walk(node["c"][1], visit)
-            return [
-                {"t": "Link", "c": [node["c"][0], inlines, [page_url(document, reference_list) + url, ""]]}
-            ]
+            return [{"t": "Link", "c": [node["c"][0], inlines, [page_url(document, reference_list) + url, ""]]}]
     elif kind == "Header":
         return [_heading(node, visit)]
     elif kind == "Figure":
@@ -87,9 +81,7 @@ def _heading(node: Node, visit: pandoc.Visitor) -> Node:
     level, _, inlines = node["c"]
     attributes = Attributes(node)
     number = attributes.values.get("number", "")
-    parts = (
-        [pandoc.raw_inline("html", f'<span class="header-section-number">{number}</span> ')] if number else []
-    )
+    parts = [pandoc.raw_inline("html", f'<span class="header-section-number">{number}</span> ')] if number else []
     parts += pandoc.walk(inlines, visit)
     identifier = html.escape(attributes.identifier)
     anchor = f'<a class="anchor" href="#{identifier}" aria-label="Link to this section"></a>'
@@ -116,8 +108,7 @@ def _figure(node: Node, visit: pandoc.Visitor) -> list[Node]:
     if is_table:
         name = (label + pandoc.text_of(caption)).strip() or "Table"
         tables = (
-            _scrolling(block, name, visit) if block["t"] == "Table" else pandoc.walk([block], visit)
-            for block in blocks
+            _scrolling(block, name, visit) if block["t"] == "Table" else pandoc.walk([block], visit) for block in blocks
         )
         contents = [*written, *(block for table in tables for block in table)]
     else:

@@ -30,9 +30,7 @@ def inspect(document: Document, root: Path, generated: Collection[Path], problem
 
 
 class _Inspector:
-    def __init__(
-        self, document: Document, root: Path, generated: Collection[Path], problems: list[Problem]
-    ) -> None:
+    def __init__(self, document: Document, root: Path, generated: Collection[Path], problems: list[Problem]) -> None:
         self.document = document
         self.chapter = document.chapter
         self.root = root
@@ -115,9 +113,7 @@ class _Inspector:
             node["c"][2][0] = posixpath.relpath(path.as_posix(), self.chapter.path.parent.as_posix())
         for key in attributes.values.keys() - IMAGE_ATTRIBUTES:
             known = ", ".join(sorted(IMAGE_ATTRIBUTES))
-            self.problem(
-                f"image {url}: attribute {key!r} is not one of {known}", rf"{place}.*{re.escape(key)}="
-            )
+            self.problem(f"image {url}: attribute {key!r} is not one of {known}", rf"{place}.*{re.escape(key)}=")
         alt = attributes.values.get("fig-alt", attributes.values.get("alt", pandoc.text_of(node["c"][1])))
         if not alt.strip() and path not in self.generated:
             self.problem(f"image {url}: no fig-alt", rf"!\[\]{place}\)(?!.*fig-alt)", place)
@@ -130,9 +126,7 @@ class _Inspector:
             text = pandoc.text_of(heading)
             if heading["c"][0] > level + 1:
                 marks = "#" * heading["c"][0]
-                self.problem(
-                    f"{marks} {text}: a level is skipped", rf"^{marks}\s+{re.escape(text)}", rf"^{marks}\s"
-                )
+                self.problem(f"{marks} {text}: a level is skipped", rf"^{marks}\s+{re.escape(text)}", rf"^{marks}\s")
             level = heading["c"][0]
 
     def inspect_formulas(self) -> None:

@@ -55,9 +55,7 @@ def parse(markdown: str) -> tuple[list[Node], list[Warned]]:
 
 def inlines(markdown: str) -> list[Node]:
     """The inlines of a one-line Markdown text."""
-    found: list[Node] = next(
-        (block["c"] for block in parse(markdown)[0] if block["t"] in ("Para", "Plain")), []
-    )
+    found: list[Node] = next((block["c"] for block in parse(markdown)[0] if block["t"] in ("Para", "Plain")), [])
     return found
 
 

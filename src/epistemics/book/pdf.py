@@ -156,20 +156,12 @@ def _equation(node: Node) -> list[Node]:
     attributes = Attributes(node)
     numbering = f"(..) => {_string('(' + attributes.values.get('number', '') + ')')}"
     formula = node["c"][1][0]["c"]
-    return [
-        _inline(
-            f"#math.equation(block: true, numbering: {numbering}, [", formula, f"]) <{attributes.identifier}>"
-        )
-    ]
+    return [_inline(f"#math.equation(block: true, numbering: {numbering}, [", formula, f"]) <{attributes.identifier}>")]
 
 
 def _callout(node: Node, visit: pandoc.Visitor) -> list[Node]:
-    kind = next(name for name in Attributes(node).classes if name.startswith("callout-")).removeprefix(
-        "callout-"
-    )
+    kind = next(name for name in Attributes(node).classes if name.startswith("callout-")).removeprefix("callout-")
     title, content = callout_parts(node)
     start = f"#callout(kind: {_string(kind)}, title: "
-    opening = (
-        _inline(start + "[", pandoc.walk(title, visit), "])[") if title else _inline(start + "none)[", [], "")
-    )
+    opening = _inline(start + "[", pandoc.walk(title, visit), "])[") if title else _inline(start + "none)[", [], "")
     return [opening, *pandoc.walk(content, visit), _raw("]")]

@@ -151,9 +151,7 @@ def _entries(root: Path, config: Located, problems: list[Problem]) -> tuple[Entr
                     problems.append(config.problem((*here, "part"), "give a part's title, not a file"))
                 add(item["chapters"], (*here, "chapters"), str(item["part"]))
             elif not (isinstance(item, str) and item.endswith(".qmd")):
-                problems.append(
-                    config.problem(here, f"{item!r} is neither a .qmd file nor `part:` with `chapters:`")
-                )
+                problems.append(config.problem(here, f"{item!r} is neither a .qmd file nor `part:` with `chapters:`"))
             elif not (root / item).is_file():
                 problems.append(config.problem(here, f"no file {item}"))
             elif Path(item) in [entry.path for entry in entries]:

@@ -118,9 +118,7 @@ def _used_again(label: str, first: Document, document: Document) -> list[Problem
 
 def _doubled_identifiers(document: Document) -> list[Problem]:
     identifiers = document.identifiers()
-    doubled = {
-        name for name in identifiers if identifiers.count(name) > 1 and name.partition("-")[0] not in NUMBERED
-    }
+    doubled = {name for name in identifiers if identifiers.count(name) > 1 and name.partition("-")[0] not in NUMBERED}
     problems: list[Problem] = []
     for name in sorted(doubled):
         message = f"identifier {name} is used twice in this chapter"
@@ -147,9 +145,7 @@ class Resolver:
     def resolve(self, document: Document) -> None:
         """Resolve everything in one chapter, in place."""
         for part in ("title", "blocks"):
-            setattr(
-                document, part, pandoc.walk(getattr(document, part), lambda node: self._visit(document, node))
-            )
+            setattr(document, part, pandoc.walk(getattr(document, part), lambda node: self._visit(document, node)))
 
     def _visit(self, document: Document, node: Node) -> list[Node] | None:
         if node["t"] == "Cite":
@@ -203,19 +199,13 @@ class Resolver:
             before = [*citation["citationPrefix"], pandoc.string(NON_BREAKING_SPACE)]
         elif citation["citationMode"]["t"] != "SuppressAuthor":
             before = [pandoc.string(target.word + NON_BREAKING_SPACE)]
-        return [
-            pandoc.link(
-                [*before, pandoc.string(target.number)], self._to(document, target), "cross-reference"
-            )
-        ]
+        return [pandoc.link([*before, pandoc.string(target.number)], self._to(document, target), "cross-reference")]
 
     def _to(self, document: Document, target: Target) -> str:
         if document.output_format == "typst":
             return "#" + typst_identifier(target.document, target.identifier)
         page = "" if target.document is document else page_url(document, target.document)
-        fragment = (
-            "" if target.is_chapter and page else "#content" if target.is_chapter else f"#{target.identifier}"
-        )
+        fragment = "" if target.is_chapter and page else "#content" if target.is_chapter else f"#{target.identifier}"
         return page + fragment
 
     def _link(self, document: Document, node: Node) -> list[Node] | None:

@@ -25,10 +25,7 @@ class Kind:
 
     def holds(self, value: Any) -> bool:
         if self.choices:
-            return any(
-                value is choice or (value == choice and type(value) is type(choice))
-                for choice in self.choices
-            )
+            return any(value is choice or (value == choice and type(value) is type(choice)) for choice in self.choices)
         if isinstance(value, bool) and bool not in self.types and object not in self.types:
             return False
         if isinstance(value, list) and self is TEXTS:

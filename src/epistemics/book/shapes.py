@@ -52,9 +52,7 @@ class Shaper:
         attributes, caption = Attributes(node), node["c"][1]
         identifier = attributes.identifier
         if attributes.values:
-            self.problem(
-                f"table attributes {', '.join(attributes.values)} are not known here", re.escape(identifier)
-            )
+            self.problem(f"table attributes {', '.join(attributes.values)} are not known here", re.escape(identifier))
         if not caption[1]:
             return node
         attributes.identifier = ""
@@ -85,9 +83,7 @@ class Shaper:
                 contents.append(block)
         if kind == "table" and not tables:
             self.problem(f"{identifier}: no table in it", place)
-        nested = [
-            Attributes(item).identifier for item in pandoc.elements(blocks) if pandoc.has_attributes(item)
-        ]
+        nested = [Attributes(item).identifier for item in pandoc.elements(blocks) if pandoc.has_attributes(item)]
         if any(name.startswith(("fig-", "tbl-")) for name in nested):
             self.problem(f"{identifier}: figures inside a figure are not known here", place)
         unknown = [name for name in attributes.values if name != "fig-alt"]
@@ -139,9 +135,7 @@ class Shaper:
         if kind not in CALLOUTS:
             self.problem(f"callout {kind!r} is not one of {', '.join(CALLOUTS)}", place)
         for key in values.keys() - CALLOUT_ATTRIBUTES:
-            self.problem(
-                f"callout attribute {key!r} is not one of {', '.join(sorted(CALLOUT_ATTRIBUTES))}", place
-            )
+            self.problem(f"callout attribute {key!r} is not one of {', '.join(sorted(CALLOUT_ATTRIBUTES))}", place)
         title: list[Node] = []
         if "title" in values:
             title = pandoc.inlines(values["title"])

@@ -1,0 +1,302 @@
+"""From a small book to its website and PDF: numbers, references, one execution, the cache, and failures."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from posixpath import join, normpath
+
+import pytest
+from pypdf import PdfReader
+
+from epistemics.book import BookError, Rendered, render
+
+BOOK = Path(__file__).parent / "book"
+ONE = Path("chapters/one.qmd")
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Book:
+    """A copy of the small book, and how often its chapters' cells ran."""
+
+    root: Path
+
+    @property
+    def output(self) -> Path:
+        return self.root / "_site"
+
+    @property
+    def log(self) -> Path:
+        return self.root.parent / "executions"
+
+    @property
+    def executions(self) -> int:
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+    def render(
+        self, key: Callable[[Path, list[str]], str] = lambda path, cells: "", workers: int = 2,
+        environment: Mapping[str, str] | None = None,
+    ) -> Rendered:  # fmt: skip
+        return render(
+            self.root, self.output, chapter_key=key, report=lambda line: None, workers=workers,
+            environment={"EXECUTION_LOG": str(self.log), **(environment or {})},
+        )  # fmt: skip
+
+    def replace(self, file: str | Path, old: str, new: str) -> int:
+        before = (self.root / file).read_text(encoding="utf-8")
+        assert before.count(old) == 1
+        (self.root / file).write_text(before.replace(old, new), encoding="utf-8")
+        return before[: before.index(old)].count("\n") + 1
+
+    def page(self, name: str) -> str:
+        return (self.output / name).read_text(encoding="utf-8")
+
+    def pdf(self) -> str:
+        reader = PdfReader(io.BytesIO((self.output / "small.pdf").read_bytes()))
+        return " ".join(" ".join(page.extract_text() for page in reader.pages).split())
+
+
+def copy(folder: Path) -> Book:
+    return Book(shutil.copytree(BOOK, folder / "book"))
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    return copy(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Book:
+    book = copy(tmp_path_factory.mktemp("rendered"))
+    book.render()
+    return book
+
+
+def text(markup: str) -> str:
+    return " ".join(re.sub(r"<annotation.*?</annotation>|<[^>]+>", "", markup).replace("\u00a0", " ").split())
+
+
+class Page(HTMLParser):
+    """The identifiers of a page and the addresses in it."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.identifiers: set[str] = set()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.feed(markup)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name == "id" and value:
+                assert value not in self.identifiers
+                self.identifiers.add(value)
+            if name == "href" and value and tag == "a":
+                self.links.append(value)
+            if value and (name == "src" or (name == "href" and tag == "link")):
+                self.loads.append(value)
+
+
+def test_the_site_is_whole(rendered: Book) -> None:
+    pages = {
+        path.relative_to(rendered.output).as_posix(): Page(path.read_text(encoding="utf-8"))
+        for path in rendered.output.rglob("*.html")
+    }
+    assert set(pages) == {
+        "index.html", "references.html", "chapters/one.html", "chapters/two.html", "chapters/extra.html",
+    }  # fmt: skip
+    for name, page in pages.items():
+        for address in page.loads:
+            if not address.startswith("data:"):
+                assert (rendered.output / name).parent.joinpath(address).is_file(), address
+        for address in page.links:
+            if address.startswith("http"):
+                continue
+            path, _, fragment = address.partition("#")
+            target = normpath(join(Path(name).parent.as_posix(), path)) if path else name
+            assert (rendered.output / target).is_file(), address
+            assert not fragment or fragment in pages[target].identifiers, (name, address)
+
+
+def test_numbers_and_references_are_those_of_quarto(rendered: Book) -> None:
+    one = text(rendered.page("chapters/one.html"))
+    assert "See Equation 1.1, 1.1, Figure 1.1, Table 1.1, Section 1.1, Chapter 2 and Appendix A." in one.replace(
+        "Figure 1.1, Table 1.1, Section", "Figure 1.1, Table 1.1, Section"
+    )
+    assert "Figure 1.1: A curve, about half of" in one
+    assert "Table 1.1: Numbers." in one
+    two = text(rendered.page("chapters/two.html"))
+    assert "Figure 2.1, Table 2.1, Figure 2.2, Figure 1.1." in two
+    assert "Figure A.1: Cap" in text(rendered.page("chapters/extra.html"))
+    assert "A.1 Sub" in text(rendered.page("chapters/extra.html"))
+    assert 'href="one.html#fig-sine"' in rendered.page("chapters/two.html")
+    assert 'href="chapters/one.html#sec-method"' in rendered.page("index.html")
+
+
+def test_citations_share_one_list(rendered: Book) -> None:
+    assert "Power and Burda (2022) showed it (Nanda 2023, 3)" in text(rendered.page("index.html"))
+    assert 'href="../references.html#ref-power2022"' in rendered.page("chapters/one.html")
+    assert text(rendered.page("references.html")).count("Grokking: Generalization") == 1
+
+
+def test_cells_show_what_their_options_say(rendered: Book) -> None:
+    one = rendered.page("chapters/one.html")
+    assert (rendered.output / "chapters/one_files/fig-sine.svg").read_text().startswith("<svg")
+    assert '<img src="one_files/fig-sine.svg" alt="A &quot;rising&quot; line to 0.99." />' in one
+    assert "<summary>Show the code</summary>" in one
+    assert "printed 42" in one
+    assert "text_markdown" not in one  # echo: false
+    assert "<strong>bold</strong> from a cell" in one  # output: asis
+    assert "never shown" not in one  # include: false
+
+
+def test_callouts_equations_and_content_for_one_format(rendered: Book) -> None:
+    one, two = rendered.page("chapters/one.html"), rendered.page("chapters/two.html")
+    assert '<p class="callout-title">Mind <em>this</em></p>' in one
+    assert '<details class="callout callout-warning">' in one
+    assert '<div id="eq-logistic" class="equation">\n<math display="block"' in one
+    assert "Only in HTML." in text(two)
+    assert "raw html" in two
+    assert "raw typst" not in two
+
+
+def test_the_pdf_has_the_same_words(rendered: Book) -> None:
+    pdf = rendered.pdf()
+    for words in (
+        "A small book", "Preface", "Chapter 1 Chapter one", "Appendix A Extra", "References",
+        "Figure 1.1: A curve, about half of", "Table 1.1: Numbers.", "Figure 2.1: A square, by hand.",
+        "Figure A.1: Cap", "See Equation 1.1, 1.1, Figure 1.1, Table 1.1, Section 1.1, Chapter 2 and Appendix A.",
+        "Power and Burda (2022) showed it (Nanda 2023, 3)", "Nanda, Neel. 2023.", "printed 42",
+        "Only in print.", "raw typst", "Mind this",
+    ):  # fmt: skip
+        assert words in pdf
+    assert "raw html" not in pdf
+
+
+def test_what_is_published(rendered: Book) -> None:
+    assert (rendered.output / "data/x.csv").is_file()
+    assert (rendered.output / "chapters/square.svg").is_file()
+    assert not (rendered.output / "_quarto.yml").exists()
+
+
+def test_a_chapter_executes_once_for_both_formats(rendered: Book) -> None:
+    assert rendered.executions == 1
+
+
+def test_what_executes_again(book: Book) -> None:
+    assert book.render().executed == (ONE,)
+    book.replace(ONE, "in the middle", "between the lines")
+    book.replace(ONE, '"Numbers."', '"Some numbers."')
+    book.replace("_variables.yml", '"0.99"', '"0.98"')
+    assert book.render().executed == ()
+    assert "between the lines" in book.page("chapters/one.html")
+    assert "Table 1.1: Some numbers." in text(book.page("chapters/one.html"))
+    assert "line to 0.98." in book.page("chapters/one.html")
+    assert book.executions == 1
+    assert book.render(key=lambda path, cells: "other results").executed == (ONE,)
+    book.replace(ONE, "40 + 2", "40 + 3")
+    assert book.render(key=lambda path, cells: "other results").executed == (ONE,)
+    assert "printed 43" in book.page("chapters/one.html")
+    assert book.executions == 3
+
+
+def test_the_key_is_asked_for_with_the_code_of_the_cells(book: Book) -> None:
+    asked: dict[Path, list[str]] = {}
+
+    def key(path: Path, cells: list[str]) -> str:
+        asked[path] = cells
+        return ""
+
+    book.render(key)
+    assert list(asked) == [ONE]
+    assert asked[ONE][0].startswith("import os")
+    assert not any("#|" in cell for cell in asked[ONE])
+
+
+def test_a_failing_cell_names_its_line_and_leaves_the_last_site(book: Book) -> None:
+    book.render()
+    before = {path: path.read_bytes() for path in book.output.rglob("*") if path.is_file()}
+    book.replace(
+        ONE,
+        "```{python}\n#| include: false\n",
+        "```{python}\n#| include: false\ndef half(n):\n    return 1 / n\n\n\nhalf(\n    0\n)\n",
+    )
+    line = (book.root / ONE).read_text(encoding="utf-8").splitlines().index("    return 1 / n") + 1
+    with pytest.raises(BookError) as error:
+        book.render()
+    (problem,) = error.value.problems
+    assert (problem.file, problem.line) == (ONE, line + 3)
+    assert problem.message.startswith("ZeroDivisionError: division by zero")
+    assert f"chapters/one.qmd, line {line}" in problem.message
+    assert {path: path.read_bytes() for path in book.output.rglob("*") if path.is_file()} == before
+    assert [path.name for path in book.root.glob("._site*")] == []
+
+
+def test_a_cell_without_the_figure_that_it_promises(book: Book) -> None:
+    book.replace(ONE, 'Shown(**{"image_svg+xml": line, "text_plain": "a figure"})', "print(1)")
+    with pytest.raises(BookError) as error:
+        book.render()
+    assert [(problem.file, problem.message) for problem in error.value.problems] == [
+        (ONE, "fig-sine: the cell gives no figures, not one")
+    ]
+    assert not book.output.exists()
+
+
+def test_an_output_that_the_pdf_cannot_show(book: Book) -> None:
+    book.replace(
+        ONE,
+        'print("**bold** from a cell, see @fig-sine")',
+        'Shown(text_html="<b>1</b>", text_plain="1")',
+    )
+    with pytest.raises(BookError, match="output as text/html, text/plain: give one of text/markdown"):
+        book.render()
+
+
+def test_references_in_printed_markdown_are_resolved(book: Book) -> None:
+    book.replace(ONE, 'see @fig-sine")', 'see @fig-none")')
+    with pytest.raises(BookError, match="@fig-none: unresolved reference"):
+        book.render()
+
+
+def test_chapters_execute_at_the_same_time(book: Book) -> None:
+    meet = """
+```{{python}}
+import pathlib
+import time
+
+pathlib.Path("{mine}.here").touch()
+for _ in range(600):
+    if pathlib.Path("{other}.here").exists():
+        break
+    time.sleep(0.1)
+else:
+    raise TimeoutError("alone")
+```
+"""
+    for mine, other in (("two", "extra"), ("extra", "two")):
+        with (book.root / f"chapters/{mine}.qmd").open("a") as file:
+            file.write(meet.format(mine=mine, other=other))
+    assert set(book.render(workers=3).executed) == {ONE, Path("chapters/two.qmd"), Path("chapters/extra.qmd")}
+
+
+def test_a_kernel_that_dies_is_reported(book: Book) -> None:
+    line = book.replace(ONE, "hidden = print", "os.kill(os.getpid(), 9)\nhidden = print")
+    with pytest.raises(BookError) as error:
+        book.render()
+    assert [(problem.line, problem.message) for problem in error.value.problems] == [
+        (line - 2, "the kernel died while it executed this cell")
+    ]
+
+
+def test_the_same_book_gives_the_same_bytes(book: Book) -> None:
+    book.render()
+    first = {path: path.read_bytes() for path in book.output.rglob("*") if path.suffix in (".html", ".pdf", ".svg")}
+    book.render()
+    assert {path: path.read_bytes() for path in first} == first
