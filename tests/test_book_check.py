@@ -57,6 +57,7 @@ CELL = '```{python}\n#| label: fig-cell\n#| fig-cap: "Cap"\n#| fig-alt: "Alt"\n1
         ("![](square.svg)", 0, "image square.svg: no fig-alt"),
         ("![Cap](https://example.org/x.png)", 0, "keep images in the project"),
         ('![Cap](square.svg){fig-align="left"}', 0, "attribute 'fig-align' is not one of"),
+        ('![Cap](square.svg){width="wide"}', 0, "width is a number with"),
         ("[there](nowhere.qmd)", 0, "chapters/nowhere.qmd is not a chapter of the book"),
         ("[there](one.qmd#nowhere)", 0, "no #nowhere in chapters/one.qmd"),
         ("[here](#nowhere)", 0, "no #nowhere in chapters/two.qmd"),

@@ -207,6 +207,19 @@ def test_what_executes_again(book: Book) -> None:
     assert book.executions == 3
 
 
+def test_a_damaged_cache_entry_is_made_again(book: Book) -> None:
+    book.render()
+    for entry in book.root.rglob("base.ipynb"):
+        entry.write_text(entry.read_text()[:100])
+    assert book.render().executed == (ONE,)
+    assert book.render().executed == ()
+
+
+def test_another_environment_executes_again(book: Book) -> None:
+    book.render()
+    assert book.render(environment={"PROFILE": "smoke"}).executed == (ONE,)
+
+
 def test_the_key_is_asked_for_with_the_code_of_the_cells(book: Book) -> None:
     asked: dict[Path, list[str]] = {}
 

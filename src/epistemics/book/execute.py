@@ -58,8 +58,9 @@ def execute(
 ) -> dict[Path, Executed]:
     """The outputs of every chapter, by its path.
 
-    A chapter is taken from the cache if the code of its cells and what `chapter_key` says are unchanged; the
-    others execute at the same time, as many as there are `workers`. Raises BookError with every failed cell.
+    A chapter is taken from the cache if the code of its cells, `environment` and what `chapter_key` says are
+    unchanged; the others execute at the same time, as many as there are `workers`. Raises BookError with every
+    failed cell.
     """
     cache = get_cache(cache_folder)
     executed: dict[Path, Executed] = {}
@@ -68,10 +69,11 @@ def execute(
         if not chapter.cells:
             executed[chapter.path] = Executed([], cached=True)
             continue
-        notebook = _notebook(chapter, chapter_key(chapter.path, [cell.code for cell in chapter.cells]))
+        key = chapter_key(chapter.path, [cell.code for cell in chapter.cells])
+        notebook = _notebook(chapter, key, environment)
         try:
             _, filled = cache.merge_match_into_notebook(notebook)
-        except KeyError:
+        except (KeyError, ValueError, OSError):  # not there, or damaged
             missing.append((chapter, notebook))
         else:
             executed[chapter.path] = Executed(_outputs(filled), cached=True)
@@ -107,9 +109,14 @@ def execute(
     return executed
 
 
-def _notebook(chapter: Chapter, key: str) -> nbformat.NotebookNode:
+def _notebook(chapter: Chapter, key: str, environment: Mapping[str, str]) -> nbformat.NotebookNode:
     # The cache hashes the source and the metadata of cells: what else the outputs depend on goes there.
-    metadata = {"chapter": chapter.path.as_posix(), "key": key, "python": sys.version}
+    metadata = {
+        "chapter": chapter.path.as_posix(),
+        "key": key,
+        "environment": dict(sorted(environment.items())),
+        "python": sys.version,
+    }
     cells = [
         nbformat.v4.new_code_cell(cell.code, metadata=metadata, id=f"cell-{number}")  # type: ignore[no-untyped-call]
         for number, cell in enumerate(chapter.cells, 1)

@@ -14,6 +14,7 @@ from epistemics.book.problems import Problem
 
 MATHEMATICS = {"html": ["--to", "html5", "--mathml"], "typst": ["--to", "typst"]}
 NOT_HERE = re.compile(r"panel-|column-|aside$|theorem$|proof$|hidden$|layout|absolute$|fragment$")
+LENGTH = re.compile(r"\d+(\.\d+)?(%|px|cm|mm|in|pt)?")
 IMAGE_ATTRIBUTES = {"width", "height", "fig-alt", "alt"}
 
 
@@ -114,6 +115,11 @@ class _Inspector:
         for key in attributes.values.keys() - IMAGE_ATTRIBUTES:
             known = ", ".join(sorted(IMAGE_ATTRIBUTES))
             self.problem(f"image {url}: attribute {key!r} is not one of {known}", rf"{place}.*{re.escape(key)}=")
+        for key in ("width", "height"):
+            value = attributes.values.get(key, "1")
+            if not LENGTH.fullmatch(value):
+                message = f"image {url}: {key} is a number with %, px, cm, mm, in, pt or no unit"
+                self.problem(message, rf"{place}.*{key}=.?{re.escape(value)}")
         alt = attributes.values.get("fig-alt", attributes.values.get("alt", pandoc.text_of(node["c"][1])))
         if not alt.strip() and path not in self.generated:
             self.problem(f"image {url}: no fig-alt", rf"!\[\]{place}\)(?!.*fig-alt)", place)

@@ -87,7 +87,9 @@ def _visit(node: Node, document: Document, visit: pandoc.Visitor) -> list[Node] 
         name = typst_identifier(document, attributes.identifier)
         return [{"t": "Header", "c": [level, [name, attributes.classes, []], pandoc.walk(inlines, visit)]}]
     if kind == "Figure":
-        return _figure(node, document, visit)
+        return _figure(node, visit)
+    if kind == "Image":
+        return [_image(node)]
     if kind == "Table":
         return [_bare_table(node, visit)]
     if kind == "CodeBlock" and "cell-code" in Attributes(node).classes:
@@ -129,7 +131,7 @@ def _inline(before: str, inlines: list[Node], after: str) -> Node:
     return pandoc.plain([pandoc.raw_inline("typst", before), *inlines, pandoc.raw_inline("typst", after)])
 
 
-def _figure(node: Node, document: Document, visit: pandoc.Visitor) -> list[Node]:
+def _figure(node: Node, visit: pandoc.Visitor) -> list[Node]:
     attributes, caption, blocks = Attributes(node), node["c"][1][1], node["c"][2]
     is_table = "table" in attributes.classes
     kind, word = ("table", "Table") if is_table else ("image", "Figure")
@@ -141,6 +143,20 @@ def _figure(node: Node, document: Document, visit: pandoc.Visitor) -> list[Node]
     start = f"#figure(kind: {kind}, supplement: [{supplement}], numbering: {numbering}, caption: "
     opening = _inline(start + "[", inlines, "])[") if caption else _inline(start + "none)[", [], "")
     return [opening, *pandoc.walk(blocks, visit), _raw(f"]{label}")]
+
+
+def _image(node: Node) -> Node:
+    """An image with its alternative text, which pandoc's Typst writer leaves out."""
+    values = Attributes(node).values
+    arguments = [_string(node["c"][2][0]), f"alt: {_string(values['alt'])}"]
+    arguments += [f"{key}: {_length(values[key])}" for key in ("width", "height") if key in values]
+    return pandoc.raw_inline("typst", f"#box(image({', '.join(arguments)}))")
+
+
+def _length(text: str) -> str:
+    """A length of an image in Typst's units: a pixel is 3/4 point, as on pages."""
+    pixels = text.removesuffix("px")
+    return f"{float(pixels) * 0.75:g}pt" if pixels.replace(".", "", 1).isdigit() else text
 
 
 def _bare_table(node: Node, visit: pandoc.Visitor) -> Node:
