@@ -24,7 +24,6 @@ from epistemics.book.chapter import Chapter
 from epistemics.book.document import Document
 from epistemics.book.execute import execute
 from epistemics.book.inspection import inspect
-from epistemics.book.pandoc import Node
 from epistemics.book.problems import BookError, Problem
 from epistemics.book.project import Project
 
@@ -95,13 +94,13 @@ def render(
         if problems:
             raise BookError(problems)
         _write_citations(configuration, pages)
-        reference_list = _write_citations(configuration, print_)
+        _write_citations(configuration, print_)
     with site.replacing(output) as folder:
         with _timed("pages written", report):
             site.write_files(folder, project, _files(configuration, pages), pages.files)
             written = site.write_pages(folder, configuration, pages.documents)
         with _timed("PDF typeset", report):
-            (folder / configuration.pdf).write_bytes(_typeset(configuration, print_, reference_list))
+            (folder / configuration.pdf).write_bytes(_typeset(configuration, print_))
         with _timed("search indexed", report):
             site.index(folder)
     return Rendered(
@@ -168,24 +167,20 @@ def _book(
     resolver = references.Resolver(documents, targets, keys, project.root, published, project.site_url, problems)
     for document in documents:
         resolver.resolve(document)
-    if output_format == "html" and not any("refs" in document.identifiers() for document in documents):
+    if not any("refs" in document.identifiers() for document in documents):
         cited = (node for document in documents for node in pandoc.elements(document.blocks) if node["t"] == "Cite")
         if next(cited, None) is not None:
             problems.append(Problem(projects.CONFIGURATION, None, "citations, but no chapter with `::: {#refs}` in it"))
     return Book(documents, files)
 
 
-def _write_citations(project: Project, book: Book) -> list[Node]:
-    """Write out the citations of all chapters as one document, so that the reference list is the book's.
-
-    Returns the list itself if there is no chapter with a place for it.
-    """
+def _write_citations(project: Project, book: Book) -> None:
+    """Write out the citations of all chapters as one document, so that the reference list is the book's."""
     blocks = [pandoc.div(document.blocks, f"chapter-{n}") for n, document in enumerate(book.documents)]
     bibliography = [project.root / path for path in project.bibliography]
     cited = pandoc.cite(blocks, bibliography, project.root / project.csl if project.csl else None)
     for document, block in zip(book.documents, cited, strict=False):
         document.blocks = block["c"][1]
-    return cited[len(book.documents) :]
 
 
 def _files(project: Project, book: Book) -> list[Path]:
@@ -193,10 +188,10 @@ def _files(project: Project, book: Book) -> list[Path]:
     return sorted(images | project.resources)
 
 
-def _typeset(project: Project, book: Book, reference_list: list[Node]) -> bytes:
+def _typeset(project: Project, book: Book) -> bytes:
     with tempfile.TemporaryDirectory(prefix="book-") as name:
         folder = Path(name)
-        (folder / "main.typ").write_text(pdf.source(project, book.documents, reference_list), encoding="utf-8")
+        (folder / "main.typ").write_text(pdf.source(project, book.documents), encoding="utf-8")
         (folder / "book.typ").write_bytes((site.LOOK / "book.typ").read_bytes())
         site.write_files(folder, project.root, _files(project, book), book.files)
         try:

@@ -18,6 +18,7 @@ from epistemics.book.project import Entry
 ENGINE = re.compile(r"\{\{?\s*([A-Za-z]\w*)\s*(.*?)\}?\}$")
 OPTION = re.compile(r"#\|\s?(.*)$")
 INLINE_EXPRESSION = re.compile(r"`\{(\w+)\} [^`]*`")
+HEADING_WITH_SHORTCODE = re.compile(r"(?:\A|^(?!:::).*\n)(##+ .*\{\{<(?!.*\{#).*)$", re.MULTILINE)
 SHORTCODE = re.compile(r"\{\{<\s*(.*?)\s*>\}\}", re.DOTALL)
 CODE_SPAN_OR_SHORTCODE = re.compile(
     rf"(?P<code>(?<![`\\])(`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)\2(?!`))|{SHORTCODE.pattern}", re.DOTALL
@@ -31,28 +32,8 @@ DEFAULTS = {
     "code-summary": "Code",
 }
 LABEL = re.compile(r"(?:fig|tbl)-[A-Za-z0-9][\w-]*$|(?!fig-|tbl-)[A-Za-z][\w-]*$")
-ELSEWHERE_IN_QUARTO = (
-    "lst-",
-    "sec-",
-    "eq-",
-    "thm-",
-    "lem-",
-    "cor-",
-    "prp-",
-    "cnj-",
-    "def-",
-    "exm-",
-    "exr-",
-    "sol-",
-    "rem-",
-    "alg-",
-    "nte-",
-    "tip-",
-    "wrn-",
-    "imp-",
-    "cau-",
-    "vid-",
-)
+OTHER_LABEL = re.compile(r"(?:lst|thm|lem|cor|prp|cnj|def|exm|exr|sol|rem|alg|nte|tip|wrn|imp|cau|vid)-")
+"""Quarto's other kinds of numbered things, which are not in the dialect."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +193,10 @@ def _outside_the_dialect(chapter: Chapter) -> Iterator[Problem]:
             for match in INLINE_EXPRESSION.finditer(segment.text):
                 line = segment.line + segment.text.count("\n", 0, match.start())
                 yield Problem(chapter.path, line, f"inline `{{{match[1]}}}` expression: use {{{{< var name >}}}}")
+        if isinstance(segment, Prose):
+            for match in HEADING_WITH_SHORTCODE.finditer(segment.text):
+                line = segment.line + segment.text.count("\n", 0, match.start(1))
+                yield Problem(chapter.path, line, "a heading with a variable needs an identifier: {#name}")
         if isinstance(segment, Code) and (shortcode := SHORTCODE.search(segment.text)):
             line = segment.line + segment.text.count("\n", 0, shortcode.start())
             yield Problem(chapter.path, line, "a shortcode inside a code block (Quarto would replace it)")
@@ -224,7 +209,7 @@ def _wrong_labels(chapter: Chapter, cell: Cell) -> Iterator[Problem]:
     line = cell.option_line("label")
     if label and not LABEL.match(label):
         yield Problem(chapter.path, line, f"label {label!r}: letters, digits, - and _, beginning with a letter")
-    if label.startswith(ELSEWHERE_IN_QUARTO):
+    if OTHER_LABEL.match(label) or label.startswith(("sec-", "eq-")):
         yield Problem(chapter.path, line, f"label {label!r}: a cell's reference label begins with fig- or tbl-")
     for prefix, needed in (("fig-", ("fig-cap", "fig-alt")), ("tbl-", ("tbl-cap",))):
         for option in needed if label.startswith(prefix) else ():
@@ -248,7 +233,9 @@ def resolve_shortcodes(
                 problems.append(Problem(file, line, "a shortcode inside code (Quarto would replace it)"))
             return match["code"]
         name, *arguments = match[3].split() or [""]
-        if name != "var" or len(arguments) != 1:
+        if re.search(r"\]\([^)\s]*$", text[: match.start()]):
+            problems.append(Problem(file, line, f"{match[0]} in the target of a link: Quarto rewrites what it gives"))
+        elif name != "var" or len(arguments) != 1:
             problems.append(Problem(file, line, f"shortcode {match[0]}: only {{{{< var name >}}}} is known here"))
         elif arguments[0] not in variables:
             problems.append(Problem(file, line, f"{match[0]}: no variable {arguments[0]} in _variables.yml"))

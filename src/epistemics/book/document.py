@@ -31,7 +31,7 @@ REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
 
 @dataclass
 class Document:
-    """One chapter in one format; `title` is empty for a chapter that has nothing in this format."""
+    """One chapter in one format."""
 
     chapter: Chapter
     output_format: str
@@ -45,10 +45,6 @@ class Document:
     @property
     def name(self) -> str:
         return pandoc.text_of(self.title).strip()
-
-    @property
-    def empty(self) -> bool:
-        return not self.title and not self.blocks
 
     @property
     def headings(self) -> list[Node]:
@@ -119,7 +115,7 @@ class _Reader:
             self.document,
             [block for block in blocks if block["t"] == "Header" and block["c"][0] == 1],
         )
-        if self.chapter.title and (blocks or document.output_format == "html"):
+        if self.chapter.title:
             document.title = pandoc.inlines(self.chapter.title)
         elif titles:
             title = titles.pop(0)
@@ -127,8 +123,8 @@ class _Reader:
             document.title = title["c"][2]
             document.identifier = Attributes(title).identifier
             document.unnumbered = "unnumbered" in Attributes(title).classes
-        elif blocks or document.output_format == "html":
-            self.problem("no title: neither `title:` in the front matter nor a heading with one #")
+        else:
+            self.problem("no title: neither `title:` in the front matter nor a heading with one #, for both formats")
         for extra in titles:
             text = pandoc.text_of(extra)
             self.problem(f"a second title, {text!r}: sections begin with ##", rf"^#\s+{re.escape(text)}", r"^#\s")

@@ -50,6 +50,8 @@ class _Inspector:
         elif kind in ("RawBlock", "RawInline"):
             if re.search(r"""(?:src|srcset|poster|data)\s*=\s*["']?\s*(?:https?:)?//""", node["c"][1]):
                 self.problem("raw content that loads from another host", r"src\s*=")
+        elif kind == "OrderedList" and node["c"][0][1]["t"] == "Example":
+            self.problem("a line that begins so is a numbered example", r"^\s*\(?@[\w-]*[.)](\s|$)")
         elif kind == "Str":
             self._leftover(node["c"])
         elif kind in ("Div", "CodeBlock", "Span"):

@@ -24,13 +24,11 @@ from epistemics.book.references import typst_identifier
 WRITER = ["--to", "typst-citations-smart", "--syntax-highlighting=idiomatic", "--wrap=none"]
 
 
-def source(project: Project, documents: Sequence[Document], reference_list: list[Node]) -> str:
-    """The whole book in Typst; a reference list that no chapter shows becomes the last chapter."""
+def source(project: Project, documents: Sequence[Document]) -> str:
+    """The whole book in Typst."""
     blocks: list[Node] = []
     part, appendix = None, False
     for document in documents:
-        if document.empty:
-            continue
         entry = document.chapter.entry
         if entry.part and entry.part != part:
             blocks.append(_raw(f"#part[{_escaped(entry.part)}]"))
@@ -38,9 +36,6 @@ def source(project: Project, documents: Sequence[Document], reference_list: list
             blocks.append(_raw("#show: appendices"))
         part, appendix = entry.part, entry.appendix
         blocks.extend(chapter(document))
-    if reference_list:
-        blocks.append({"t": "Header", "c": [1, ["", ["unnumbered"], []], [pandoc.string("References")]]})
-        blocks.extend(reference_list)
     arguments = {
         "title": project.title,
         "subtitle": project.subtitle,

@@ -80,9 +80,13 @@ def read(root: Path, problems: list[Problem]) -> Project:
     config = located.read(path.read_text(encoding="utf-8"), CONFIGURATION, problems)
     schema.check(config, schema.PROJECT, problems)
     book = schema.inside(config.values, ("book",))
-    for keys in (("project", "type"), ("book", "title"), ("book", "chapters")):
+    for keys in (("project", "type"), ("book", "title"), ("book", "author"), ("book", "chapters")):
         if not schema.inside(config.values, keys[:1]).get(keys[1]):
             problems.append(Problem(CONFIGURATION, config.lines.get(keys[:1]), f"{'.'.join(keys)}: missing"))
+    typst = schema.inside(config.values, ("format", "typst"))
+    if "bibliography" in config.values and "citeproc" not in {**config.values, **typst}:
+        message = "with a bibliography, format: typst: needs citeproc: true; else Quarto's PDF has no reference list"
+        problems.append(config.problem(("bibliography",), message))
     entries = _entries(root, config, problems)
     if not entries:
         raise BookError(problems or [Problem(CONFIGURATION, config.lines.get(("book",)), "no chapters")])

@@ -10,32 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from epistemics.book import pandoc
+from epistemics.book.chapter import OTHER_LABEL
 from epistemics.book.document import NUMBERED, REMOTE, Document, local_path
 from epistemics.book.pandoc import Attributes, Node
 from epistemics.book.problems import Problem
 
 NON_BREAKING_SPACE = "\u00a0"
-REFERENCE = re.compile(r"([A-Za-z]+)-")
-OTHER_REFERENCES = (
-    "lst",
-    "thm",
-    "lem",
-    "cor",
-    "prp",
-    "cnj",
-    "def",
-    "exm",
-    "exr",
-    "sol",
-    "rem",
-    "alg",
-    "nte",
-    "tip",
-    "wrn",
-    "imp",
-    "cau",
-    "vid",
-)
 
 
 @dataclass(frozen=True)
@@ -60,7 +40,7 @@ def number(documents: Sequence[Document], problems: list[Problem]) -> Targets:
     targets: Targets = {}
     chapters = appendices = 0
     for document in documents:
-        if not document.empty and not document.unnumbered:
+        if not document.unnumbered:
             if document.chapter.entry.appendix:
                 appendices += 1
                 document.number = chr(ord("A") + appendices - 1)
@@ -159,7 +139,7 @@ class Resolver:
 
     def _cite(self, document: Document, node: Node) -> list[Node] | None:
         citations = node["c"][0]
-        kinds = [_reference_kind(citation["citationId"]) for citation in citations]
+        kinds = [_is_reference(citation["citationId"]) for citation in citations]
         if not any(kinds):
             for citation in citations:
                 key = citation["citationId"]
@@ -183,10 +163,9 @@ class Resolver:
         place = rf"@{re.escape(key)}(?![\w-])"
         target = self.targets.get(label)
         if target is None:
-            known = REFERENCE.match(label)
             message = "unresolved reference; no such label in the book"
-            if known and known[1] in OTHER_REFERENCES:
-                message = f"references to {known[1]}- are not known here, only {', '.join(NUMBERED)}"
+            if other := OTHER_LABEL.match(label):
+                message = f"references to {other[0]} are not known here, only {', '.join(NUMBERED)}"
             self._problem(document, f"@{key}: {message}", place)
             return [pandoc.string(key)]
         if not target.number:
@@ -233,8 +212,6 @@ class Resolver:
         inlines = pandoc.walk(node["c"][1], lambda inner: self._visit(document, inner))
         is_title = not fragment or fragment == other.identifier
         if document.output_format == "typst":
-            if other.empty:
-                return list(inlines)
             target = "#" + typst_identifier(other, other.identifier if is_title else fragment)
         elif other is document:
             target = "#content" if is_title else f"#{fragment}"
@@ -252,10 +229,11 @@ class Resolver:
         return {"t": "Link", "c": [*node["c"][:2], [target, node["c"][2][1]]]}
 
 
-def _reference_kind(key: str) -> str:
-    match = REFERENCE.match(key)
-    kind = match[1][0].lower() + match[1][1:] if match else ""
-    return kind if kind in NUMBERED or kind in OTHER_REFERENCES else ""
+def _is_reference(key: str) -> bool:
+    """Whether a key is a label and not an entry of the bibliography; its first letter may be a capital."""
+    label = key[0].lower() + key[1:]
+    kind, hyphen, _ = label.partition("-")
+    return bool(hyphen) and (kind in NUMBERED or OTHER_LABEL.match(label) is not None)
 
 
 def page_url(document: Document, other: Document) -> str:

@@ -81,7 +81,7 @@ EXECUTE: Schema = {
 SHARED_BY_FORMATS = left(
     "toc toc-title toc-location link-citations fig-width fig-height fig-format fig-dpi fig-align "
     "date-format highlight-style syntax-highlighting mainfont monofont fontsize linestretch "
-    "include-in-header citeproc"
+    "include-in-header"
 )
 HTML: Schema = {
     **CELL_DEFAULTS,
@@ -90,7 +90,7 @@ HTML: Schema = {
     "number-sections": one_of(True),
     **SHARED_BY_FORMATS,
     **left(
-        "theme css html-math-method code-tools code-copy code-overflow code-line-numbers "
+        "citeproc theme css html-math-method code-tools code-copy code-overflow code-line-numbers "
         "code-link grid embed-resources anchor-sections smooth-scroll link-external-icon "
         "link-external-newwindow respect-user-color-scheme page-layout toc-expand axe lightbox "
         "linkcolor backgroundcolor citations-hover footnotes-hover crossrefs-hover "
@@ -103,6 +103,7 @@ TYPST: Schema = {
     "execute": EXECUTE,
     "toc-depth": WHOLE,
     "font-paths": TEXTS,
+    "citeproc": one_of(True),
     **SHARED_BY_FORMATS,
     **left(
         "papersize margin columns section-numbering keep-typ template template-partials "
