@@ -42,9 +42,7 @@ def accuracy_curve(
     along = (states - origin) @ directions.T  # [n, K]
     effect = directions @ weight  # [K, classes]
     curve = [_accuracy(logits, answers)]
-    for k in range(
-        len(directions)
-    ):  # orthonormal directions: each removal is a rank-one change of the logits
+    for k in range(len(directions)):  # orthonormal directions: each removal is a rank-one change of the logits
         logits -= np.outer(effect[k], along[:, k])
         curve.append(_accuracy(logits, answers))
     return np.asarray(curve)

@@ -33,8 +33,22 @@ def fingerprint(*names: str) -> str:
 
 def reached(*names: str) -> dict[str, str]:
     """``module.name`` → normalised source of every definition that the named ones reach, themselves included."""
+    return _followed(list(names))
+
+
+def reached_from(code: str) -> dict[str, str]:
+    """The same for a piece of code outside the package, such as the cells of a chapter.
+
+    Raises:
+        SyntaxError: if it is not Python.
+        UnknownDefinition: if it imports from the package what is not there.
+    """
+    module = _Module("", ast.parse(code))
+    return _followed(sorted(module.uses))
+
+
+def _followed(waiting: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    waiting = list(names)
     while waiting:
         name = waiting.pop()
         if name in found:
@@ -55,9 +69,8 @@ def reached(*names: str) -> dict[str, str]:
 class _Module:
     """One module's definitions: name → (normalised source, the ``module.name`` that it uses)."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, tree: ast.Module) -> None:
         self.name = name
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         self.modules: dict[str, str] = {}  # local name → module of the package
         self.imported: dict[str, str] = {}  # local name → module.name in the package
         for node in ast.walk(tree):
@@ -66,9 +79,9 @@ class _Module:
                 for alias in node.names:
                     self._import(inside, alias.name, alias.asname or alias.name)
         nodes = _definitions(tree)
-        self.definitions = {
-            name: (_normalised(parts), self._uses(parts, set(nodes))) for name, parts in nodes.items()
-        }
+        self.definitions = {name: (_normalised(parts), self._uses(parts, set(nodes))) for name, parts in nodes.items()}
+        self.uses = self._uses(tree.body, set())
+        """What the module's code uses of the package as a whole."""
 
     def _import(self, inside: str, name: str, local: str) -> None:
         full = f"{inside}.{name}".lstrip(".")
@@ -86,11 +99,7 @@ class _Module:
                     uses.add(f"{self.name}.{node.id}")
                 elif node.id in self.imported:
                     uses.add(self.imported[node.id])
-            elif (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and node.value.id in self.modules
-            ):
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in self.modules:
                 uses.add(f"{self.modules[node.value.id]}.{node.attr}")
         return uses
 
@@ -113,7 +122,7 @@ def _module(name: str) -> _Module:
 
 @cache
 def _parsed(name: str, path: Path, _modified: int) -> _Module:
-    return _Module(name, path)
+    return _Module(name, ast.parse(path.read_text(encoding="utf-8")))
 
 
 def _definitions(tree: ast.Module) -> dict[str, list[ast.stmt]]:

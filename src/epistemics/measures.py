@@ -55,7 +55,7 @@ def final_states(configuration: Configuration, parameters: Tensor, questions: ND
     with torch.no_grad():
         batches = [
             final_state(configuration.architecture, flat, rows[None], configuration.precision)[0]
-            for rows in torch.from_numpy(questions).split(1024)
+            for rows in torch.from_numpy(questions).split(1024)  # type: ignore[no-untyped-call]
         ]
     return torch.cat(batches).double().numpy()
 

@@ -95,10 +95,9 @@ def initial_parameters(arch: Architecture, seed: int) -> Tensor:
 def named_parameters(arch: Architecture, flat: Tensor) -> Parameters:
     """Views into ``flat`` [E, N]: name → [E, *shape]."""
     shapes = parameter_shapes(arch)
-    parts = flat.split([math.prod(shape) for shape in shapes.values()], dim=1)
+    parts = flat.split([math.prod(shape) for shape in shapes.values()], dim=1)  # type: ignore[no-untyped-call]
     return {
-        name: part.reshape(flat.shape[0], *shape)
-        for (name, shape), part in zip(shapes.items(), parts, strict=True)
+        name: part.reshape(flat.shape[0], *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)
     }
 
 
@@ -160,7 +159,7 @@ def final_state(arch: Architecture, flat: Tensor, questions: Tensor, precision: 
 
     def select(per_input: Tensor) -> Tensor:
         """Rows of per_input [E, distinct, c] for the batch's questions: [E, B, 4, c]."""
-        columns = per_input.split([p, arch.operations, p, 1], dim=1)
+        columns = per_input.split([p, arch.operations, p, 1], dim=1)  # type: ignore[no-untyped-call]
         chosen = []
         for place in range(3):
             count = columns[place].shape[1]

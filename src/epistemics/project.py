@@ -38,9 +38,7 @@ class Project:
         return {PROFILE_VARIABLE: self.profile, RESULTS_VARIABLE: str(self.results)}
 
 
-def find_project(
-    profile: str | None = None, results: Path | None = None, start: Path | None = None
-) -> Project:
+def find_project(profile: str | None = None, results: Path | None = None, start: Path | None = None) -> Project:
     """The project at or above the working directory (or ``start``).
 
     Profile and results default to the environment's EPISTEMICS_PROFILE and EPISTEMICS_RESULTS, then to ``paper``
@@ -54,9 +52,7 @@ def find_project(
         if (folder / "_quarto.yml").is_file() and (folder / "experiments").is_dir():
             break
     else:
-        raise NoProject(
-            f"{here}: no folder here or above holds _quarto.yml and experiments/; go to the project"
-        )
+        raise NoProject(f"{here}: no folder here or above holds _quarto.yml and experiments/; go to the project")
     profile = profile or os.environ.get(PROFILE_VARIABLE) or "paper"
     if results is None and (from_environment := os.environ.get(RESULTS_VARIABLE)):
         results = Path(from_environment)

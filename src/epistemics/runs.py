@@ -159,7 +159,8 @@ def train_missing(
     stacks = _stacks(runs, device)
     total_work = sum(_work(run) for run in runs)
     started = time.monotonic()
-    waiting, working, done, done_work = list(stacks), {}, 0, 0.0
+    waiting, done, done_work = list(stacks), 0, 0.0
+    working: dict[_Worker, Progress] = {}
     events: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
     try:
         while waiting or working:
@@ -177,9 +178,7 @@ def train_missing(
             progress = sum(p.share * sum(_work(run) for run in p.runs) for p in working.values())
             resumed = sum(w.resumed_share * sum(_work(run) for run in p.runs) for w, p in working.items())
             fresh, elapsed = done_work + progress - resumed, time.monotonic() - started
-            left = (
-                (total_work - done_work - progress) * elapsed / fresh if fresh > 0 and elapsed > 5 else None
-            )
+            left = (total_work - done_work - progress) * elapsed / fresh if fresh > 0 and elapsed > 5 else None
             report(Overview(done, len(runs), tuple(working.values()), left))
     finally:
         for worker in working:

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from epistemics.configuration import Configuration
-from epistemics.model import Architecture, final_state, initial_parameters, read_out
+from epistemics.configuration import Architecture, Configuration
+from epistemics.model import final_state, initial_parameters, read_out
 from epistemics.tasks import EpochSampler, table, training_rows
 
 EPSILON = 1e-8  # AdamW's, torch's default
@@ -77,9 +77,7 @@ class Evaluation:
     done: list[bool]
 
 
-def grokking_step(
-    steps: Sequence[int], accuracies: Sequence[float], threshold: float, evaluations: int
-) -> int | None:
+def grokking_step(steps: Sequence[int], accuracies: Sequence[float], threshold: float, evaluations: int) -> int | None:
     """The first evaluated step from which accuracy stays at or above threshold for the next ``evaluations``.
 
     Not the first touch: an accuracy that falls back within that window starts the count again. None if it never
@@ -206,9 +204,7 @@ def train(
     all_answers = torch.from_numpy(questions.answers).to(device)
     training_mask = torch.from_numpy(training).to(device, torch.float32)
 
-    step_function = partial(
-        training_step, arch=arch, betas=(shared.beta1, shared.beta2), precision=shared.precision
-    )
+    step_function = partial(training_step, arch=arch, betas=(shared.beta1, shared.beta2), precision=shared.precision)
     evaluate_function = partial(evaluate_rows, arch=arch, precision=shared.precision)
     if shared.compiled:
         step_function = torch.compile(step_function, fullgraph=True, dynamic=False)  # type: ignore[assignment]
@@ -278,9 +274,7 @@ def _evaluate(
     right = torch.cat(correct, dim=1)[:, :count].double()
     validation_mask = 1 - training_mask
     columns = [
-        (values * mask).sum(1) / mask.sum(1)
-        for mask in (training_mask, validation_mask)
-        for values in (loss, right)
+        (values * mask).sum(1) / mask.sum(1) for mask in (training_mask, validation_mask) for values in (loss, right)
     ]
     for history, row in zip(state.histories, torch.stack(columns, dim=1).tolist(), strict=True):
         if not np.isfinite(row[0]):
@@ -318,9 +312,7 @@ def _after_evaluation(configurations: Sequence[Configuration], state: State) -> 
     done = [_done(c, h) for c, h in zip(configurations, state.histories, strict=True)]
     for member, (c, history) in enumerate(zip(configurations, state.histories, strict=True)):
         step, accuracies = history.step[-1], history.validation_accuracy
-        if accuracies[-1] >= c.grokking_accuracy and (
-            len(accuracies) == 1 or accuracies[-2] < c.grokking_accuracy
-        ):
+        if accuracies[-1] >= c.grokking_accuracy and (len(accuracies) == 1 or accuracies[-2] < c.grokking_accuracy):
             state.candidate[member] = state.flat[member]
         ended_before = len(history.step) > 1 and _done(c, _without_last(history))
         if ended_before:  # a member of a stack that goes on for the others

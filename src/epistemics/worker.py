@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,8 @@ from epistemics.store import DamagedResult, Result, Store
 from epistemics.training import History, State, first_touch, grokking_step, train
 
 CHECKPOINT_SECONDS = 30.0
+
+Trained = tuple[list[History], dict[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Job:
 
 def configuration_from_json(content: dict[str, Any]) -> Configuration:
     """A stored configuration: JSON has lists where a configuration has tuples."""
-    return Configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    return Configuration(**values)
 
 
 def work(job: Job) -> Iterator[dict[str, Any]]:
@@ -109,7 +112,7 @@ def work(job: Job) -> Iterator[dict[str, Any]]:
             path.unlink()
 
 
-def _trained(job: Job, folder: Path, code: str) -> Iterator[dict[str, Any]]:
+def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], None, Trained]:
     """Train to the end, from a finished training or a checkpoint where there is one.
 
     Returns the histories and the training's part of the provenance.
@@ -286,9 +289,7 @@ def _load(path: Path, code: str, device: torch.device) -> tuple[State, dict[str,
     except FileNotFoundError:
         return None
     histories = [History(**columns) for columns in json.loads(metadata["histories"])]
-    return State(step=int(metadata["step"]), **tensors, histories=histories), json.loads(
-        metadata["provenance"]
-    )
+    return State(step=int(metadata["step"]), **tensors, histories=histories), json.loads(metadata["provenance"])
 
 
 def _moments(folder: Path, member: int) -> dict[int, torch.Tensor]:

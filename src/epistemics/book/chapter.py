@@ -217,6 +217,9 @@ def _wrong_labels(chapter: Chapter, cell: Cell) -> Iterator[Problem]:
                 yield Problem(chapter.path, line, f"{label}: the cell has no `{option}`")
         if not label.startswith(prefix) and prefix == "tbl-" and "tbl-cap" in options:
             yield Problem(chapter.path, cell.option_line("tbl-cap"), "`tbl-cap` without a label that begins with tbl-")
+    if "{{<" in str(options.get("fig-alt", "")) and '"' in options["fig-alt"]:
+        message = "`fig-alt` with a variable and a quotation mark: Quarto shows part of it as text"
+        yield Problem(chapter.path, cell.option_line("fig-alt"), message)
     if (label.startswith("fig-") and "tbl-cap" in options) or (label.startswith("tbl-") and "fig-cap" in options):
         yield Problem(chapter.path, line, f"{label}: the caption's kind is not the label's")
 

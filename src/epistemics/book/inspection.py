@@ -129,13 +129,19 @@ class _Inspector:
         attributes.set("alt", alt)
 
     def inspect_headings(self) -> None:
-        level = 1
+        level, unnumbered = 1, 6
         for heading in self.document.headings:
-            text = pandoc.text_of(heading)
-            if heading["c"][0] > level + 1:
-                marks = "#" * heading["c"][0]
-                self.problem(f"{marks} {text}: a level is skipped", rf"^{marks}\s+{re.escape(text)}", rf"^{marks}\s")
-            level = heading["c"][0]
+            depth, text = heading["c"][0], pandoc.text_of(heading)
+            place = rf"^{'#' * depth}\s+{re.escape(text)}", rf"^{'#' * depth}\s"
+            if depth > level + 1:
+                self.problem(f"{'#' * depth} {text}: a level is skipped", *place)
+            if "unnumbered" in Attributes(heading).classes:
+                unnumbered = min(unnumbered, depth)
+            elif depth > unnumbered and not self.document.unnumbered:
+                self.problem(f"{'#' * depth} {text}: inside an unnumbered section, so {{.unnumbered}} too", *place)
+            else:
+                unnumbered = 6
+            level = depth
 
     def inspect_formulas(self) -> None:
         writer = MATHEMATICS[self.document.output_format]

@@ -1,0 +1,250 @@
+"""The verbs of ``epistemics``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from epistemics.book.problems import BookError
+from epistemics.project import NoProject, Project, find_project
+from epistemics.results import IncompleteResults
+from epistemics.runs import Overview, RunFailed, RunStatus, measured_speed, status, train_missing
+from epistemics.specs import PROFILES, Run, SpecificationError, experiment_names, load_experiment
+from epistemics.store import Store
+
+EXAMPLES = """\
+examples:
+  epistemics status                       what is stored and what the rest would cost here
+  epistemics run phase-1-1                train what experiment phase-1-1 is missing
+  epistemics render                       the website and the PDF, in _site/
+  epistemics render --profile smoke       the same book from models that train in seconds
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        project = find_project(options.profile, options.results)
+        verb = {"run": run, "status": show_status, "prepare": prepare, "render": render, "check": check}
+        return verb[options.verb](project, options)
+    except (SpecificationError, IncompleteResults, NoProject, RunFailed, BookError) as error:
+        print(f"epistemics: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nepistemics: stopped; what was trained is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="epistemics",
+        description="A book whose every figure is regenerated from code: run its experiments, render it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, sentence: str, example: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(
+            name,
+            help=sentence,
+            description=sentence[0].upper() + sentence[1:] + ".",
+            epilog=f"example:\n  epistemics {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.add_argument("--profile", choices=PROFILES, help="paper: the log's scale (default); smoke: seconds")
+        added.add_argument("--results", type=Path, metavar="DIR", help="another result store than the profile's own")
+        return added
+
+    def working(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at once (default: cores)")
+        added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+
+    added = verb("run", "train the runs of experiments whose results are missing", "run phase-1-1 --workers 2")
+    added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="names of files in experiments/")
+    added.add_argument("--all", action="store_true", help="every experiment")
+    added.add_argument("--stale", action="store_true", help="train stale results again, too")
+    working(added)
+    added = verb("status", "say for every run whether its result is stored, and what the rest would cost", "status")
+    added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all)")
+    added.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    added = verb("prepare", "train what is missing, then write _variables.yml and data/ for a render", "prepare")
+    working(added)
+    added = verb("render", "render the book with the embedded renderer, training first what is missing", "render")
+    added.add_argument("--output", type=Path, metavar="DIR", help="where to (default: _site)")
+    working(added)
+    verb("check", "say what is wrong with the chapters, without executing them", "check")
+    return parser
+
+
+def run(project: Project, options: argparse.Namespace) -> int:
+    """Train what is missing (damaged results are set aside and made again)."""
+    if options.all == bool(options.experiments):
+        known = ", ".join(experiment_names(project.experiments))
+        raise SpecificationError(f"name experiments, or say --all; known: {known}")
+    wanted = ("missing", "damaged", "stale") if options.stale else ("missing", "damaged")
+    return _train(project, _runs(project, options.experiments), wanted, options.workers, options.device)
+
+
+def show_status(project: Project, options: argparse.Namespace) -> int:
+    """Print every run's state and the cost of what is not stored."""
+    runs = _runs(project, options.experiments, repeated=True)
+    found = status(runs, Store(project.results))
+    costs = _costs(project, found)
+    if options.json:
+        print(json.dumps([_status_record(s, costs.get(s.run.key)) for s in found], indent=1))
+        return 0
+    name = ""
+    for s in found:
+        if s.run.experiment != name:
+            name = s.run.experiment
+            print(f"\n{name} ({project.profile})")
+        cost = f"  about {_duration(costs[s.run.key])}" if s.run.key in costs else ""
+        detail = f"  ({' and '.join(s.changed)} code changed)" if s.changed else f"  {s.fault}" if s.fault else ""
+        print(f"  {s.run.key}  {s.state:8}{s.run.label}{cost}{detail}")
+    distinct = {s.run.key: s for s in found}
+    counts = {
+        state: sum(s.state == state for s in distinct.values()) for state in ("stored", "stale", "damaged", "missing")
+    }
+    print("\n" + ", ".join(f"{count} {state}" for state, count in counts.items() if count))
+    if costs:
+        workers = os.cpu_count() or 1
+        print(
+            f"training what is not stored takes at most {_duration(sum(costs.values()))} of one core here, "
+            f"{_duration(sum(costs.values()) / workers)} on {workers}"
+        )
+    return 0
+
+
+def _status_record(s: RunStatus, cost: float | None) -> dict[str, object]:
+    return {
+        "experiment": s.run.experiment,
+        "profile": s.run.profile,
+        "run": s.run.label,
+        "key": s.run.key,
+        "state": s.state,
+        "group": s.run.group,
+        "changed": list(s.changed),
+        "fault": s.fault,
+        "seconds_left": None if cost is None else round(cost, 1),
+    }
+
+
+def prepare(project: Project, options: argparse.Namespace) -> int:
+    """Train what is missing and write what a render reads."""
+    from epistemics.publishing import write_variables_and_data
+
+    code = _train(project, _runs(project, []), ("missing", "damaged"), options.workers, options.device)
+    if code == 0:
+        write_variables_and_data(project)
+    return code
+
+
+def render(project: Project, options: argparse.Namespace) -> int:
+    """Train what is missing, prepare and render."""
+    from epistemics import book
+    from epistemics.publishing import chapter_key
+
+    started = time.monotonic()
+    code = prepare(project, options)
+    if code:
+        return code
+    print(f"results are ready: {time.monotonic() - started:.1f} s", flush=True)
+    rendered = book.render(
+        project.folder,
+        (options.output or project.folder / "_site").resolve(),
+        chapter_key=chapter_key(project),
+        environment=project.environment,
+        report=lambda line: print(line, flush=True),
+        workers=options.workers,
+    )
+    print(f"\nthe book, in {time.monotonic() - started:.1f} s:\n  {rendered.index}\n  {rendered.pdf}")
+    return 0
+
+
+def check(project: Project, _: argparse.Namespace) -> int:
+    """Print what is wrong with the chapters."""
+    from epistemics import book
+
+    problems = book.check(project.folder)
+    for problem in problems:
+        print(problem)
+    print(f"{len(problems)} problems" if problems else "nothing is wrong")
+    return 1 if problems else 0
+
+
+def _runs(project: Project, names: Sequence[str], repeated: bool = False) -> list[Run]:
+    """The runs of some experiments, all by default; a run that several share is there once, unless ``repeated``."""
+    chosen = names or experiment_names(project.experiments)
+    runs = [run for name in chosen for run in load_experiment(project.experiments, name, project.profile).runs]
+    return runs if repeated else list({run.key: run for run in runs}.values())
+
+
+def _train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
+    store = Store(project.results)
+    found = [s for s in status(runs, store) if s.state in wanted]
+    for s in found:
+        if s.state == "damaged":
+            print(f"{s.fault}; set aside as {store.set_aside(s.run.key)}", flush=True)
+    if not found:
+        return 0
+    costs = _costs(project, found) if device == "cpu" else {}
+    cost = f", at most {_duration(sum(costs.values()) / workers)} on {workers} cores" if costs else ""
+    print(f"training {len(found)} runs ({project.profile}){cost}", flush=True)
+    train_missing([s.run for s in found], store, project.workspace, workers, device, _Display())
+    return 0
+
+
+def _costs(project: Project, found: Sequence[RunStatus]) -> dict[str, float]:
+    """Key → seconds of training of every run that is not stored, from this machine's measured speed."""
+    left = [s.run for s in found if s.state in ("missing", "damaged")]
+    kinds = {(r.configuration.precision, r.configuration.compiled): r.configuration for r in left}
+    speeds = {kind: measured_speed(project.workspace, configuration) for kind, configuration in kinds.items()}
+    return {r.key: speeds[r.configuration.precision, r.configuration.compiled].seconds(r.configuration) for r in left}
+
+
+class _Display:
+    """Progress: one line rewritten on a terminal, a line every half minute elsewhere."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stdout.isatty()
+        self.shown_at = 0.0
+        self.done = 0
+
+    def __call__(self, overview: Overview) -> None:
+        now = time.monotonic()
+        finished = overview.done != self.done
+        if not finished and now - self.shown_at < (0.2 if self.terminal else 30):
+            return
+        self.shown_at, self.done = now, overview.done
+        left = "" if overview.seconds_left is None else f", at most {_duration(overview.seconds_left)} left"
+        head = f"{overview.done} of {overview.total} runs{left}"
+        parts = []
+        for p in overview.working:
+            if p.phase == "train":
+                parts.append(
+                    f"{p.runs[0].label}: step {p.step:,}, loss {p.train_loss:.2g}/{p.validation_loss:.2g}, "
+                    f"accuracy {p.train_accuracy:.0%}/{p.validation_accuracy:.0%}"
+                )
+            elif p.phase != "stored":
+                parts.append(f"{p.runs[0].label}: {p.phase}s" if p.phase == "measure" else f"{p.runs[0].label}: starts")
+        line = " | ".join([head, *parts])
+        if self.terminal:
+            width = os.get_terminal_size().columns
+            print(f"\r\x1b[2K{line[: width - 1]}", end="\n" if overview.done == overview.total else "", flush=True)
+        else:
+            print(line, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

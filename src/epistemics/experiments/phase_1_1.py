@@ -1,0 +1,248 @@
+"""Phase 1.1, log entry 7: what moves the grokking step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from epistemics.results import Results, StoredRun, load_results
+from epistemics.tables import Shown, Table, number, ranked_median, spread, table_of
+
+BASELINE = "the baseline"
+
+
+def load() -> Results:
+    """The results of experiment phase-1-1 under the current profile."""
+    return load_results("phase-1-1")
+
+
+def baseline(results: Results) -> dict[str, Any]:
+    """The shared configuration of the three sweeps: the most common layers, width and train fraction, decay 1."""
+    configurations = [r.configuration for r in results if r.run.group == "weight decay"]
+    first = configurations[0]
+    return {"layers": first.layers, "d_model": first.d_model, "train_fraction": first.train_fraction}
+
+
+def grokking_steps(results: Results) -> Table:
+    """One row a run: sweep, its value, seed and both readings of "groks at".
+
+    A run that belongs to several sweeps (the baseline) stands in each.
+    """
+    shared = baseline(results) | {"weight_decay": 1.0}
+    rows = []
+    for sweep, axes in {
+        "weight decay": ("weight_decay",),
+        "train fraction": ("train_fraction",),
+        "size": ("layers", "d_model"),
+    }.items():
+        fixed = {name: value for name, value in shared.items() if name not in axes}
+        for run in results.where(**fixed):
+            if run.run.group == "baseline in bfloat16":
+                continue
+            c = run.configuration
+            rows.append(
+                {
+                    "sweep": sweep,
+                    "weight_decay": c.weight_decay,
+                    "train_fraction": c.train_fraction,
+                    "layers": c.layers,
+                    "d_model": c.d_model,
+                    "precision": c.precision,
+                    "seed": c.seed,
+                    "grokking_step": run.metrics["grokking_step"],
+                    "first_touch": run.metrics["first_touch"],
+                    "trained_steps": run.metrics["final_step"],
+                    "validation_accuracy": round(run.metrics["validation_accuracy"], 4),
+                    "run": run.run.key,
+                }
+            )
+    return table_of(rows)
+
+
+def learning_curves(results: Results) -> Table:
+    """Accuracies along training of the baseline's first seed: memorised early, understood late."""
+    run = first_seed(results.where(**baseline(results), weight_decay=1.0, precision="float32"))
+    arrays = run.result.arrays
+    columns = {name: arrays[f"history.{name}"] for name in ("step", "train_accuracy", "validation_accuracy")}
+    return table_of(
+        [
+            {"step": int(step), "training": round(float(train), 5), "validation": round(float(validation), 5)}
+            for step, train, validation in zip(*columns.values(), strict=True)
+        ]
+    )
+
+
+def precisions(results: Results) -> Table:
+    """The baseline under float32 and bfloat16: grokking steps by seed."""
+    runs = results.where(**baseline(results), weight_decay=1.0)
+    return table_of(
+        [
+            {
+                "precision": r.configuration.precision,
+                "seed": r.configuration.seed,
+                "grokking_step": r.metrics["grokking_step"],
+                "first_touch": r.metrics["first_touch"],
+                "run": r.run.key,
+            }
+            for r in runs
+        ]
+    )
+
+
+def first_seed(runs: Sequence[StoredRun]) -> StoredRun:
+    """Of some runs, the one with the smallest seed."""
+    return min(runs, key=lambda r: r.configuration.seed)
+
+
+def summary(results: Results) -> Shown:
+    """The three sweeps as a table: median and range over seeds of both readings."""
+    steps = grokking_steps(results)
+    rows = []
+    for sweep in ("weight decay", "train fraction", "size"):
+        for value in values_of(steps, sweep):
+            chosen = steps.where(sweep=sweep, **value)
+            rows.append(
+                [
+                    sweep,
+                    label_of(value),
+                    str(len(chosen)),
+                    spread(chosen.column("grokking_step")),
+                    spread(chosen.column("first_touch")),
+                    number(max(chosen.column("trained_steps"))),
+                ]
+            )
+    return Shown(["Sweep", "Value", "Seeds", "Grokking step", "First touch", "Trained for at most"], rows, left=2)
+
+
+def values_of(steps: Table, sweep: str) -> list[dict[str, Any]]:
+    """The distinct values of one sweep, in order, each as the columns that it fixes."""
+    axes = {"weight decay": ["weight_decay"], "train fraction": ["train_fraction"], "size": ["layers", "d_model"]}
+    chosen = steps.where(sweep=sweep)
+    found = sorted({tuple(record[axis] for axis in axes[sweep]) for record in chosen.records()})
+    return [dict(zip(axes[sweep], value, strict=True)) for value in found]
+
+
+def label_of(value: dict[str, Any]) -> str:
+    """How a value of a sweep is written: 0.01, or 2 layers × 128."""
+    if "layers" in value:
+        return f"{value['layers']}L d{value['d_model']}"
+    return f"{next(iter(value.values())):g}"
+
+
+def median_step(steps: Table, sweep: str, column: str = "grokking_step", **value: Any) -> float | None:
+    """Median over seeds, None (never) ranked above every number."""
+    chosen = steps.where(sweep=sweep, **value)
+    return ranked_median(chosen.column(column)) if len(chosen) else None
+
+
+def comparisons(results: Results) -> Shown:
+    """The log's figures of this entry against ours, by the criterion declared in the experiment file."""
+    return Shown(
+        ["Quantity", "Log", "Ours: median (range)", "Seeds", "Verdict"],
+        [[c["quantity"], c["published"], c["ours"], str(c["seeds"]), c["verdict"]] for c in judged(results)],
+    )
+
+
+def judged(results: Results) -> list[dict[str, Any]]:
+    """Each published figure with our values by seed and a verdict.
+
+    Grokking steps are judged by the first touch, the reading that a log which prints the first evaluation above a
+    threshold would have; the sustained step stands in the tables.
+    """
+    published = results.experiment.published["grokking_step"]
+    steps = grokking_steps(results)
+    small = {"layers": 1, "d_model": 64}
+    rows = [
+        _figure("Steps to grok, weight decay 1", published["weight_decay_1"], steps, "weight decay", weight_decay=1.0),
+        _figure("Steps to grok, weight decay 0", published["weight_decay_0"], steps, "weight decay", weight_decay=0.0),
+        _figure("Steps to grok, 1 layer, width 64", published["size_1L_d64"], steps, "size", **small),
+    ]
+    best = best_fractions(steps)
+    low, high = results.experiment.published["best_train_fraction"]
+    rows.append(
+        {
+            "quantity": "Best train fraction",
+            "published": f"{low:g} to {high:g}",
+            "ours": ", ".join(f"{f:g}" for f in best),
+            "seeds": len(steps.where(sweep="train fraction", train_fraction=best[0])),
+            "verdict": "reproduced" if all(low <= f <= high for f in best) else "not reproduced",
+        }
+    )
+    return rows
+
+
+def best_fractions(steps: Table) -> list[float]:
+    """The train fractions with the fewest steps to the first touch, by the median over seeds."""
+    medians = {
+        value["train_fraction"]: median_step(steps, "train fraction", "first_touch", **value)
+        for value in values_of(steps, "train fraction")
+    }
+    reached = {fraction: m for fraction, m in medians.items() if m is not None}
+    return [fraction for fraction, m in reached.items() if m == min(reached.values())]
+
+
+def _figure(quantity: str, published: int, steps: Table, sweep: str, **value: Any) -> dict[str, Any]:
+    ours = steps.where(sweep=sweep, **value).column("first_touch") if value in values_of(steps, sweep) else []
+    reached = [step for step in ours if step is not None]
+    inside = bool(reached) and len(reached) == len(ours) and min(reached) <= published <= max(reached)
+    return {
+        "quantity": quantity,
+        "published": number(published),
+        "ours": spread(ours) if ours else "not run",
+        "seeds": len(ours),
+        "verdict": "reproduced" if inside else "not reproduced" if ours else "can't be judged",
+    }
+
+
+def tables(results: Results) -> dict[str, Table]:
+    """What the figures of the chapter draw, by name."""
+    return {
+        "grokking_steps": grokking_steps(results),
+        "learning_curves": learning_curves(results),
+        "precisions": precisions(results),
+    }
+
+
+def numbers(results: Results) -> dict[str, str]:
+    """The numbers of the chapter's prose."""
+    steps = grokking_steps(results)
+    decays = [v["weight_decay"] for v in values_of(steps, "weight decay")]
+    one = steps.where(sweep="weight decay", weight_decay=1.0).column("first_touch")
+    zero = steps.where(sweep="weight decay", weight_decay=0.0)
+    zero_median = ranked_median(zero.column("first_touch"))
+    one_median = ranked_median(one)
+    ratio = None if zero_median is None or one_median is None else zero_median / one_median
+    sizes = [(median_step(steps, "size", "first_touch", **v), label_of(v)) for v in values_of(steps, "size")]
+    fastest = min(((m, label) for m, label in sizes if m is not None), default=(None, "none"))
+    touched = {r["precision"]: [] for r in precisions(results).records()}  # type: dict[str, list[float | None]]
+    for record in precisions(results).records():
+        touched[record["precision"]].append(record["first_touch"])
+    published = results.experiment.published["grokking_step"]
+    return {
+        "runs": str(len(results)),
+        "configurations": str(
+            sum(len(values_of(steps, sweep)) for sweep in ("weight decay", "train fraction", "size")) - 2
+        ),
+        "decays": str(len(decays)),
+        "wd1_touch": spread(one),
+        "wd1_grok": spread(steps.where(sweep="weight decay", weight_decay=1.0).column("grokking_step")),
+        "wd0_touch": spread(zero.column("first_touch")),
+        "wd0_trained": number(max(zero.column("trained_steps"))),
+        "wd0_accuracy": f"{100 * median(zero.column('validation_accuracy')):.1f}%",
+        "wd001_touch": spread(steps.where(sweep="weight decay", weight_decay=0.01).column("first_touch")),
+        "wd01_touch": spread(steps.where(sweep="weight decay", weight_decay=0.1).column("first_touch")),
+        "ratio": number(ratio, missing="more than " + _at_least(zero, one_median)),
+        "published_ratio": str(published["ratio"]),
+        "best_fraction": ", ".join(f"{f:g}" for f in best_fractions(steps)),
+        "fastest_size": fastest[1],
+        "fastest_size_steps": number(fastest[0]),
+        "baseline_touch": number(one_median),
+        "float32_touch": spread(touched.get("float32", [])) if touched.get("float32") else "not run",
+        "bfloat16_touch": spread(touched.get("bfloat16", [])) if touched.get("bfloat16") else "not run",
+    }
+
+
+def _at_least(never: Table, step: float | None) -> str:
+    """A lower bound of a ratio whose numerator was not reached within training."""
+    return number(max(never.column("trained_steps")) / step) if step else "–"

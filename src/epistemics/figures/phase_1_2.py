@@ -1,0 +1,155 @@
+"""Figures of Phase 1.2: abliteration curves, and how the measures move along training."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from epistemics.figures.style import MUTED, SETTINGS, WIDTH, Picture, decay_colour
+from epistemics.tables import Table
+
+
+def abliteration_curves(table: Table) -> Picture:
+    """Accuracy against directions removed about the mean, a line for each seed; grey: random directions."""
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 3.4))
+        axes = figure.subplots()
+        decays = sorted(set(table.column("weight_decay")))
+        for decay in decays:
+            _lines(axes, table.where(weight_decay=decay, curve="random_about_mean"), MUTED, 0.35, 0.8)
+        ends = []
+        for decay in decays:
+            chosen = table.where(weight_decay=decay, curve="about_mean")
+            _lines(axes, chosen, decay_colour(decay), 0.9, 1.5)
+            ends.append((_half_way(chosen), decay))
+        _label_lines(axes, ends)
+        longest = max(table.column("removed"))
+        axes.text(longest * 0.7, 1.015, "random directions", color=MUTED, ha="center", va="bottom", size=8)
+        _accuracy_axes(axes, longest)
+        axes.set_xlabel("directions removed")
+        return Picture(figure)
+
+
+def mean_and_zero(table: Table) -> Picture:
+    """The same curves cut about the mean and about zero, side by side."""
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 2.9))
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, curve, title in zip(
+            panels, ("about_mean", "about_zero"), ("cut about the mean", "cut about zero"), strict=True
+        ):
+            for decay in sorted(set(table.column("weight_decay"))):
+                _lines(axes, table.where(weight_decay=decay, curve=curve), decay_colour(decay), 0.9, 1.4)
+            _accuracy_axes(axes, max(table.where(curve=curve).column("removed")))
+            axes.set_title(title)
+            axes.set_xlabel("directions removed")
+        panels[1].set_ylabel("")
+        decays = sorted(set(table.column("weight_decay")))
+        handles = [mpl.lines.Line2D([], [], color=decay_colour(d), label=f"{d:g}") for d in decays]
+        figure.legend(handles=handles, title="weight decay", loc="outside upper right", ncols=len(decays))
+        figure.subplots_adjust(top=0.74, wspace=0.08)
+        return Picture(figure)
+
+
+def resistance_along_training(table: Table) -> Picture:
+    """k@95% at every moment measured from the grokking step on, a line for each seed."""
+    return _along(table, "k_at_95", "k@95%, directions")
+
+
+def rank_along_training(table: Table) -> Picture:
+    """rank99 at every measured moment, a line for each seed."""
+    return _along(table, "rank99", "rank99")
+
+
+def validation_curves(table: Table) -> Picture:
+    """Validation accuracy along training, a line for each seed, one panel for each weight decay."""
+    decays = sorted(set(table.column("weight_decay")))
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 1.25 * len(decays)))
+        panels = figure.subplots(len(decays), 1, sharey=True, squeeze=False)[:, 0]
+        for axes, decay in zip(panels, decays, strict=True):
+            chosen = table.where(weight_decay=decay)
+            for seed in sorted(set(chosen.column("seed"))):
+                one = chosen.where(seed=seed)
+                axes.plot(one.column("step"), one.column("validation_accuracy"), color=decay_colour(decay), lw=0.9)
+            axes.set_xlim(0, max(chosen.column("step")))
+            axes.set_ylim(-0.03, 1.03)
+            axes.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+            axes.text(1.01, 0.5, f"decay\n{decay:g}", transform=axes.transAxes, color=decay_colour(decay), va="center")
+        panels[-1].set_xlabel("step (each panel has its own length)")
+        figure.supylabel("validation accuracy", size=9, x=0.03)
+        figure.subplots_adjust(hspace=0.45)
+        return Picture(figure)
+
+
+def _along(table: Table, column: str, label: str) -> Picture:
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 3.0))
+        axes = figure.subplots()
+        for decay in sorted(set(table.column("weight_decay"))):
+            end = None
+            for seed in sorted(set(table.where(weight_decay=decay).column("seed"))):
+                chosen = table.where(weight_decay=decay, seed=seed)
+                steps, values = chosen.column("step"), chosen.column(column)
+                present = [(s, v) for s, v in zip(steps, values, strict=True) if v is not None]
+                if not present:
+                    continue
+                axes.plot(*zip(*present, strict=True), color=decay_colour(decay), marker="o", markersize=3, lw=1.0)
+                end = max(end or present[-1], present[-1])
+            if end is not None:
+                axes.annotate(
+                    f"{decay:g}",
+                    end,
+                    (6, 0),
+                    textcoords="offset points",
+                    color=decay_colour(decay),
+                    va="center",
+                    annotation_clip=False,
+                )
+        axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        ticks = [t for t in (100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000) if low <= t <= high]
+        axes.set_xticks(ticks, [f"{t:,}" for t in ticks])
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+        axes.set(xlabel="step", ylabel=label)
+        axes.set_title("labels: weight decay", color=MUTED, weight="normal", size=8)
+        return Picture(figure)
+
+
+def _lines(axes: Axes, table: Table, colour: str, alpha: float, width: float) -> None:
+    for seed in sorted(set(table.column("seed"))):
+        one = table.where(seed=seed)
+        axes.plot(one.column("removed"), one.column("accuracy"), color=colour, alpha=alpha, lw=width)
+
+
+def _half_way(table: Table) -> tuple[float, float]:
+    """Where to label a bundle of curves: the last point of any that is at or above half of its first accuracy."""
+    best = (0.0, 0.0)
+    for seed in sorted(set(table.column("seed"))):
+        one = table.where(seed=seed)
+        start = one.column("accuracy")[0]
+        above = [(k, a) for k, a in zip(one.column("removed"), one.column("accuracy"), strict=True) if a >= start / 2]
+        best = max(best, above[-1])
+    return best
+
+
+def _label_lines(axes: Axes, ends: list[tuple[tuple[float, float], float]]) -> None:
+    """Each decay beside its curves, moved up where two would touch."""
+    taken: list[tuple[float, float]] = []
+    for (k, accuracy), decay in sorted(ends):
+        height = accuracy
+        while any(abs(k - x) < 12 and abs(height - y) < 0.07 for x, y in taken):
+            height += 0.07
+        taken.append((k, height))
+        axes.text(k + 1.2, height, f"decay {decay:g}", color=decay_colour(decay), va="center", size=8.5)
+
+
+def _accuracy_axes(axes: Axes, longest: int) -> None:
+    axes.set_xlim(0, longest)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylabel("validation accuracy")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0%}"))

@@ -1,0 +1,105 @@
+"""What a render needs of the results before it starts: variables for prose, CSV files for readers, chapter keys.
+
+``prepare`` runs before Quarto and before the embedded renderer alike, so both show the same numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from epistemics.experiments import ledger, phase_1_1, phase_1_2
+from epistemics.fingerprint import reached_from
+from epistemics.project import Project
+from epistemics.results import Results, load_results
+from epistemics.specs import experiment_names, load_experiment
+from epistemics.store import Store
+from epistemics.tables import Table
+
+
+def write_variables_and_data(project: Project) -> list[Path]:
+    """Write ``_variables.yml`` and ``data/*.csv`` from the store; returns the files that changed.
+
+    A file whose content would be the same is left alone, so that a render sees no change.
+
+    Raises:
+        IncompleteResults: if a result that the book needs is not stored.
+    """
+    one, two = load_results("phase-1-1", project), load_results("phase-1-2", project)
+    variables = {
+        "profile": project.profile,
+        "phase_1_1": phase_1_1.numbers(one),
+        "phase_1_2": phase_1_2.numbers(two),
+        "runs": {"phase_1_1": ledger.numbers(one), "phase_1_2": ledger.numbers(two)},
+    }
+    tables = {
+        **_named("phase_1_1", phase_1_1.tables(one)),
+        **_named("phase_1_2", phase_1_2.tables(two)),
+        "runs.phase_1_1": ledger.runs(one),
+        "runs.phase_1_2": ledger.runs(two),
+    }
+    text = "# Written by `epistemics prepare` from the result store.\n"
+    text += yaml.safe_dump(variables, allow_unicode=True, sort_keys=True, width=10_000)
+    written = _written(project.folder / "_variables.yml", text)
+    for name, table in tables.items():
+        written += _written(project.folder / "data" / f"{name}.csv", table.to_csv())
+    return written
+
+
+def _named(chapter: str, tables: dict[str, Table]) -> dict[str, Table]:
+    return {f"{chapter}.{name}": table for name, table in tables.items()}
+
+
+def _written(path: Path, text: str) -> list[Path]:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return [path]
+
+
+def provenance(table: str, figure: str, results: Results) -> None:
+    """Print the line below a figure: its data, the function that drew it and the runs behind it, as Markdown.
+
+    Args:
+        table: name of the table drawn, as in ``data/``: ``phase_1_2.moments``.
+        figure: the function, ``phase_1_2.resistance_along_training`` of ``epistemics.figures``.
+        results: the runs.
+    """
+    module = figure.rpartition(".")[0].replace(".", "/")
+    name = results.experiment.name
+    stale = f" **{len(results.stale)} of them stale: their code has changed since.**" if results.stale else ""
+    sys.stdout.write(
+        "::: {.provenance}\n"
+        f"Data: [{table}.csv](../data/{table}.csv) · "
+        f"Source: [figures.{figure}](../src/epistemics/figures/{module}.py) · "
+        f"Runs: [{len(results)} of {name}](runs.qmd#sec-runs-{name}).{stale}\n"
+        ":::\n"
+    )
+
+
+def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
+    """A function from a chapter's path and code cells to what its output depends on besides them.
+
+    That is the source that the cells reach in this package, and the experiment files and results that either
+    names. Two equal keys promise equal outputs; a change of prose changes none.
+    """
+    store = Store(project.results)
+
+    def key(_: Path, cells: list[str]) -> str:
+        code = "\n".join(cells)
+        reached = reached_from(code)
+        parts = [f"profile {project.profile}"] + [f"{name}\0{source}" for name, source in sorted(reached.items())]
+        sources = "\n".join([code, *reached.values()])
+        for name in experiment_names(project.experiments):
+            if f"'{name}'" in sources or f'"{name}"' in sources:
+                runs = load_experiment(project.experiments, name, project.profile).runs
+                parts.append((project.experiments / f"{name}.yaml").read_text(encoding="utf-8"))
+                parts += [f"{run.key} {store.checksum(run.key)}" for run in runs]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    return key
