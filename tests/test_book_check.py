@@ -94,6 +94,8 @@ CELL = '```{python}\n#| label: fig-cell\n#| fig-cap: "Cap"\n#| fig-alt: "Alt"\n1
         ("text\n:::", 1, "::: closes nothing here"),
         ("text\n## heading", 1, "a heading needs a blank line before it"),
         ("#### Deep", 0, "a level is skipped"),
+        ("## A {.unnumbered}\n\n### B", 2, "inside an unnumbered section"),
+        (CELL.replace('"Alt"', "'{{< var accuracy.best >}} \"x\"'"), 3, "Quarto shows part of it as text"),
         ("# Another title", 0, "a second title, 'Another title'"),
         ("Text {#eq-a}", 0, "right after $$…$$"),
         ("$$ a $$ {#eq-a .wide}", 0, "right after $$…$$"),

@@ -149,12 +149,18 @@ def test_citations_share_one_list(rendered: Book) -> None:
 def test_cells_show_what_their_options_say(rendered: Book) -> None:
     one = rendered.page("chapters/one.html")
     assert (rendered.output / "chapters/one_files/fig-sine.svg").read_text().startswith("<svg")
-    assert '<img src="one_files/fig-sine.svg" alt="A &quot;rising&quot; line to 0.99." />' in one
+    assert '<img src="one_files/fig-sine.svg" alt="A rising line to 0.99." />' in one
     assert "<summary>Show the code</summary>" in one
     assert "printed 42" in one
     assert "text_markdown" not in one  # echo: false
     assert "<strong>bold</strong> from a cell" in one  # output: asis
     assert "never shown" not in one  # include: false
+
+
+def test_an_alternative_text_is_taken_as_it_stands(book: Book) -> None:
+    book.replace(ONE, '"A rising line to {{< var accuracy.best >}}."', r"""'A "rising" line, 5*x* & \n.'""")
+    book.render()
+    assert r'alt="A &quot;rising&quot; line, 5*x* &amp; \n."' in book.page("chapters/one.html")
 
 
 def test_callouts_equations_and_content_for_one_format(rendered: Book) -> None:
