@@ -201,7 +201,8 @@ def judged(results: Results) -> Table:
     The criterion was declared in the experiment file before the runs: a figure is reproduced if it lies within the
     range of ours over seeds. Grokking steps are read as the first touch of 95%; the others at the end of training,
     and beside it over every moment measured from the grokking step on, for the log does not name its moment.
-    A k@95% is also compared as ``survives_95``. "Never" is a value that only "never" equals.
+    A k@95% is also compared as ``survives_95``. "Never" is a value that only "never" equals. Only runs at the log's
+    scale, the paper profile, are judged.
     """
     published = results.experiment.published
     end, all_moments = at_end(results), moments(results)
@@ -224,7 +225,8 @@ def judged(results: Results) -> Table:
                     if record["at_end"] or (record["after_grokking"] or -1) >= 0
                 ]
             if column == "k_at_95":
-                at_the_end = [*at_the_end, *end.where(weight_decay=decay).column("survives_95")]
+                survived = end.where(weight_decay=decay).column("survives_95")
+                at_the_end = [*at_the_end, *(k for k in survived if k is not None)]
             rows.append(
                 {
                     "weight_decay": decay,
@@ -234,7 +236,7 @@ def judged(results: Results) -> Table:
                     "ours_lowest": _lowest(at_the_end),
                     "ours_highest": _highest(at_the_end),
                     "seeds": len(runs),
-                    "verdict": _verdict(log[column], at_the_end, along),
+                    "verdict": _verdict(log[column], at_the_end, along, results.experiment.profile),
                 }
             )
     return table_of(rows)
@@ -250,8 +252,8 @@ def _highest(values: list[Any]) -> float | None:
     return None if any(v is None for v in values) else max(values)
 
 
-def _verdict(published: float | None, at_the_end: list[Any], along: list[Any]) -> str:
-    if not at_the_end:
+def _verdict(published: float | None, at_the_end: list[Any], along: list[Any], profile: str) -> str:
+    if profile != "paper" or not at_the_end:
         return "can't be judged"
     if _inside(published, at_the_end):
         return "reproduced"

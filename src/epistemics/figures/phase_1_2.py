@@ -89,6 +89,7 @@ def _along(table: Table, column: str, label: str) -> Picture:
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.0))
         axes = figure.subplots()
+        ends: list[tuple[float, float, float]] = []  # value, step, decay
         for decay in sorted(set(table.column("weight_decay"))):
             end = None
             for seed in sorted(set(table.where(weight_decay=decay).column("seed"))):
@@ -100,21 +101,18 @@ def _along(table: Table, column: str, label: str) -> Picture:
                 axes.plot(*zip(*present, strict=True), color=decay_colour(decay), marker="o", markersize=3, lw=1.0)
                 end = max(end or present[-1], present[-1])
             if end is not None:
-                axes.annotate(
-                    f"{decay:g}",
-                    end,
-                    (6, 0),
-                    textcoords="offset points",
-                    color=decay_colour(decay),
-                    va="center",
-                    annotation_clip=False,
-                )
+                ends.append((end[1], end[0], decay))
         axes.set_xscale("log")
         low, high = axes.get_xlim()
         ticks = [t for t in (100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000) if low <= t <= high]
         axes.set_xticks(ticks, [f"{t:,}" for t in ticks])
         axes.minorticks_off()
         axes.set_ylim(bottom=0)
+        height = -1.0
+        apart = 0.055 * axes.get_ylim()[1]
+        for value, step, decay in sorted(ends):  # labels at the lines' ends, moved up where two would touch
+            height = max(value, height + apart)
+            axes.text(step * 1.06, height, f"{decay:g}", color=decay_colour(decay), va="center", clip_on=False)
         axes.set(xlabel="step", ylabel=label)
         axes.set_title("labels: weight decay", color=MUTED, weight="normal", size=8)
         return Picture(figure)
