@@ -84,6 +84,7 @@ def page(**changes: Any) -> str:
     values: dict[str, Any] = {
         "book": {
             "title": "A & <B>", "subtitle": "", "author": "", "date": "", "description": "", "pdf": None,
+            "favicon": None,
         },
         "chapters": [
             chapter | {"href": "../index.html"},

@@ -8,11 +8,13 @@ executes what it reads, and a damaged result is named and set aside, never serve
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,15 +75,14 @@ class Store:
     def write(self, result: Result) -> None:
         """Store a result, replacing one of the same key in one step."""
         folder = self.folder / result.key
-        folder.mkdir(parents=True, exist_ok=True)
-        files = {}
+        files, contents = {}, {}
         for name, arrays in (("arrays", result.arrays), ("weights", result.weights)):
             if arrays:
                 ordered = {key: np.ascontiguousarray(arrays[key]) for key in sorted(arrays)}
                 content = save_safetensors(ordered)
                 digest = hashlib.sha256(content).hexdigest()
                 file = f"{name}-{digest[:8]}.safetensors"
-                _write_atomically(folder / file, content)
+                contents[file] = content
                 files[name] = {"file": file, "sha256": digest}
         record = {
             "format": FORMAT,
@@ -94,11 +95,14 @@ class Store:
         }
         record["checksum"] = _checksum(record)
         text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        _write_atomically(folder / "result.json", text.encode())
-        current = {entry["file"] for entry in files.values()}
-        for path in folder.glob("*.safetensors"):
-            if path.name not in current:
-                path.unlink(missing_ok=True)
+        contents["result.json"] = text.encode()  # the last: it makes the others count
+        with self._alone():  # or one of two writers would remove the other's arrays as outdated
+            folder.mkdir(parents=True, exist_ok=True)
+            for file, content in contents.items():
+                _write_atomically(folder / file, content)
+            for path in (*folder.glob("*.safetensors"), *folder.glob(".writing-*")):
+                if path.name not in contents:
+                    path.unlink()
 
     def read(self, key: str) -> Result:
         """One result, checked.
@@ -107,14 +111,14 @@ class Store:
             MissingResult: if there is none.
             DamagedResult: if any of its files is not what was written.
         """
-        record = self._record(key)
+        record, contents = self._checked(key)
         loaded: dict[str, Arrays] = {"arrays": {}, "weights": {}}
-        for name, entry in record["files"].items():
-            content = self._content(key, entry)
+        for name, content in contents.items():
             try:
                 loaded[name] = load_safetensors(content)
             except Exception as error:
-                raise DamagedResult(f"results/{key}/{entry['file']}: not safetensors: {error}") from error
+                file = record["files"][name]["file"]
+                raise DamagedResult(f"results/{key}/{file}: not safetensors: {error}") from error
         return Result(
             key=key,
             configuration=record["configuration"],
@@ -131,10 +135,7 @@ class Store:
         Raises:
             MissingResult, DamagedResult: as ``read``.
         """
-        record = self._record(key)
-        for entry in record["files"].values():
-            self._content(key, entry)
-        code: dict[str, str] = record["code"]
+        code: dict[str, str] = self._checked(key)[0]["code"]
         return code
 
     def checksum(self, key: str) -> str:
@@ -145,12 +146,44 @@ class Store:
         return checksum
 
     def set_aside(self, key: str) -> Path:
-        """Move a damaged result out of the way, to ``set-aside/`` in the store's folder; returns where it is."""
+        """Move a damaged result out of the way, to ``set-aside/`` in the store's folder; returns where it is.
+
+        Raises:
+            MissingResult: if there is none.
+        """
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         target = self.folder / "set-aside" / f"{key}-{moment}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / key).rename(target)
+        with self._alone():
+            target.parent.mkdir(exist_ok=True)
+            try:
+                (self.folder / key).rename(target)
+            except FileNotFoundError:
+                raise MissingResult(f"there is no result {key}") from None
         return target
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the store's folder; waits while another process changes it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _checked(self, key: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """A result's record and the content of each of its files."""
+
+        def take() -> tuple[dict[str, Any], dict[str, bytes]]:
+            record = self._record(key)
+            return record, {name: self._content(key, entry) for name, entry in record["files"].items()}
+
+        try:
+            return take()
+        except DamagedResult:  # or replaced between two files by another process: look again while none can
+            with self._alone():
+                return take()
 
     def _record(self, key: str) -> dict[str, Any]:
         path = self.folder / key / "result.json"

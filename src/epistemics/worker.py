@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from epistemics.configuration import Configuration, training_operations
 from epistemics.measures import Measures, measure
 from epistemics.runs import current_code
 from epistemics.specs import configuration_key
-from epistemics.store import DamagedResult, Result, Store
+from epistemics.store import DamagedResult, MissingResult, Result, Store
 from epistemics.training import History, State, first_touch, grokking_step, train
 
 CHECKPOINT_SECONDS = 30.0
@@ -53,6 +54,8 @@ class Job:
     results: Path
     workspace: Path
     device: str
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    """Time between checkpoints; Ctrl-C writes one at once."""
 
     def to_json(self) -> str:
         """For the worker's standard input."""
@@ -68,6 +71,7 @@ class Job:
             Path(content["results"]),
             Path(content["workspace"]),
             content["device"],
+            content.get("checkpoint_seconds", CHECKPOINT_SECONDS),
         )
 
 
@@ -82,7 +86,7 @@ def work(job: Job) -> Iterator[dict[str, Any]]:
     store = Store(job.results)
     code = current_code()
     keys = [configuration_key(c) for c in job.configurations]
-    folder = job.workspace / "runs" / "-".join(key[:16] for key in keys)[:64]
+    folder = job.workspace / "runs" / _folder_name(keys)
     with _locked(folder):
         if all(_is_fresh(store, key, code) for key in keys):  # another process was quicker
             return
@@ -92,9 +96,9 @@ def work(job: Job) -> Iterator[dict[str, Any]]:
             started = time.monotonic()
             parameters = _moments(folder, member)
             measured = {step: measure(configuration, flat) for step, flat in parameters.items()}
-            history = histories[member]
-            metrics, arrays = _tabulated(configuration, history, measured)
-            final = parameters[max(parameters)].float().numpy()
+            end = max(parameters)  # this member's: its stack may have gone on for others
+            metrics, arrays = _tabulated(configuration, _until(histories[member], end), measured)
+            final = parameters[end].float().numpy()
             result = Result(
                 key=key,
                 configuration=json.loads(json.dumps(dataclasses.asdict(configuration))),
@@ -105,7 +109,8 @@ def work(job: Job) -> Iterator[dict[str, Any]]:
                 weights={"parameters": final} if job.keep_weights[member] else {},
             )
             if key in store and _is_damaged(store, key):
-                store.set_aside(key)
+                with suppress(MissingResult):  # another process was quicker
+                    store.set_aside(key)
             store.write(result)
             yield {"phase": "stored", "member": member, "key": key}
         for path in folder.glob("checkpoint.safetensors"):
@@ -117,31 +122,30 @@ def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], Non
 
     Returns the histories and the training's part of the provenance.
     """
-    finished = folder / "finished.safetensors"
+    finished, checkpoint = folder / "finished.safetensors", folder / "checkpoint.safetensors"
     device = torch.device(job.device)
-    loaded = _load(finished, code, device) or _load(folder / "checkpoint.safetensors", code, device)
-    if loaded is None:
-        shutil.rmtree(folder / "moments", ignore_errors=True)
-        state, provenance = None, _provenance(job)
-    else:
-        state, provenance = loaded
-        if finished.is_file():
-            return state.histories, provenance
+    if loaded := _load(finished, code, device):
+        return loaded[0].histories, loaded[1]
+    last: State | None = None
+    if loaded := _load(checkpoint, code, device):
+        last, provenance = loaded
         provenance["resumed"] += 1
+    else:
+        shutil.rmtree(folder / "moments", ignore_errors=True)
+        provenance = _provenance(job)
     before = provenance["seconds"]
     started = written = time.monotonic()
-    last: State | None = None
     try:
-        for evaluation in train(job.configurations, device, state):
-            last = evaluation.state
+        for evaluation in train(job.configurations, device, last):
             for moment in evaluation.moments:
                 path = folder / "moments" / str(moment.member) / f"{moment.step}.safetensors"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _save(path, {"parameters": moment.parameters}, {})
+            last = evaluation.state  # only now: whoever goes on from it is not handed its moments again
             now = time.monotonic()
             provenance["seconds"] = round(before + now - started, 1)
-            if now - written > CHECKPOINT_SECONDS:
-                _save_state(folder / "checkpoint.safetensors", last, code, provenance)
+            if now - written > job.checkpoint_seconds:
+                _save_state(checkpoint, last, code, provenance)
                 written = now
             _stop_if_orphaned()
             history = last.histories[0]
@@ -153,13 +157,24 @@ def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], Non
                 "validation_loss": history.validation_loss[-1],
                 "validation_accuracy": history.validation_accuracy[-1],
             }
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit):  # the latter if the interrupt came while progress was reported
         if last is not None:
-            _save_state(folder / "checkpoint.safetensors", last, code, provenance)
+            _save_state(checkpoint, last, code, provenance)
         raise
     assert last is not None
     _save_state(finished, last, code, provenance)
     return last.histories, provenance
+
+
+def _folder_name(keys: list[str]) -> str:
+    """Where a stack has its checkpoint: another stack, even with the same first members, has another."""
+    return keys[0] if len(keys) == 1 else hashlib.sha256("-".join(keys).encode()).hexdigest()[:16]
+
+
+def _until(history: History, step: int) -> History:
+    """The evaluations up to the one after ``step`` steps."""
+    count = history.step.index(step) + 1
+    return History(*(column[:count] for column in vars(history).values()))
 
 
 def _tabulated(
@@ -272,7 +287,8 @@ def _save_state(path: Path, state: State, code: str, provenance: dict[str, Any])
     metadata = {
         "code": code,
         "step": str(state.step),
-        "histories": json.dumps([vars(history) for history in state.histories]),
+        # The loop goes on appending to the histories: an interrupt may find them ahead of the state.
+        "histories": json.dumps([vars(_until(history, state.step)) for history in state.histories]),
         "provenance": json.dumps(provenance),
     }
     _save(path, tensors, metadata)

@@ -48,6 +48,7 @@ class Project:
     output_file: str
     entries: tuple[Entry, ...]
     bibliography: tuple[Path, ...]
+    favicon: Path | None
     csl: Path | None
     resources: frozenset[Path]
     font_paths: tuple[Path, ...]
@@ -93,6 +94,7 @@ def read(root: Path, problems: list[Problem]) -> Project:
     if entries[0].path != Path("index.qmd"):
         problems.append(Problem(CONFIGURATION, entries[0].line, "the first chapter must be index.qmd"))
     html = schema.inside(config.values, ("format", "html"))
+    favicon = next(iter(_files(root, config, ("book", "favicon"), problems)), None)
     return Project(
         root=root,
         title=str(book.get("title", "")),
@@ -104,8 +106,9 @@ def read(root: Path, problems: list[Problem]) -> Project:
         output_file=str(book.get("output-file", "book")),
         entries=entries,
         bibliography=_files(root, config, ("bibliography",), problems),
+        favicon=favicon,
         csl=next(iter(_files(root, config, ("csl",), problems)), None),
-        resources=_resources(root, config, problems),
+        resources=_resources(root, config, problems) | ({favicon} if favicon else set()),
         font_paths=_files(root, config, ("format", "typst", "font-paths"), problems),
         toc_depth=int(html.get("toc-depth", config.values.get("toc-depth", 3))),
         values=config.values,

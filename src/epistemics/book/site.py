@@ -66,6 +66,7 @@ def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -
         "date": project.long_date,
         "description": project.description,
         "pdf": project.pdf.as_posix(),
+        "favicon": project.favicon.as_posix() if project.favicon else None,
     }
     pages: list[Path] = []
     with_list = next((document for document in documents if "refs" in document.identifiers()), None)
