@@ -1,0 +1,375 @@
+"""The book itself: made from an empty store as a new reader makes it, opened in Chromium, edited, broken."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from pypdf import PdfReader
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).parents[1]
+CHROMIUM_OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# What the tests ask of a page, as the browser sees it.
+SEEN = """async () => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  for (const image of document.images) image.loading = "eager";
+  await Promise.allSettled([...document.images].map((image) => image.decode()));
+  for (const source of all("annotation")) source.remove();  // formulas twice, as LaTeX
+  return {
+    chapters: all("#chapters li a span:last-child").map((title) => title.textContent),
+    links: all("a[href]").map((link) => link.href),
+    ids: all("[id]").map((element) => element.id),
+    images: [...document.images].map((image) => [image.src, image.naturalWidth, image.alt]),
+    captions: all("figcaption").map((caption) => caption.textContent),
+    figures: all("[id^=fig-], .provenance").map((element) => element.id
+      || [...element.querySelectorAll("a")].map((link) => link.href).find((url) => url.endsWith(".csv"))),
+  };
+}"""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A folder with the project in it, and what rendering printed."""
+
+    folder: Path
+    exit_status: int
+    log: str
+
+    @property
+    def site(self) -> Path:
+        return self.folder / "_site"
+
+    @property
+    def executed(self) -> set[str]:
+        return set(re.findall(r"^(\S+\.qmd): \d+ cells? executed", self.log, re.MULTILINE))
+
+
+@dataclass
+class Opened:
+    """What the browser saw of one page, and what went wrong while it was open."""
+
+    seen: dict[str, Any]
+    faults: list[str] = field(default_factory=list)
+
+
+def epistemics(folder: Path, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("EPISTEMICS_")}
+    environment["PYTHONPATH"] = str(folder / "src")
+    command = [sys.executable, "-m", "epistemics", verb, "--profile", "smoke", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def render(folder: Path) -> Rendering:
+    done = epistemics(folder, "render")
+    return Rendering(folder, done.returncode, done.stdout)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Rendering:
+    """The project's files without any result, rendered."""
+    folder = tmp_path_factory.mktemp("project")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")  # fmt: skip
+    for name in listed:
+        if name and not name.startswith("results/") and (PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, folder / name)
+    rendering = render(folder)
+    assert rendering.exit_status == 0, rendering.log
+    return rendering
+
+
+@pytest.fixture
+def draft(book: Rendering, tmp_path: Path) -> Path:
+    """A copy of the rendered project, to be edited."""
+    return shutil.copytree(book.folder, tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def address(book: Rendering, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the site is served: below the root, as project pages are."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "book").symlink_to(book.site)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/book/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.fail("Chromium is needed to open the book (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def opened(request: pytest.FixtureRequest, browser: Browser, address: str) -> dict[str, Opened]:
+    """Every page that links lead to from the first, by its address."""
+    pages: dict[str, Opened] = {}
+    waiting = [f"{address}index.html"]
+    context = browser.new_context(color_scheme=request.param)
+    while waiting:
+        url = waiting.pop()
+        page = context.new_page()
+        faults = watched(page, address)
+        page.goto(url, wait_until="networkidle")
+        pages[url] = Opened(page.evaluate(SEEN), faults)
+        page.close()
+        links = {urldefrag(link).url for link in pages[url].seen["links"]}
+        waiting += sorted(
+            link for link in links if link.startswith(address) and link.endswith(".html")
+            and link not in pages and link not in waiting
+        )  # fmt: skip
+    context.close()
+    return pages
+
+
+def watched(page: Page, address: str) -> list[str]:
+    """A list that fills with errors of the console, failed loads and requests to other hosts."""
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("requestfailed", lambda request: faults.append(f"{request.url}: {request.failure}"))
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith((address, "data:", "blob:")) else faults.append(request.url),
+    )
+    return faults
+
+
+def test_the_render_says_where_the_book_is(book: Rendering) -> None:
+    for made in (book.site / "index.html", book.site / "epistemics.pdf"):
+        assert made.stat().st_size > 0
+        assert str(made) in book.log
+
+
+def test_smoke_results_stay_out_of_the_store(book: Rendering) -> None:
+    assert not (book.folder / "results").exists()
+
+
+def test_every_page_is_reached_from_the_first(book: Rendering, opened: dict[str, Opened], address: str) -> None:
+    made = {path.relative_to(book.site).as_posix() for path in book.site.rglob("*.html")}
+    assert {url.removeprefix(address) for url in opened} == made
+    chapters = opened[f"{address}index.html"].seen["chapters"]
+    assert len(chapters) == len(made)
+
+
+def test_pages_open_without_errors_and_without_other_hosts(opened: dict[str, Opened]) -> None:
+    assert {url: page.faults for url, page in opened.items() if page.faults} == {}
+
+
+def test_every_image_is_loaded_and_described(opened: dict[str, Opened]) -> None:
+    images = [image for page in opened.values() for image in page.seen["images"]]
+    assert images
+    assert [(source, width, alt) for source, width, alt in images if not width or not alt.strip()] == []
+
+
+def test_every_link_and_anchor_resolves(book: Rendering, opened: dict[str, Opened], address: str) -> None:
+    broken = []
+    for url, page in opened.items():
+        for link in page.seen["links"]:
+            target, anchor = urldefrag(link)
+            if not target.startswith(address):
+                assert not target.startswith(address.removesuffix("book/")), f"{url} links out of the site: {link}"
+                continue
+            if target in opened:
+                found = not anchor or unquote(anchor) in opened[target].seen["ids"]
+            else:
+                found = (book.site / unquote(target.removeprefix(address))).is_file()
+            if not found:
+                broken.append((url, link))
+    assert broken == []
+
+
+def test_the_line_below_every_figure_links_to_its_data(
+    book: Rendering, opened: dict[str, Opened], address: str
+) -> None:
+    figures = [name for page in opened.values() for name in page.seen["figures"]]
+    named = [name for name in figures if name and name.startswith("fig-")]
+    assert named
+    for name, data in zip(figures, [*figures[1:], None], strict=True):
+        if name not in named:
+            continue
+        assert data is not None, f"{name}: no provenance, or no data in it"
+        assert data.startswith(address), f"{name}: no provenance"
+        with (book.site / unquote(data.removeprefix(address))).open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        assert rows, data
+        assert {len(row) for row in rows} == {len(header)}, data
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no script"])
+def test_a_phone_needs_no_sideways_scrolling(
+    browser: Browser, address: str, opened: dict[str, Opened], javascript: bool
+) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, java_script_enabled=javascript)
+    page = context.new_page()
+    too_wide = {}
+    for url in opened:
+        page.goto(url)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > 360:
+            too_wide[url] = width
+    context.close()
+    assert too_wide == {}
+
+
+def test_chapters_are_read_without_scripts(browser: Browser, opened: dict[str, Opened]) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    for url in opened:
+        page.goto(url)
+        words = page.locator("article").inner_text().split()
+        assert len(words) > 20, url
+        for selector in ("article p", "article figure", "nav.sidebar li a"):
+            for element in page.locator(f"{selector}:not(details *)").all():
+                assert element.is_visible(), f"{url}: {element.inner_html()}"
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_search_finds_a_word(browser: Browser, address: str, scheme: str) -> None:
+    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    faults = watched(page, address)
+    page.goto(f"{address}chapters/phase-1-1.html")
+    red, green, blue = re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
+    assert (int(red) + int(green) + int(blue) < 3 * 128) == (scheme == "dark")
+    page.keyboard.press("/")
+    page.get_by_role("searchbox").fill("grokking")
+    result = page.locator("#search-results a").first
+    result.wait_for()
+    assert result.locator("mark").count()
+    result.click()
+    page.wait_for_load_state()
+    assert page.url.startswith(address)
+    assert "grokking" in page.locator("article").inner_text().lower()
+    assert faults == []
+    context.close()
+
+
+def letters(text: str) -> str:
+    """Letters and digits alone: spaces, hyphens, ligatures and mathematical alphabets differ by medium."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text)).casefold()
+
+
+def test_the_pdf_has_every_title_and_caption(book: Rendering, opened: dict[str, Opened], address: str) -> None:
+    text = letters("".join(page.extract_text() for page in PdfReader(book.site / "epistemics.pdf").pages))
+    captions = [caption for page in opened.values() for caption in page.seen["captions"]]
+    assert captions
+    titles = opened[f"{address}index.html"].seen["chapters"]
+    assert [words for words in [*titles, *captions] if letters(words) not in text] == []
+
+
+def edit(path: Path, pattern: str, replacement: str) -> int:
+    """Replace the first match; returns the line that the replacement ends on."""
+    text = path.read_text(encoding="utf-8")
+    match = re.search(pattern, text)
+    assert match, f"{path} has no {pattern}"
+    before = text[: match.start()] + match.expand(replacement)
+    path.write_text(before + text[match.end() :], encoding="utf-8")
+    return before.rstrip("\n").count("\n") + 1
+
+
+FIRST_CELL = r"```\{python\}\n(#\|.*\n)*"
+
+
+def test_a_new_book_executes_every_chapter_that_has_cells(book: Rendering) -> None:
+    sources = (path for path in book.folder.rglob("*.qmd") if "tests" not in path.parts)
+    with_cells = {
+        path.relative_to(book.folder).as_posix()
+        for path in sources
+        if re.search(FIRST_CELL, path.read_text(encoding="utf-8"))
+    }
+    assert with_cells >= {"chapters/phase-1-1.qmd", "chapters/phase-1-2.qmd"}
+    assert book.executed == with_cells
+
+
+def test_only_what_was_edited_executes_again(draft: Path) -> None:
+    chapter = draft / "chapters" / "phase-1-1.qmd"
+    render(draft)  # the chapters of a copied project execute once: its results lie elsewhere
+    edit(chapter, r"\Z", "\nA sentence that was not there before.\n")
+    after_prose = render(draft)
+    assert (after_prose.exit_status, after_prose.executed) == (0, set()), after_prose.log
+    assert "A sentence that was not there before." in (draft / "_site/chapters/phase-1-1.html").read_text("utf-8")
+    edit(chapter, FIRST_CELL, r"\g<0>pass\n")
+    after_code = render(draft)
+    assert (after_code.exit_status, after_code.executed) == (0, {"chapters/phase-1-1.qmd"}), after_code.log
+
+
+def test_an_edited_value_asks_for_no_other_run(draft: Path) -> None:
+    edit(
+        draft / "experiments" / "phase-1-1.yaml",
+        r"train_fraction: \[0\.3, 0\.7, 0\.9\]",
+        "train_fraction: [0.3, 0.7, 0.8]",
+    )
+    status = json.loads(epistemics(draft, "status", "--json").stdout)
+    assert [run["run"] for run in status if run["state"] != "stored"] == [
+        run["run"] for run in status if "fraction 0.8" in run["run"]
+    ]
+    assert len({run["key"] for run in status if run["state"] != "stored"}) == 1
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "says"),
+    [
+        (FIRST_CELL, r'\g<0>raise RuntimeError("broken on purpose")\n', "RuntimeError: broken on purpose"),
+        (r"\Z", "\nSee @fig-that-nobody-drew.\n", "@fig-that-nobody-drew"),
+    ],
+    ids=["a failing cell", "a missing reference"],
+)
+def test_a_fault_is_named_and_leaves_the_last_site(draft: Path, pattern: str, replacement: str, says: str) -> None:
+    last = contents(draft / "_site")
+    line = edit(draft / "chapters" / "phase-1-2.qmd", pattern, replacement)
+    rendering = render(draft)
+    assert rendering.exit_status == 1
+    message = re.search(rf"chapters/phase-1-2\.qmd:{line}: (.*)", rendering.log)
+    assert message, rendering.log
+    assert says in message[1]
+    assert contents(draft / "_site") == last
