@@ -62,21 +62,21 @@ def _written(path: Path, text: str) -> list[Path]:
     return [path]
 
 
-def provenance(table: str, figure: str, results: Results) -> None:
-    """Print the line below a figure: its data, the function that drew it and the runs behind it, as Markdown.
+def provenance(table: str, source: str, results: Results) -> None:
+    """Print the line below a figure or table: its data, the function that made it and the runs behind it.
 
     Args:
-        table: name of the table drawn, as in ``data/``: ``phase_1_2.moments``.
-        figure: the function, ``phase_1_2.resistance_along_training`` of ``epistemics.figures``.
+        table: name of the table shown, as in ``data/``: ``phase_1_2.moments``.
+        source: the function in this package: ``figures.phase_1_2.resistance_along_training``.
         results: the runs.
     """
-    module = figure.rpartition(".")[0].replace(".", "/")
+    module = source.rpartition(".")[0].replace(".", "/")
     name = results.experiment.name
     stale = f" **{len(results.stale)} of them stale: their code has changed since.**" if results.stale else ""
     sys.stdout.write(
         "::: {.provenance}\n"
         f"Data: [{table}.csv](../data/{table}.csv) · "
-        f"Source: [figures.{figure}](../src/epistemics/figures/{module}.py) · "
+        f"Source: [{source}](../src/epistemics/{module}.py) · "
         f"Runs: [{len(results)} of {name}](runs.qmd#sec-runs-{name}).{stale}\n"
         ":::\n"
     )

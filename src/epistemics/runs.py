@@ -45,7 +45,7 @@ class RunStatus:
     changed: tuple[str, ...] = ()
     """For a stale result, the parts whose code has changed: training, measures."""
     fault: str | None = None
-    """For a damaged result, the file and what is wrong with it."""
+    """For a damaged result, the file and what is wrong with it; for a missing one, what of it is missing."""
 
 
 def status(runs: Iterable[Run], store: Store) -> list[RunStatus]:
@@ -60,6 +60,9 @@ def status(runs: Iterable[Run], store: Store) -> list[RunStatus]:
             stored = store.code(run.key)
         except DamagedResult as error:
             found.append(RunStatus(run, "damaged", fault=str(error)))
+            continue
+        if run.keep_weights and not store.has_weights(run.key):
+            found.append(RunStatus(run, "missing", fault="its weights are to be kept, and were not stored"))
             continue
         changed = tuple(part for part in CODE if stored.get(part) != code[part])
         found.append(RunStatus(run, "stale" if changed else "stored", changed))

@@ -138,6 +138,14 @@ class Store:
         code: dict[str, str] = self._checked(key)[0]["code"]
         return code
 
+    def has_weights(self, key: str) -> bool:
+        """Whether a stored result holds its parameters at the end.
+
+        Raises:
+            MissingResult, DamagedResult: as ``read``.
+        """
+        return "weights" in self._record(key)["files"]
+
     def checksum(self, key: str) -> str:
         """The checksum that a stored result carries, or "missing": for caches of what is drawn from it."""
         if key not in self:

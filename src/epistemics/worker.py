@@ -88,7 +88,8 @@ def work(job: Job) -> Iterator[dict[str, Any]]:
     keys = [configuration_key(c) for c in job.configurations]
     folder = job.workspace / "runs" / _folder_name(keys)
     with _locked(folder):
-        if all(_is_fresh(store, key, code) for key in keys):  # another process was quicker
+        kept = zip(keys, job.keep_weights, strict=True)
+        if all(_is_fresh(store, key, code, weights) for key, weights in kept):  # another process was quicker
             return
         histories, training = yield from _trained(job, folder, code["training"])
         for member, (key, configuration) in enumerate(zip(keys, job.configurations, strict=True)):
@@ -249,8 +250,10 @@ def _commit() -> str | None:
         return None
 
 
-def _is_fresh(store: Store, key: str, code: dict[str, str]) -> bool:
-    return key in store and not _is_damaged(store, key) and store.code(key) == code
+def _is_fresh(store: Store, key: str, code: dict[str, str], weights: bool) -> bool:
+    if key not in store or _is_damaged(store, key):
+        return False
+    return store.code(key) == code and (store.has_weights(key) or not weights)
 
 
 def _is_damaged(store: Store, key: str) -> bool:

@@ -18,11 +18,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 
 from epistemics.abliteration import falls_at, survives
-from epistemics.geometry import variance_rank
+from epistemics.geometry import class_directions, fourier_power, variance_rank
+from epistemics.measures import final_states
 from epistemics.results import Results, StoredRun, load_results
 from epistemics.tables import Shown, Table, number, percent, ranked_median, spread, table_of
+from epistemics.tasks import table
 
 OPERATION = "add"
 STRONGEST_FREQUENCIES = 8
@@ -109,6 +112,42 @@ def learning_curves(results: Results) -> Table:
                     "validation_accuracy": round(float(accuracy), 4),
                 }
             )
+    return table_of(rows)
+
+
+def planes(results: Results) -> Table:
+    """Where the answers lie: class means in the planes of the strongest directions, from stored weights.
+
+    For each model whose weights are kept, the class means less the mean of all states, along directions 1 to 4, and
+    the frequency that fits each plane best: the one with the most power in the discrete Fourier transform of the
+    plane's two coordinates along the answers.
+    """
+    rows = []
+    for run in results:
+        if not run.result.weights:
+            continue
+        c = run.configuration
+        questions = table(c.modulus, c.operations)
+        parameters = torch.from_numpy(run.result.weights["parameters"])
+        states = final_states(c, parameters, questions.questions)
+        directions, _ = class_directions(states, questions.answers, c.modulus)
+        means = np.stack([states[questions.answers == answer].mean(0) for answer in range(c.modulus)])
+        coordinates = (means - states.mean(0)) @ directions[:4].T
+        for plane in (0, 1):
+            pair = coordinates[:, 2 * plane : 2 * plane + 2]
+            frequency = int(np.argmax(fourier_power(pair))) + 1
+            for answer, (x, y) in enumerate(pair):
+                rows.append(
+                    {
+                        "weight_decay": c.weight_decay,
+                        "seed": c.seed,
+                        "plane": plane + 1,
+                        "frequency": frequency,
+                        "answer": answer,
+                        "x": round(float(x), 4),
+                        "y": round(float(y), 4),
+                    }
+                )
     return table_of(rows)
 
 
@@ -314,6 +353,7 @@ def tables(results: Results) -> dict[str, Table]:
         "moments": moments(results),
         "validation_curves": learning_curves(results),
         "judged": judged(results),
+        "planes": planes(results),
     }
 
 

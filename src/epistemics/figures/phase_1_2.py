@@ -85,6 +85,38 @@ def validation_curves(table: Table) -> Picture:
         return Picture(figure)
 
 
+def planes(table: Table) -> Picture:
+    """Class means in the planes of directions 1 and 2, and 3 and 4, for each model; answers joined by frequency.
+
+    The line goes from each answer to the one that a frequency f puts next to it on a circle, the answer larger by
+    1/f modulo p; so a clean circle is a clean Fourier component.
+    """
+    models = sorted({(r["weight_decay"], r["seed"]) for r in table.records()})
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 1.9 * 1.15))
+        panels = figure.subplots(1, 2 * len(models), squeeze=False)[0]
+        for axes, (model, plane) in zip(panels, ((m, p) for m in models for p in (1, 2)), strict=True):
+            chosen = table.where(weight_decay=model[0], seed=model[1], plane=plane)
+            x, y, frequency = chosen.column("x"), chosen.column("y"), chosen.column("frequency")[0]
+            neighbour = pow(frequency, -1, len(chosen))
+            order = [neighbour * step % len(chosen) for step in range(len(chosen) + 1)]
+            colour = decay_colour(model[0])
+            axes.plot([x[i] for i in order], [y[i] for i in order], color=colour, lw=0.5, alpha=0.6)
+            axes.plot(x, y, "o", color=colour, markersize=2.2)
+            axes.set_aspect("equal", adjustable="datalim")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+            axes.set_title(
+                f"decay {model[0]:g}, directions {2 * plane - 1} and {2 * plane}\nfrequency {frequency}",
+                size=7.5,
+                weight="normal",
+                color=colour,
+                loc="center",
+            )
+        figure.subplots_adjust(wspace=0.15)
+        return Picture(figure)
+
+
 def _along(table: Table, column: str, label: str) -> Picture:
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.0))
