@@ -124,7 +124,7 @@ def planes(results: Results) -> Table:
     """
     rows = []
     for run in results:
-        if not run.result.weights:
+        if not run.run.keep_weights:
             continue
         c = run.configuration
         questions = table(c.modulus, c.operations)

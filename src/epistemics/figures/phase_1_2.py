@@ -93,7 +93,7 @@ def planes(table: Table) -> Picture:
     """
     models = sorted({(r["weight_decay"], r["seed"]) for r in table.records()})
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(WIDTH, 1.9 * 1.15))
+        figure = Figure(figsize=(WIDTH, 2.2))
         panels = figure.subplots(1, 2 * len(models), squeeze=False)[0]
         for axes, (model, plane) in zip(panels, ((m, p) for m in models for p in (1, 2)), strict=True):
             chosen = table.where(weight_decay=model[0], seed=model[1], plane=plane)
@@ -107,7 +107,7 @@ def planes(table: Table) -> Picture:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             axes.set_title(
-                f"decay {model[0]:g}, directions {2 * plane - 1} and {2 * plane}\nfrequency {frequency}",
+                f"decay {model[0]:g}\ndirections {2 * plane - 1} and {2 * plane}\nfrequency {frequency}",
                 size=7.5,
                 weight="normal",
                 color=colour,
