@@ -21,8 +21,7 @@ from pypdf import PdfReader
 SITE = Path(str(files("epistemics.book"))) / "site"
 STYLE = (SITE / "style.css").read_text(encoding="utf-8")
 PALETTE = {
-    name: (light, dark)
-    for name, light, dark in re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", STYLE)
+    name: (light, dark) for name, light, dark in re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", STYLE)
 }
 KINDS = ["note", "tip", "warning", "important", "caution"]
 TEXT = ["ink", "muted", "link", *KINDS]
@@ -214,9 +213,7 @@ def test_what_pandoc_writes_becomes_a_book(tmp_path: Path) -> None:
     body += '#figure(kind: table, supplement: [Table], numbering: (..) => "1.7", caption: [Why.])'
     body += "[#table(columns: 1, [x])]\n"
     body += "#show: appendices\n= Definitions\n== Rank\n"
-    arguments = (
-        'title: "The book", subtitle: "Sub", author: "A. Author", date: "today", description: "About it"'
-    )
+    arguments = 'title: "The book", subtitle: "Sub", author: "A. Author", date: "today", description: "About it"'
     reader, text = pdf_text(tmp_path, body, arguments)
     assert reader.metadata is not None
     assert (reader.metadata.title, reader.metadata.author) == ("The book", "A. Author")
@@ -238,9 +235,7 @@ def test_what_pandoc_writes_becomes_a_book(tmp_path: Path) -> None:
 
 
 def test_a_book_of_nothing_but_a_title_compiles(tmp_path: Path) -> None:
-    _, text = pdf_text(
-        tmp_path, "= One\n", 'title: "Bare", subtitle: "", author: "", date: "", description: ""'
-    )
+    _, text = pdf_text(tmp_path, "= One\n", 'title: "Bare", subtitle: "", author: "", date: "", description: ""')
     assert "Bare" in text
 
 
