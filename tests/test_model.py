@@ -104,7 +104,7 @@ def test_logits_and_gradients_are_those_of_the_plain_network(arch: Architecture)
     theirs = plain(questions[0])
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
-    ours.square().sum().backward()
+    ours.square().sum().backward()  # type: ignore[no-untyped-call]
     theirs.square().sum().backward()
     assert flat.grad is not None
     for name, gradient in named_parameters(arch, flat.grad).items():
