@@ -14,6 +14,7 @@ Definitions, and the reading of the log that each follows:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +30,8 @@ from epistemics.tasks import table
 
 OPERATION = "add"
 STRONGEST_FREQUENCIES = 8
+CALM = 0.99
+"""Validation accuracy from which a moment after grokking counts as calm: not in one of training's dips."""
 RANK_SHARE = 0.99
 
 
@@ -76,6 +79,36 @@ def at_end(results: Results) -> Table:
 def after_grokking(results: Results, steps: int) -> Table:
     """The rows of ``moments`` so many steps after each run's grokking step."""
     return moments(results).where(after_grokking=steps)
+
+
+def calm(results: Results, decay: float) -> Table:
+    """The rows of ``moments`` of one decay from the grokking step on, outside training's dips."""
+    return _since_grokking(results, decay, lambda record: record["validation_accuracy"] >= CALM)
+
+
+def _since_grokking(results: Results, decay: float, kept: Callable[[dict[str, Any]], bool]) -> Table:
+    measured = moments(results)
+    rows = [
+        tuple(record.values())
+        for record in measured.where(weight_decay=decay).records()
+        if record["after_grokking"] is not None and record["after_grokking"] >= 0 and kept(record)
+    ]
+    return Table(measured.columns, tuple(rows))
+
+
+def dips(results: Results, decay: float) -> tuple[int, int]:
+    """How many evaluations from the grokking step on, over all runs of one decay, are below 95%, and of how many.
+
+    They are not bad luck of one run: training at strong decay leaves and finds its solution again and again.
+    """
+    below = total = 0
+    for run in results.where(weight_decay=decay):
+        grokked, arrays = run.metrics["grokking_step"], run.result.arrays
+        if grokked is not None:
+            accuracies = arrays["history.validation_accuracy"][arrays["history.step"] >= grokked]
+            below += int((accuracies < run.configuration.grokking_accuracy).sum())
+            total += len(accuracies)
+    return below, total
 
 
 def abliteration_curves(results: Results) -> Table:
@@ -201,8 +234,11 @@ def by_moment(results: Results) -> Shown:
         wanted = [o for o in offsets if o in _offsets(results)]
         for label, chosen in [
             *((f"{number(o)} steps after", measured.where(weight_decay=decay, after_grokking=o)) for o in wanted),
+            ("all calm ones since", calm(results, decay)),
             ("end", measured.where(weight_decay=decay, at_end=True)),
         ]:
+            if not len(chosen):
+                continue
             if label == "0 steps after":
                 label = "grokking step"
             rows.append(
@@ -217,7 +253,16 @@ def by_moment(results: Results) -> Shown:
                     spread(chosen.column("fourier_share"), percent),
                 ]
             )
-    headings = ["Weight decay", "Moment", "Runs", "Validation accuracy", "rank99", "k@95%", "k@50%", "Fourier share"]
+    headings = [
+        "Weight decay",
+        "Moment",
+        "Measured",
+        "Validation accuracy",
+        "rank99",
+        "k@95%",
+        "k@50%",
+        "Fourier share",
+    ]
     return Shown(headings, rows, left=2)
 
 
@@ -244,7 +289,7 @@ def judged(results: Results) -> Table:
     scale, the paper profile, are judged.
     """
     published = results.experiment.published
-    end, all_moments = at_end(results), moments(results)
+    end = at_end(results)
     rows = []
     for row in published["rows"]:
         log = dict(zip(published["columns"], row, strict=True))
@@ -258,11 +303,8 @@ def judged(results: Results) -> Table:
                 at_the_end = along = [run.metrics["first_touch"] for run in runs]
             else:
                 at_the_end = end.where(weight_decay=decay).column(column)
-                along = [
-                    record[column]
-                    for record in all_moments.where(weight_decay=decay).records()
-                    if record["at_end"] or (record["after_grokking"] or -1) >= 0
-                ]
+                since = _since_grokking(results, decay, lambda _: True)
+                along = [*at_the_end, *since.column(column)]
             if column == "k_at_95":
                 survived = end.where(weight_decay=decay).column("survives_95")
                 at_the_end = [*at_the_end, *(k for k in survived if k is not None)]
@@ -389,10 +431,14 @@ def numbers(results: Results) -> dict[str, str]:
             f"{name}_mean": spread(chosen.column("mean_share"), percent),
             f"{name}_fourier": spread(chosen.column("fourier_share"), percent),
         }
-        settled = [
-            record["k_at_95"]
-            for record in moments(results).where(weight_decay=decay).records()
-            if (record["after_grokking"] or -1) >= 0
-        ]
-        found[f"{name}_k95_moments"] = spread(settled, never="all") if settled else "none"
+        settled = calm(results, decay).column("k_at_95")
+        below, evaluated = dips(results, decay)
+        ended_low = [r for r in runs if r.metrics["grokking_step"] and r.metrics["validation_accuracy"] < 0.95]
+        found |= {
+            f"{name}_k95_moments": spread(settled, never="all") if settled else "none",
+            f"{name}_moments": str(len(settled)),
+            f"{name}_dips": str(below),
+            f"{name}_evaluations": str(evaluated),
+            f"{name}_ended_low": str(len(ended_low)),
+        }
     return found
