@@ -112,17 +112,20 @@ def dips(results: Results, decay: float) -> tuple[int, int]:
 
 
 def abliteration_curves(results: Results) -> Table:
-    """Validation accuracy after removing k directions, at the end of each run, for every k."""
+    """Validation accuracy after removing k directions, for every k, at each run's last calm moment, or at its end."""
     rows = []
     for run in results:
         arrays = run.result.arrays
-        last = len(run.metrics["moments"]) - 1
+        accuracies = arrays[f"{OPERATION}.validation_accuracy"]
+        calm_ones = np.flatnonzero(accuracies >= CALM)
+        last = int(calm_ones[-1]) if len(calm_ones) else len(accuracies) - 1
         for curve in ("about_mean", "about_zero", "random_about_mean"):
             for k, accuracy in enumerate(arrays[f"{OPERATION}.{curve}"][last]):
                 rows.append(
                     {
                         "weight_decay": run.configuration.weight_decay,
                         "seed": run.configuration.seed,
+                        "step": run.metrics["moments"][last],
                         "curve": curve,
                         "removed": k,
                         "accuracy": round(float(accuracy), 4),

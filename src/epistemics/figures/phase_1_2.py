@@ -19,12 +19,8 @@ def abliteration_curves(table: Table) -> Picture:
         decays = sorted(set(table.column("weight_decay")))
         for decay in decays:
             _lines(axes, table.where(weight_decay=decay, curve="random_about_mean"), MUTED, 0.35, 0.8)
-        ends = []
-        for decay in decays:
-            chosen = table.where(weight_decay=decay, curve="about_mean")
-            _lines(axes, chosen, decay_colour(decay), 0.9, 1.5)
-            ends.append((_half_way(chosen), decay))
-        _label_lines(axes, ends)
+            _lines(axes, table.where(weight_decay=decay, curve="about_mean"), decay_colour(decay), 0.9, 1.5)
+        _name_decays(axes, sorted(decays, key=lambda d: -_half_way(table.where(weight_decay=d, curve="about_mean"))))
         longest = max(table.column("removed"))
         axes.text(longest * 0.7, 1.015, "random directions", color=MUTED, ha="center", va="bottom", size=8)
         _accuracy_axes(axes, longest)
@@ -46,10 +42,8 @@ def mean_and_zero(table: Table) -> Picture:
             axes.set_title(title)
             axes.set_xlabel("directions removed")
         panels[1].set_ylabel("")
-        decays = sorted(set(table.column("weight_decay")))
-        handles = [mpl.lines.Line2D([], [], color=decay_colour(d), label=f"{d:g}") for d in decays]
-        figure.legend(handles=handles, title="weight decay", loc="outside upper right", ncols=len(decays))
-        figure.subplots_adjust(top=0.74, wspace=0.08)
+        _name_decays(panels[1], sorted(set(table.column("weight_decay"))))
+        figure.subplots_adjust(wspace=0.08)
         return Picture(figure)
 
 
@@ -80,7 +74,7 @@ def validation_curves(table: Table) -> Picture:
             axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
             axes.text(1.01, 0.5, f"decay\n{decay:g}", transform=axes.transAxes, color=decay_colour(decay), va="center")
         panels[-1].set_xlabel("step (each panel has its own length)")
-        figure.supylabel("validation accuracy", size=9, x=0.03)
+        figure.supylabel("validation accuracy", size=9.5, x=0.0)
         figure.subplots_adjust(hspace=0.45)
         return Picture(figure)
 
@@ -156,26 +150,22 @@ def _lines(axes: Axes, table: Table, colour: str, alpha: float, width: float) ->
         axes.plot(one.column("removed"), one.column("accuracy"), color=colour, alpha=alpha, lw=width)
 
 
-def _half_way(table: Table) -> tuple[float, float]:
-    """Where to label a bundle of curves: the last point of any that is at or above half of its first accuracy."""
-    best = (0.0, 0.0)
+def _half_way(table: Table) -> int:
+    """The most directions removed with at least half of the first accuracy left, over seeds."""
+    kept = [0]
     for seed in sorted(set(table.column("seed"))):
         one = table.where(seed=seed)
         start = one.column("accuracy")[0]
-        above = [(k, a) for k, a in zip(one.column("removed"), one.column("accuracy"), strict=True) if a >= start / 2]
-        best = max(best, above[-1])
-    return best
+        kept += [k for k, a in zip(one.column("removed"), one.column("accuracy"), strict=True) if a >= start / 2]
+    return max(kept)
 
 
-def _label_lines(axes: Axes, ends: list[tuple[tuple[float, float], float]]) -> None:
-    """Each decay beside its curves, moved up where two would touch."""
-    taken: list[tuple[float, float]] = []
-    for (k, accuracy), decay in sorted(ends):
-        height = accuracy
-        while any(abs(k - x) < 12 and abs(height - y) < 0.07 for x, y in taken):
-            height += 0.07
-        taken.append((k, height))
-        axes.text(k + 1.2, height, f"decay {decay:g}", color=decay_colour(decay), va="center", size=8.5)
+def _name_decays(axes: Axes, decays: list[float]) -> None:
+    """The decays beside the axes, each in its own colour."""
+    axes.text(1.02, 1.0, "weight decay", transform=axes.transAxes, color=MUTED, va="top", size=8.5)
+    for line, decay in enumerate(decays, start=1):
+        height = 1.0 - 0.085 * line
+        axes.text(1.02, height, f"{decay:g}", transform=axes.transAxes, color=decay_colour(decay), va="top")
 
 
 def _accuracy_axes(axes: Axes, longest: int) -> None:

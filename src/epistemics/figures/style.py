@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-WIDTH = 7.0  # inches; the measure of the page
+WIDTH = 6.0  # inches; a little less than the measure of the page, so that letters stay readable on a phone
 
 INK, MUTED, GRID = "#1f2328", "#5b6470", "#d8dce2"
 
@@ -19,11 +19,11 @@ DECAY_COLOURS: Mapping[float, str] = {0.0: PURPLE, 0.01: SKY, 0.1: GREEN, 1.0: B
 
 SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
-    "font.size": 9.0,
+    "font.size": 9.5,
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 9.0,
+    "axes.labelsize": 9.5,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
