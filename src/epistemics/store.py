@@ -94,8 +94,7 @@ class Store:
             "files": files,
         }
         record["checksum"] = _checksum(record)
-        text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        contents["result.json"] = text.encode()  # the last: it makes the others count
+        contents["result.json"] = _text(record)  # the last: it makes the others count
         with self._alone():  # or one of two writers would remove the other's arrays as outdated
             folder.mkdir(parents=True, exist_ok=True)
             for file, content in contents.items():
@@ -204,7 +203,8 @@ class Store:
             record = json.loads(text)
         except ValueError as error:
             raise DamagedResult(f"{shown}: not valid JSON: {error}") from error
-        if not isinstance(record, dict) or record.get("checksum") != _checksum(record):
+        sealed = isinstance(record, dict) and record.get("checksum") == _checksum(record)
+        if not sealed or _text(record) != text:  # the latter for what JSON reads as the same, down to a blank
             raise DamagedResult(f"{shown}: its content does not match its checksum")
         if record["key"] != key:
             raise DamagedResult(f"{shown}: holds the result {record['key']}")
@@ -228,6 +228,10 @@ class Store:
 def _checksum(record: Mapping[str, Any]) -> str:
     unsealed = {key: value for key, value in record.items() if key != "checksum"}
     return hashlib.sha256(json.dumps(unsealed, sort_keys=True).encode()).hexdigest()
+
+
+def _text(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

@@ -1,0 +1,345 @@
+"""The result store: what is written is what is read, and damage is never served."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import time
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+import epistemics.store as store_module
+from epistemics.store import DamagedResult, MissingResult, Result, Store, _checksum, _text
+
+KEY = "0123456789abcdef"
+
+
+def result(value: int = 0, key: str = KEY, size: int = 20, weights: bool = True) -> Result:
+    """A result whose every part says which one it is."""
+    return Result(
+        key=key,
+        configuration={"seed": value, "operations": ["add"], "stop_after_grokking": None},
+        metrics={"grokking_step": value, "validation_accuracy": 0.1 + 0.2},
+        provenance={"device": "a processor – ½", "seconds": 1e-05},
+        code={"training": "aa", "measures": "bb"},
+        arrays={
+            "history.step": np.full(size, value, np.int64),
+            "add.about_mean": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3),
+        },
+        weights={"parameters": np.full(size, value, np.float32)} if weights else {},
+    )
+
+
+def assert_equal(read: Result, written: Result) -> None:
+    for name in ("key", "configuration", "metrics", "provenance", "code"):
+        assert getattr(read, name) == getattr(written, name), name
+    for name in ("arrays", "weights"):
+        ours, theirs = getattr(read, name), getattr(written, name)
+        assert ours.keys() == theirs.keys()
+        for key, array in theirs.items():
+            assert ours[key].dtype == array.dtype
+            np.testing.assert_array_equal(ours[key], array)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def files(store: Store, key: str = KEY) -> list[Path]:
+    return sorted((store.folder / key).iterdir())
+
+
+# Round trips
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_what_is_written_is_read(store: Store, weights: bool) -> None:
+    written = result(3, weights=weights)
+    store.write(written)
+    assert_equal(store.read(KEY), written)
+    assert store.code(KEY) == written.code
+    assert KEY in store
+    assert store.keys() == [KEY]
+
+
+def test_arrays_that_do_not_lie_in_one_piece_are_stored_as_they_look(store: Store) -> None:
+    turned = np.arange(12.0).reshape(3, 4).T[::2]
+    store.write(dataclasses.replace(result(), arrays={"turned": turned}))
+    np.testing.assert_array_equal(store.read(KEY).arrays["turned"], turned)
+
+
+def test_an_empty_store(store: Store) -> None:
+    assert store.keys() == []
+    assert KEY not in store
+    assert store.checksum(KEY) == "missing"
+    for ask in (store.read, store.code, store.set_aside):
+        with pytest.raises(MissingResult, match=KEY):
+            ask(KEY)
+
+
+def test_a_replacement_leaves_nothing_of_the_old_result(store: Store) -> None:
+    store.write(result(1))
+    before = store.checksum(KEY)
+    store.write(result(2, weights=False))
+    assert_equal(store.read(KEY), result(2, weights=False))
+    assert len(files(store)) == 2  # result.json and its arrays
+    assert store.checksum(KEY) != before
+
+
+def test_the_same_result_twice_gives_the_same_bytes(store: Store) -> None:
+    store.write(result(1))
+    before = {path.name: path.read_bytes() for path in files(store)}
+    store.write(result(1))
+    assert {path.name: path.read_bytes() for path in files(store)} == before
+
+
+def test_the_files_are_plain_json_and_safetensors(store: Store) -> None:
+    store.write(result(1))
+    assert {path.suffix for path in files(store)} == {".json", ".safetensors"}
+    record = json.loads((store.folder / KEY / "result.json").read_text())
+    assert record["metrics"]["grokking_step"] == 1
+    assert record["configuration"]["seed"] == 1
+
+
+def test_a_number_that_json_does_not_know_is_refused_and_the_old_result_stays(store: Store) -> None:
+    store.write(result(1))
+    with pytest.raises(ValueError, match="JSON"):
+        store.write(dataclasses.replace(result(2), metrics={"validation_accuracy": float("nan")}))
+    assert_equal(store.read(KEY), result(1))
+
+
+# Damage
+
+
+def test_every_flipped_byte_is_detected_and_its_file_named(store: Store) -> None:
+    store.write(result(1))
+    for path in files(store):
+        sound = path.read_bytes()
+        for position in range(len(sound)):
+            flipped = bytearray(sound)
+            flipped[position] ^= 1 << position % 8
+            path.write_bytes(flipped)
+            with pytest.raises(DamagedResult) as caught:
+                store.read(KEY)
+            assert f"results/{KEY}/{path.name}" in str(caught.value)
+        path.write_bytes(sound)
+    assert_equal(store.read(KEY), result(1))
+
+
+@pytest.mark.parametrize(("old", "new"), [(" ", "\t"), ("e-05", "E-05"), ("00000004", "00000005"), ("\n", "\n\n")])
+def test_a_record_that_reads_the_same_but_was_not_written_so_is_damaged(store: Store, old: str, new: str) -> None:
+    store.write(result(1))
+    path = store.folder / KEY / "result.json"
+    changed = path.read_text().replace(old, new, 1)
+    assert json.loads(changed) == json.loads(path.read_text())
+    path.write_text(changed)
+    with pytest.raises(DamagedResult, match=r"result\.json: its content does not match"):
+        store.read(KEY)
+
+
+def test_a_truncated_file_is_detected(store: Store) -> None:
+    store.write(result(1))
+    for path in files(store):
+        sound = path.read_bytes()
+        for length in (0, 1, len(sound) // 2, len(sound) - 2):
+            path.write_bytes(sound[:length])
+            for ask in (store.read, store.code):
+                with pytest.raises(DamagedResult, match=path.name):
+                    ask(KEY)
+        path.write_bytes(sound)
+
+
+def test_missing_arrays_are_detected(store: Store) -> None:
+    store.write(result(1))
+    arrays = next(path for path in files(store) if path.name.startswith("arrays"))
+    arrays.unlink()
+    with pytest.raises(DamagedResult, match=f"{arrays.name}: the file is missing"):
+        store.read(KEY)
+
+
+def tampered(store: Store, **changes: object) -> None:
+    """Change a record and seal it anew, as nobody does by accident."""
+    path = store.folder / KEY / "result.json"
+    record = json.loads(path.read_text()) | changes
+    record["checksum"] = _checksum(record)
+    path.write_bytes(_text(record))
+
+
+@pytest.mark.parametrize("file", ["../other.safetensors", "/etc/hostname", "a/b.safetensors"])
+def test_files_outside_the_result_s_folder_are_refused(store: Store, file: str) -> None:
+    store.write(result(1))
+    (store.folder / "other.safetensors").write_bytes(b"")
+    tampered(store, files={"arrays": {"file": file, "sha256": ""}})
+    with pytest.raises(DamagedResult, match="lie in its own folder"):
+        store.read(KEY)
+
+
+def test_a_result_under_another_key_is_refused(store: Store) -> None:
+    store.write(result(1))
+    (store.folder / KEY).rename(store.folder / "fedcba9876543210")
+    with pytest.raises(DamagedResult, match=f"fedcba9876543210/result.json: holds the result {KEY}"):
+        store.read("fedcba9876543210")
+
+
+def test_another_format_is_refused(store: Store) -> None:
+    store.write(result(1))
+    tampered(store, format=99)
+    with pytest.raises(DamagedResult, match="format 99"):
+        store.read(KEY)
+
+
+def test_arrays_with_the_right_checksum_that_are_no_safetensors(store: Store) -> None:
+    store.write(result(1))
+    (store.folder / KEY / "x.safetensors").write_bytes(b"")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    tampered(store, files={"arrays": {"file": "x.safetensors", "sha256": empty}})
+    with pytest.raises(DamagedResult, match=r"x\.safetensors: not safetensors"):
+        store.read(KEY)
+
+
+def test_a_damaged_result_is_set_aside_with_all_of_its_files(store: Store) -> None:
+    store.write(result(1))
+    (store.folder / KEY / "result.json").write_text("{")
+    names = {path.name for path in files(store)}
+    aside = store.set_aside(KEY)
+    assert {path.name for path in aside.iterdir()} == names
+    assert aside.is_relative_to(store.folder / "set-aside")
+    assert KEY not in store
+    assert store.keys() == []
+    store.write(result(2))
+    (store.folder / KEY / "result.json").write_text("{")
+    assert store.set_aside(KEY) != aside  # the first is still there
+    assert aside.is_dir()
+
+
+# Several processes: forked, so that they start at once
+
+
+fork = multiprocessing.get_context("fork")
+LARGE = 100_000
+
+
+def write_many(folder: Path, key: str, values: list[int]) -> None:
+    for value in values:
+        Store(folder).write(result(value, key, LARGE))
+
+
+def assert_whole(read: Result) -> None:
+    """All of its parts are of one and the same result."""
+    value = read.metrics["grokking_step"]
+    assert read.configuration["seed"] == value
+    for array in (read.arrays["history.step"], read.weights["parameters"]):
+        assert array.shape == (LARGE,)
+        assert (array == value).all()
+
+
+@pytest.mark.parametrize("keys", [[KEY, KEY], [KEY, "fedcba9876543210"]], ids=["same key", "two keys"])
+def test_two_writers_and_a_reader(store: Store, keys: list[str]) -> None:
+    """While two processes write, every read finds one whole result; in the end nothing else lies about."""
+    for key in set(keys):
+        store.write(result(0, key, LARGE))
+    writers = [
+        fork.Process(target=write_many, args=(store.folder, key, list(range(1 + 100 * number, 31 + 100 * number))))
+        for number, key in enumerate(keys)
+    ]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        for key in keys:
+            read = store.read(key)
+            assert_whole(read)
+            seen.add(read.metrics["grokking_step"])
+            assert store.code(key) == read.code
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert len(seen) > 3  # the reader did see replacements
+    for key in keys:
+        assert_whole(store.read(key))
+        assert len(files(store, key)) == 3
+
+
+def test_a_result_replaced_between_two_of_its_files_is_read_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(result(1))
+    of_one_moment = Store._record
+
+    def then_replaced(self: Store, key: str) -> dict[str, object]:
+        record = of_one_moment(self, key)
+        monkeypatch.undo()
+        store.write(result(2))
+        return record
+
+    monkeypatch.setattr(Store, "_record", then_replaced)
+    assert_equal(store.read(KEY), result(2))
+
+
+def test_two_writers_of_one_key_do_not_remove_each_other_s_arrays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins when the first has moved its arrays into place, but not yet its record."""
+    begin = fork.Event()
+
+    def write_second() -> None:
+        begin.wait()
+        write_many(store.folder, KEY, [2])
+
+    second = fork.Process(target=write_second)
+    second.start()
+    write = store_module._write_atomically
+
+    def slow(path: Path, content: bytes) -> None:
+        if path.suffix == ".json":
+            begin.set()
+            second.join(0.5)
+        write(path, content)
+
+    monkeypatch.setattr(store_module, "_write_atomically", slow)
+    store.write(result(1, size=LARGE))
+    monkeypatch.undo()
+    assert_whole(store.read(KEY))
+    second.join()
+    assert_whole(store.read(KEY))
+    assert store.read(KEY).metrics["grokking_step"] == 2
+
+
+def test_a_writer_killed_at_any_time_leaves_no_damage(store: Store) -> None:
+    store.write(result(0, size=LARGE))
+    random, replaced = Random(0), set()
+    for start in range(20):
+        writer = fork.Process(target=write_many, args=(store.folder, KEY, list(range(start * 1000, 10**6))))
+        writer.start()
+        time.sleep(random.uniform(0.01, 0.06))
+        writer.kill()
+        writer.join()
+        read = store.read(KEY)
+        assert_whole(read)
+        replaced.add(read.metrics["grokking_step"])
+    assert len(replaced) > 5  # they were killed at work, not before it
+    store.write(result(7, size=LARGE))
+    assert_whole(store.read(KEY))
+    assert len(files(store)) == 3  # what the killed ones left unfinished is gone
+
+
+def test_a_first_write_that_is_killed_leaves_no_result(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = store_module._write_atomically
+
+    def dies_at_the_record(path: Path, content: bytes) -> None:
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(store_module, "_write_atomically", dies_at_the_record)
+    with pytest.raises(KeyboardInterrupt):
+        store.write(result(1))
+    monkeypatch.undo()
+    assert store.keys() == []
+    with pytest.raises(MissingResult):
+        store.read(KEY)
