@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from epistemics.model import parameter_count
 from epistemics.results import Results, StoredRun, load_results
-from epistemics.tables import Shown, Table, number, ranked_median, spread, table_of
+from epistemics.tables import Shown, Table, number, percent, ranked_median, spread, table_of
 
 BASELINE = "the baseline"
 
@@ -220,8 +221,18 @@ def numbers(results: Results) -> dict[str, str]:
     for record in precisions(results).records():
         touched[record["precision"]].append(record["first_touch"])
     published = results.experiment.published["grokking_step"]
+    model = first_seed(results.where(**baseline(results), weight_decay=1.0)).configuration
     return {
         "runs": str(len(results)),
+        "modulus": str(model.modulus),
+        "layers": str(model.layers),
+        "width": str(model.d_model),
+        "heads": str(model.heads),
+        "parameters": number(parameter_count(model.architecture)),
+        "learning_rate": f"{model.learning_rate:g}",
+        "batch_size": str(model.batch_size),
+        "held": str(model.grokking_evaluations),
+        "threshold": percent(model.grokking_accuracy),
         "configurations": str(
             sum(len(values_of(steps, sweep)) for sweep in ("weight decay", "train fraction", "size")) - 2
         ),
@@ -235,6 +246,9 @@ def numbers(results: Results) -> dict[str, str]:
         "wd01_touch": spread(steps.where(sweep="weight decay", weight_decay=0.1).column("first_touch")),
         "ratio": number(ratio, missing="more than " + _at_least(zero, one_median)),
         "published_ratio": str(published["ratio"]),
+        "published_wd0": number(published["weight_decay_0"]),
+        "published_smallest": number(published["size_1L_d64"]),
+        "published_fractions": " to ".join(f"{f:g}" for f in results.experiment.published["best_train_fraction"]),
         "best_fraction": ", ".join(f"{f:g}" for f in best_fractions(steps)),
         "fastest_size": fastest[1],
         "fastest_size_steps": number(fastest[0]),

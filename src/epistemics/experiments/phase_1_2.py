@@ -406,7 +406,13 @@ def numbers(results: Results) -> dict[str, str]:
     """The numbers of the chapter's prose."""
     end = at_end(results)
     names = {0.0: "wd0", 0.01: "wd001", 0.1: "wd01", 1.0: "wd1", 10.0: "wd10"}
-    found = {"runs": str(len(results))}
+    log = {row[0]: row for row in results.experiment.published["rows"]}
+    k_column = results.experiment.published["columns"].index("k_at_95")
+    found = {
+        "runs": str(len(results)),
+        "published_wd01_k95": str(log[0.1][k_column]),
+        "published_wd1_k95": str(log[1.0][k_column]),
+    }
     verdicts = judged(results).column("verdict")
     found |= {
         "judged": str(len(verdicts)),
