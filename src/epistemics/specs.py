@@ -11,10 +11,11 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -98,7 +99,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
         raise SpecificationError(f"profile {profile!r} is unknown; known: {', '.join(PROFILES)}")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpecificationError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from error
     file = _Section(shown, "", content)
     file.allow("title", "entry", "defaults", "profiles", "published")
@@ -106,12 +107,15 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
     profiles.allow(*PROFILES)
     chosen = profiles.section(profile)
     chosen.allow("defaults", "groups")
-    defaults = {**file.section("defaults", {}).content, **chosen.section("defaults", {}).content}
+    defaults = [file.section("defaults", {}), chosen.section("defaults", {})]
     runs: list[Run] = []
     for group in chosen.sections("groups"):
         if "runs_of" in group.content:
             group.allow("name", "runs_of")
-            other = _load(folder, group.value("runs_of", str), profile, (*trail, name))
+            other_name = group.value("runs_of", str)
+            if other_name not in (names := experiment_names(folder)):
+                group.fail("runs_of", other_name, f"is no experiment; known: {', '.join(names)}")
+            other = _load(folder, other_name, profile, (*trail, name))
             label = group.value("name", str)
             runs += [dataclasses.replace(run, experiment=name, group=label) for run in other.runs]
         else:
@@ -130,28 +134,36 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
     )
 
 
-def _runs_of_group(group: _Section, name: str, profile: str, defaults: Mapping[str, Any]) -> Iterator[Run]:
+def _runs_of_group(group: _Section, name: str, profile: str, defaults: list[_Section]) -> Iterator[Run]:
     group.allow("name", "set", "vary", "seeds", "keep_weights")
-    vary = group.section("vary", {}).content
-    for key, values in vary.items():
+    vary = group.section("vary", {})
+    for key, values in vary.content.items():
         if not isinstance(values, list) or not values:
-            group.fail(f"vary.{key}", values, "must be a list of values, one for each run")
+            vary.fail(key, values, "must be a list of values, one for each run")
     seeds = group.value("seeds", list)
+    if not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        group.fail("seeds", seeds, "must hold at least one integer, and none below 0")
     kept = group.value("keep_weights", list, [])
-    for combination in itertools.product(*vary.values()):
+    if not all(type(seed) is int and seed in seeds for seed in kept):
+        group.fail("keep_weights", kept, f"must name seeds of this group, which are {seeds}")
+    sections = [*defaults, group.section("set", {}), vary]
+    places = {key: section for section in sections for key in section.content}
+    if "seed" in places:
+        places["seed"].fail("seed", places["seed"].content["seed"], "has its place in a group's seeds")
+    fixed = {key: value for section in sections for key, value in section.content.items()}
+    for combination in itertools.product(*vary.content.values()):
         for seed in seeds:
-            settings = {
-                **defaults,
-                **group.section("set", {}).content,
-                **dict(zip(vary, combination, strict=True)),
-                "seed": seed,
-            }
-            configuration = configuration_from(settings, group)
+            settings = {**fixed, **dict(zip(vary.content, combination, strict=True)), "seed": seed}
+            configuration = configuration_from(settings, places, group)
             yield Run(name, profile, group.value("name", str), configuration, seed in kept)
 
 
-def configuration_from(settings: Mapping[str, Any], where: _Section) -> Configuration:
+def configuration_from(settings: Mapping[str, Any], places: Mapping[str, _Section], group: _Section) -> Configuration:
     """A checked configuration.
+
+    Args:
+        settings: key → value.
+        places: where in the file a key was given, if not in the group itself.
 
     Raises:
         SpecificationError: for an unknown key, a missing one, a wrong type or a value out of range.
@@ -159,26 +171,28 @@ def configuration_from(settings: Mapping[str, Any], where: _Section) -> Configur
     hints = get_type_hints(Configuration)
     for key, value in settings.items():
         if key not in hints:
-            where.fail(key, value, f"is unknown; known keys: {', '.join(hints)}")
+            places.get(key, group).fail(key, value, f"is unknown; known keys: {', '.join(hints)}")
     values = {}
     for key, hint in hints.items():
         if key not in settings:
-            raise SpecificationError(f"{where.path_to(key)} is missing; it must be {_described(hint)}")
-        values[key] = _typed(settings[key], hint, where, key)
+            raise SpecificationError(f"{group.path_to(key)} is missing; it must be {_described(hint)}")
+        values[key] = _typed(settings[key], hint, places.get(key, group), key)
     configuration = Configuration(**values)
     for key, requirement in _faults(configuration):
-        where.fail(key, settings[key], requirement)
+        places.get(key, group).fail(key, settings[key], requirement)
     return configuration
 
 
 def _typed(value: Any, hint: Any, where: _Section, key: str) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        if math.isfinite(value):
+            return float(value)
+        return where.fail(key, value, "must be finite")
     if hint in (int, bool, str) and type(value) is hint:
         return value
     if hint == int | None and (value is None or type(value) is int):
         return value
-    if isinstance(value, list) and (inner := get_args(hint)) and all(type(v) is inner[0] for v in value):
+    if get_origin(hint) is tuple and isinstance(value, list) and all(type(v) is get_args(hint)[0] for v in value):
         return tuple(value)
     return where.fail(key, value, f"must be {_described(hint)}")
 
@@ -213,6 +227,8 @@ def _faults(c: Configuration) -> Iterator[tuple[str, str]]:
         yield "train_fraction", "must lie between 0 and 1, both excluded"
     elif (rows := round(c.train_fraction * c.modulus**2) * len(c.operations)) < c.batch_size:
         yield "batch_size", f"must be at most {rows}, the training questions at this train_fraction"
+    elif round(c.train_fraction * c.modulus**2) == c.modulus**2:
+        yield "train_fraction", f"leaves no question modulo {c.modulus} for validation"
     if not c.learning_rate > 0:
         yield "learning_rate", "must be above 0"
     if c.weight_decay < 0:

@@ -203,8 +203,8 @@ class Store:
             record = json.loads(text)
         except ValueError as error:
             raise DamagedResult(f"{shown}: not valid JSON: {error}") from error
-        sealed = isinstance(record, dict) and record.get("checksum") == _checksum(record)
-        if not sealed or _text(record) != text:  # the latter for what JSON reads as the same, down to a blank
+        # To the byte: JSON reads some different texts as the same.
+        if not isinstance(record, dict) or record.get("checksum") != _checksum(record) or _text(record) != text:
             raise DamagedResult(f"{shown}: its content does not match its checksum")
         if record["key"] != key:
             raise DamagedResult(f"{shown}: holds the result {record['key']}")
