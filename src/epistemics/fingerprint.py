@@ -71,13 +71,18 @@ class _Module:
 
     def __init__(self, name: str, tree: ast.Module) -> None:
         self.name = name
-        self.modules: dict[str, str] = {}  # local name → module of the package
+        self.modules: dict[str, str] = {}  # local name, which may be dotted → module of the package
         self.imported: dict[str, str] = {}  # local name → module.name in the package
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "epistemics":
                 inside = (node.module or "").partition(".")[2]
                 for alias in node.names:
                     self._import(inside, alias.name, alias.asname or alias.name)
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    package, _, inside = alias.name.partition(".")
+                    if package == "epistemics":
+                        self.modules[alias.asname or alias.name] = inside
         nodes = _definitions(tree)
         self.definitions = {name: (_normalised(parts), self._uses(parts, set(nodes))) for name, parts in nodes.items()}
         self.uses = self._uses(tree.body, set())
@@ -96,11 +101,11 @@ class _Module:
         for node in (inner for part in parts for inner in ast.walk(part)):
             if isinstance(node, ast.Name):
                 if node.id in own:
-                    uses.add(f"{self.name}.{node.id}")
+                    uses.add(f"{self.name}.{node.id}".lstrip("."))
                 elif node.id in self.imported:
                     uses.add(self.imported[node.id])
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in self.modules:
-                uses.add(f"{self.modules[node.value.id]}.{node.attr}")
+            elif isinstance(node, ast.Attribute) and (module := ast.unparse(node.value)) in self.modules:
+                uses.add(f"{self.modules[module]}.{node.attr}")
         return uses
 
 
