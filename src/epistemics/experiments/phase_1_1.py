@@ -39,9 +39,9 @@ def grokking_steps(results: Results) -> Table:
     }.items():
         fixed = {name: value for name, value in shared.items() if name not in axes}
         for run in results.where(**fixed):
-            if run.run.group == "baseline in bfloat16":
-                continue
             c = run.configuration
+            if c.precision != precision_of(results, sweep):
+                continue
             rows.append(
                 {
                     "sweep": sweep,
@@ -61,9 +61,16 @@ def grokking_steps(results: Results) -> Table:
     return table_of(rows)
 
 
+def precision_of(results: Results, sweep: str) -> str:
+    """The precision of one sweep's runs: of the runs taken over from phase-1-2, or of this experiment's own."""
+    shared = sweep == "weight decay"
+    return next(r.configuration.precision for r in results if (r.run.group == "weight decay") == shared)
+
+
 def learning_curves(results: Results) -> Table:
     """Accuracies along training of the baseline's first seed: memorised early, understood late."""
-    run = first_seed(results.where(**baseline(results), weight_decay=1.0, precision="float32"))
+    precision = precision_of(results, "weight decay")
+    run = first_seed(results.where(**baseline(results), weight_decay=1.0, precision=precision))
     arrays = run.result.arrays
     columns = {name: arrays[f"history.{name}"] for name in ("step", "train_accuracy", "validation_accuracy")}
     return table_of(
