@@ -13,7 +13,16 @@ from pathlib import Path
 from epistemics.book.problems import BookError
 from epistemics.project import NoProject, Project, find_project
 from epistemics.results import IncompleteResults
-from epistemics.runs import Overview, RunFailed, RunStatus, measured_speed, status, train_missing
+from epistemics.runs import (
+    MissingCompiler,
+    Overview,
+    RunFailed,
+    RunStatus,
+    measured_speed,
+    require_compiler,
+    status,
+    train_missing,
+)
 from epistemics.specs import PROFILES, Run, SpecificationError, experiment_names, load_experiment
 from epistemics.store import Store
 
@@ -33,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project = find_project(options.profile, options.results)
         verb = {"run": run, "status": show_status, "prepare": prepare, "render": render, "check": check}
         return verb[options.verb](project, options)
-    except (SpecificationError, IncompleteResults, NoProject, RunFailed, BookError) as error:
+    except (SpecificationError, IncompleteResults, NoProject, MissingCompiler, RunFailed, BookError) as error:
         print(f"epistemics: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -204,6 +213,7 @@ def _train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: 
 def _costs(project: Project, found: Sequence[RunStatus]) -> dict[str, float]:
     """Key → seconds of training of every run that is not stored, from this machine's measured speed."""
     left = [s.run for s in found if s.state in ("missing", "damaged")]
+    require_compiler(left)
     kinds = {(r.configuration.precision, r.configuration.compiled): r.configuration for r in left}
     speeds = {kind: measured_speed(project.workspace, configuration) for kind, configuration in kinds.items()}
     return {r.key: speeds[r.configuration.precision, r.configuration.compiled].seconds(r.configuration) for r in left}

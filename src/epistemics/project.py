@@ -34,8 +34,16 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What another process needs to find the same project: for kernels."""
-        return {PROFILE_VARIABLE: self.profile, RESULTS_VARIABLE: str(self.results)}
+        """What a process started in this project needs to find the same results: for kernels.
+
+        The profile's own store goes without saying, so that a moved project is still the same to caches.
+        """
+        own = {PROFILE_VARIABLE: self.profile}
+        return (
+            own
+            if self.results == _own_results(self.folder, self.profile)
+            else own | {RESULTS_VARIABLE: str(self.results)}
+        )
 
 
 def find_project(profile: str | None = None, results: Path | None = None, start: Path | None = None) -> Project:
@@ -56,7 +64,8 @@ def find_project(profile: str | None = None, results: Path | None = None, start:
     profile = profile or os.environ.get(PROFILE_VARIABLE) or "paper"
     if results is None and (from_environment := os.environ.get(RESULTS_VARIABLE)):
         results = Path(from_environment)
-    if results is None:
-        own = folder / ".workspace" / f"{profile}-results"
-        results = folder / "results" if profile == "paper" else own
-    return Project(folder, profile, results.resolve())
+    return Project(folder, profile, (results or _own_results(folder, profile)).resolve())
+
+
+def _own_results(folder: Path, profile: str) -> Path:
+    return folder / "results" if profile == "paper" else folder / ".workspace" / f"{profile}-results"

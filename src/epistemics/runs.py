@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
@@ -143,6 +144,20 @@ class RunFailed(RuntimeError):
     """A worker ended with an error; the message holds what it printed."""
 
 
+class MissingCompiler(RuntimeError):
+    """Compiled training steps need a C++ compiler, and there is none."""
+
+
+def require_compiler(runs: Iterable[Run]) -> None:
+    """Raise MissingCompiler if any of the runs has its step compiled and no C++ compiler is on the PATH."""
+    compilers = [os.environ.get("CXX", ""), "g++", "clang++", "c++"]
+    if any(run.configuration.compiled for run in runs) and not any(c and shutil.which(c) for c in compilers):
+        raise MissingCompiler(
+            "these runs have `compiled: true`, which needs a C++ compiler and Python's headers "
+            "(Debian: apt-get install g++ python3-dev)"
+        )
+
+
 def train_missing(
     runs: Sequence[Run],
     store: Store,
@@ -156,9 +171,11 @@ def train_missing(
     Ctrl-C ends the workers with a checkpoint each; the next call goes on from there.
 
     Raises:
+        MissingCompiler: before anything starts.
         RunFailed: when a worker fails; the others are ended with a checkpoint.
         KeyboardInterrupt: after the workers have ended.
     """
+    require_compiler(runs)
     stacks = _stacks(runs, device)
     total_work = sum(_work(run) for run in runs)
     started = time.monotonic()
