@@ -105,7 +105,11 @@ def show_status(project: Project, options: argparse.Namespace) -> int:
     """Print every run's state and the cost of what is not stored."""
     runs = _runs(project, options.experiments, repeated=True)
     found = status(runs, Store(project.results))
-    costs = _costs(project, found)
+    try:
+        costs = _costs(project, found)
+    except MissingCompiler as error:
+        print(f"epistemics: no cost of training: {error}", file=sys.stderr)
+        costs = {}
     if options.json:
         print(json.dumps([_status_record(s, costs.get(s.run.key)) for s in found], indent=1))
         return 0
@@ -215,7 +219,11 @@ def _costs(project: Project, found: Sequence[RunStatus]) -> dict[str, float]:
     left = [s.run for s in found if s.state in ("missing", "damaged")]
     require_compiler(left)
     kinds = {(r.configuration.precision, r.configuration.compiled): r.configuration for r in left}
-    speeds = {kind: measured_speed(project.workspace, configuration) for kind, configuration in kinds.items()}
+
+    def announce(what: str) -> None:
+        print(what, file=sys.stderr, flush=True)
+
+    speeds = {kind: measured_speed(project.workspace, c, announce) for kind, c in kinds.items()}
     return {r.key: speeds[r.configuration.precision, r.configuration.compiled].seconds(r.configuration) for r in left}
 
 

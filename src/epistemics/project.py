@@ -38,12 +38,10 @@ class Project:
 
         The profile's own store goes without saying, so that a moved project is still the same to caches.
         """
-        own = {PROFILE_VARIABLE: self.profile}
-        return (
-            own
-            if self.results == _own_results(self.folder, self.profile)
-            else own | {RESULTS_VARIABLE: str(self.results)}
-        )
+        environment = {PROFILE_VARIABLE: self.profile}
+        if self.results != _own_results(self.folder, self.profile):
+            environment[RESULTS_VARIABLE] = str(self.results)
+        return environment
 
 
 def find_project(profile: str | None = None, results: Path | None = None, start: Path | None = None) -> Project:

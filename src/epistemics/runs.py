@@ -82,7 +82,7 @@ class Speed:
         return training_operations(c, c.steps, c.steps // c.evaluate_every + 1) / self.operations_per_second
 
 
-def measured_speed(workspace: Path, configuration: Configuration) -> Speed:
+def measured_speed(workspace: Path, configuration: Configuration, announce: Callable[[str], None]) -> Speed:
     """This machine's speed at a configuration's precision: its own step is timed once, and kept in the workspace."""
     path = workspace / "speed.json"
     name = f"{configuration.precision}{' compiled' if configuration.compiled else ''}"
@@ -90,6 +90,7 @@ def measured_speed(workspace: Path, configuration: Configuration) -> Speed:
     if path.is_file():
         known = json.loads(path.read_text())
     if name not in known:
+        announce(f"timing a training step in {name} on this machine, once")
         command = [sys.executable, "-m", "epistemics.worker", "--time"]
         done = subprocess.run(
             command,
