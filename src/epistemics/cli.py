@@ -208,8 +208,8 @@ def _train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: 
     if not found:
         return 0
     costs = _costs(project, found) if device == "cpu" else {}
-    cost = f", at most {_duration(sum(costs.values()) / workers)} on {workers} cores" if costs else ""
-    print(f"training {len(found)} runs ({project.profile}){cost}", flush=True)
+    cost = f", at most {_duration(sum(costs.values()) / workers)}" if costs else ""
+    print(f"training {len(found)} runs ({project.profile}), {workers} at once{cost}", flush=True)
     train_missing([s.run for s in found], store, project.workspace, workers, device, _Display())
     return 0
 
