@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from epistemics import worker
+from epistemics import checkpoint, worker
 from epistemics.configuration import Configuration
 from epistemics.measures import measure
 from epistemics.model import parameter_count
@@ -201,14 +201,14 @@ def test_a_run_broken_off_while_a_moment_is_written_goes_on_to_the_same_result(
     job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loop is then one evaluation ahead of what is saved."""
-    asked, save = job(configuration(measure_every=10)), worker._save
+    asked, save = job(configuration(measure_every=10)), checkpoint._save
 
     def interrupted(path: Path, *rest: Any) -> None:
         if path.name == "20.safetensors":
             raise KeyboardInterrupt
         save(path, *rest)
 
-    monkeypatch.setattr(worker, "_save", interrupted)
+    monkeypatch.setattr(checkpoint, "_save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         done(asked)
     monkeypatch.undo()

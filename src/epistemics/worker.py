@@ -9,30 +9,24 @@ workspace can be deleted at any time: all that it holds can be computed again.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
-import platform
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
-from epistemics import __version__
+from epistemics.checkpoint import forget_moments, load_moments, load_state, locked, save_moment, save_state, until
 from epistemics.configuration import Configuration, training_operations
 from epistemics.measures import Measures, measure
+from epistemics.provenance import provenance_of
 from epistemics.runs import current_code
 from epistemics.specs import configuration_key
 from epistemics.store import DamagedResult, MissingResult, Result, Store
@@ -90,7 +84,7 @@ def work(job: Job) -> Iterator[dict[str, Any]]:
     code = current_code()
     keys = [configuration_key(c) for c in job.configurations]
     folder = job.workspace / "runs" / _folder_name(keys)
-    with _locked(folder):
+    with locked(folder):
         kept = zip(keys, job.keep_weights, strict=True)
         if all(_is_fresh(store, key, code, weights) for key, weights in kept):  # another process was quicker
             return
@@ -98,10 +92,10 @@ def work(job: Job) -> Iterator[dict[str, Any]]:
         for member, (key, configuration) in enumerate(zip(keys, job.configurations, strict=True)):
             yield {"phase": "measure", "member": member}
             started = time.monotonic()
-            parameters = _moments(folder, member)
+            parameters = load_moments(folder, member)
             measured = {step: measure(configuration, flat) for step, flat in parameters.items()}
             end = max(parameters)  # this member's: its stack may have gone on for others
-            metrics, arrays = _tabulated(configuration, _until(histories[member], end), measured)
+            metrics, arrays = _tabulated(configuration, until(histories[member], end), measured)
             final = parameters[end].float().numpy()
             result = Result(
                 key=key,
@@ -128,28 +122,26 @@ def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], Non
     """
     finished, checkpoint = folder / "finished.safetensors", folder / "checkpoint.safetensors"
     device = torch.device(job.device)
-    if loaded := _load(finished, code, device):
+    if loaded := load_state(finished, code, device):
         return loaded[0].histories, loaded[1]
     last: State | None = None
-    if loaded := _load(checkpoint, code, device):
+    if loaded := load_state(checkpoint, code, device):
         last, provenance = loaded
         provenance["resumed"] += 1
     else:
-        shutil.rmtree(folder / "moments", ignore_errors=True)
-        provenance = _provenance(job)
+        forget_moments(folder)
+        provenance = provenance_of(job.configurations, device)
     before = provenance["seconds"]
     started = written = time.monotonic()
     try:
         for evaluation in train(job.configurations, device, last):
             for moment in evaluation.moments:
-                path = folder / "moments" / str(moment.member) / f"{moment.step}.safetensors"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _save(path, {"parameters": moment.parameters}, {})
+                save_moment(folder, moment)
             last = evaluation.state  # only now: whoever goes on from it is not handed its moments again
             now = time.monotonic()
             provenance["seconds"] = round(before + now - started, 1)
             if now - written > job.checkpoint_seconds:
-                _save_state(checkpoint, last, code, provenance)
+                save_state(checkpoint, last, code, provenance)
                 written = now
             _stop_if_orphaned()
             history = last.histories[0]
@@ -163,22 +155,16 @@ def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], Non
             }
     except (KeyboardInterrupt, GeneratorExit):  # the latter if the interrupt came while progress was reported
         if last is not None:
-            _save_state(checkpoint, last, code, provenance)
+            save_state(checkpoint, last, code, provenance)
         raise
     assert last is not None
-    _save_state(finished, last, code, provenance)
+    save_state(finished, last, code, provenance)
     return last.histories, provenance
 
 
 def _folder_name(keys: list[str]) -> str:
     """Where a stack has its checkpoint: another stack, even with the same first members, has another."""
     return keys[0] if len(keys) == 1 else hashlib.sha256("-".join(keys).encode()).hexdigest()[:16]
-
-
-def _until(history: History, step: int) -> History:
-    """The evaluations up to the one after ``step`` steps."""
-    count = history.step.index(step) + 1
-    return History(*(column[:count] for column in vars(history).values()))
 
 
 def _tabulated(
@@ -205,55 +191,6 @@ def _tabulated(
     return metrics, arrays
 
 
-def _provenance(job: Job) -> dict[str, Any]:
-    shared = job.configurations[0]
-    cuda = torch.device(job.device).type == "cuda"
-    return {
-        "seeds": [c.seed for c in job.configurations],
-        "device": torch.cuda.get_device_name() if cuda else _processor(),
-        "threads": torch.get_num_threads(),
-        "precision": shared.precision,
-        "compiled": shared.compiled,
-        "subnormals": "flushed to zero",
-        "stack": len(job.configurations),
-        "versions": {
-            "epistemics": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-        "commit": _commit(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": 0.0,
-        "resumed": 0,
-    }
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _commit() -> str | None:
-    """The commit that the source is at, with ``+changes`` if it was edited since; None outside a repository."""
-    source = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(source), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", "*.py")
-        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
 def _is_fresh(store: Store, key: str, code: dict[str, str], weights: bool) -> bool:
     if key not in store or _is_damaged(store, key):
         return False
@@ -266,62 +203,6 @@ def _is_damaged(store: Store, key: str) -> bool:
     except DamagedResult:
         return True
     return False
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder of the workspace; waits while another process works in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _save(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    """Write tensors beside the file and move them into place."""
-    temporary = path.with_suffix(".writing")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata)
-    os.replace(temporary, path)
-
-
-def _save_state(path: Path, state: State, code: str, provenance: dict[str, Any]) -> None:
-    tensors = {
-        "flat": state.flat,
-        "first": state.first,
-        "second": state.second,
-        "candidate": state.candidate,
-    }
-    metadata = {
-        "code": code,
-        "step": str(state.step),
-        # The loop goes on appending to the histories: an interrupt may find them ahead of the state.
-        "histories": json.dumps([vars(_until(history, state.step)) for history in state.histories]),
-        "provenance": json.dumps(provenance),
-    }
-    _save(path, tensors, metadata)
-
-
-def _load(path: Path, code: str, device: torch.device) -> tuple[State, dict[str, Any]] | None:
-    """A saved state and its provenance; None if there is none that this code made."""
-    try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            metadata = file.metadata()
-            if metadata["code"] != code:
-                return None
-            tensors = {name: file.get_tensor(name) for name in ("flat", "first", "second", "candidate")}
-    except FileNotFoundError:
-        return None
-    histories = [History(**columns) for columns in json.loads(metadata["histories"])]
-    return State(step=int(metadata["step"]), **tensors, histories=histories), json.loads(metadata["provenance"])
-
-
-def _moments(folder: Path, member: int) -> dict[int, torch.Tensor]:
-    """Step → parameters of one member."""
-    moments = {}
-    for path in (folder / "moments" / str(member)).glob("*.safetensors"):
-        with safe_open(path, framework="pt") as file:
-            moments[int(path.stem)] = file.get_tensor("parameters")
-    return moments
 
 
 PARENT = os.getppid()

@@ -9,6 +9,7 @@ from typing import Any
 from epistemics.model import parameter_count
 from epistemics.results import Results, StoredRun, load_results
 from epistemics.tables import Shown, Table, number, percent, ranked_median, spread, table_of
+from epistemics.verdicts import CANNOT_BE_JUDGED, NOT_REPRODUCED, REPRODUCED, verdict
 
 BASELINE = "the baseline"
 
@@ -159,25 +160,25 @@ def judged(results: Results) -> list[dict[str, Any]]:
     threshold would have; the sustained step stands in the tables.
     """
     published = results.experiment.published["grokking_step"]
-    steps = grokking_steps(results)
-    rows = [
-        _figure("Steps to grok, weight decay 1", published["weight_decay_1"], steps, "weight decay", weight_decay=1.0),
-        _figure("Steps to grok, weight decay 0", published["weight_decay_0"], steps, "weight decay", weight_decay=0.0),
-        _figure("Steps to grok, 1 layer, width 64", published["size_1L_d64"], steps, "size", layers=1, d_model=64),
+    steps, profile = grokking_steps(results), results.experiment.profile
+    log: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("Steps to grok, weight decay 1", "weight_decay_1", "weight decay", {"weight_decay": 1.0}),
+        ("Steps to grok, weight decay 0", "weight_decay_0", "weight decay", {"weight_decay": 0.0}),
+        ("Steps to grok, 1 layer, width 64", "size_1L_d64", "size", {"layers": 1, "d_model": 64}),
     ]
+    rows = [_figure(what, published[name], steps, profile, sweep, **value) for what, name, sweep, value in log]
     best = best_fractions(steps)
     low, high = results.experiment.published["best_train_fraction"]
+    inside = all(low <= fraction <= high for fraction in best)
     rows.append(
         {
             "quantity": "Best train fraction",
             "published": f"{low:g} to {high:g}",
             "ours": ", ".join(f"{f:g}" for f in best),
             "seeds": len(steps.where(sweep="train fraction", train_fraction=best[0])),
-            "verdict": "reproduced" if all(low <= f <= high for f in best) else "not reproduced",
+            "verdict": CANNOT_BE_JUDGED if profile != "paper" else REPRODUCED if inside else NOT_REPRODUCED,
         }
     )
-    if results.experiment.profile != "paper":  # only the log's own scale is judged
-        rows = [row | {"verdict": "can't be judged"} for row in rows]
     return rows
 
 
@@ -191,16 +192,14 @@ def best_fractions(steps: Table) -> list[float]:
     return [fraction for fraction, m in reached.items() if m == min(reached.values())]
 
 
-def _figure(quantity: str, published: int, steps: Table, sweep: str, **value: Any) -> dict[str, Any]:
+def _figure(quantity: str, published: int, steps: Table, profile: str, sweep: str, **value: Any) -> dict[str, Any]:
     ours = steps.where(sweep=sweep, **value).column("first_touch") if value in values_of(steps, sweep) else []
-    reached = [step for step in ours if step is not None]
-    inside = bool(reached) and len(reached) == len(ours) and min(reached) <= published <= max(reached)
     return {
         "quantity": quantity,
         "published": number(published),
         "ours": spread(ours) if ours else "not run",
         "seeds": len(ours),
-        "verdict": "reproduced" if inside else "not reproduced" if ours else "can't be judged",
+        "verdict": verdict(published, ours, profile),
     }
 
 
