@@ -14,7 +14,7 @@ from posixpath import join, normpath
 import pytest
 from pypdf import PdfReader
 
-from epistemics.book import BookError, Rendered, render
+from epistemics.book import BookError, Rendered, pandoc, render
 
 BOOK = Path(__file__).parent / "book"
 ONE = Path("chapters/one.qmd")
@@ -219,6 +219,34 @@ def test_a_damaged_cache_entry_is_made_again(book: Book) -> None:
         entry.write_text(entry.read_text()[:100])
     assert book.render().executed == (ONE,)
     assert book.render().executed == ()
+
+
+def test_what_is_converted_again(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of an unchanged book; after a change of prose, that chapter, and the citations, which are the book's."""
+    asked: list[str] = []
+    start = pandoc._started
+
+    def counted(arguments: list[str], text: str) -> tuple[str, str]:
+        asked.append(text)
+        return start(arguments, text)
+
+    monkeypatch.setattr(pandoc, "_started", counted)
+    book.render()
+    cold, page = len(asked), book.page("chapters/one.html")
+    asked.clear()
+    book.render()
+    assert asked == []
+    assert book.page("chapters/one.html") == page
+    book.replace(ONE, "in the middle", "between the lines")
+    book.render()
+    assert 0 < len(asked) < cold / 2
+    assert "between the lines" in book.page("chapters/one.html")
+    asked.clear()
+    for answer in (book.root / ".workspace/book-cache/pandoc").iterdir():
+        answer.write_text(answer.read_text()[:20])
+    book.render()
+    assert len(asked) > cold / 2
+    assert "between the lines" in book.page("chapters/one.html")
 
 
 def test_another_environment_executes_again(book: Book) -> None:

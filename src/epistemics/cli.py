@@ -20,6 +20,7 @@ from epistemics.runs import (
     RunStatus,
     measured_speed,
     require_compiler,
+    stacks,
     status,
     train_missing,
 )
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="names of files in experiments/")
     added.add_argument("--all", action="store_true", help="every experiment")
     added.add_argument("--stale", action="store_true", help="train stale results again, too")
+    added.add_argument("--dry-run", action="store_true", help="only say what would train, and what it costs here")
     working(added)
     added = verb("status", "say for every run whether its result is stored, and what the rest would cost", "status")
     added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all)")
@@ -98,7 +100,26 @@ def run(project: Project, options: argparse.Namespace) -> int:
         known = ", ".join(experiment_names(project.experiments))
         raise SpecificationError(f"name experiments, or say --all; known: {known}")
     wanted = ("missing", "damaged", "stale") if options.stale else ("missing", "damaged")
+    if options.dry_run:
+        return _plan(project, _runs(project, options.experiments), wanted, options.workers, options.device)
     return _train(project, _runs(project, options.experiments), wanted, options.workers, options.device)
+
+
+def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
+    """Print what ``_train`` would do, in its order."""
+    left = [s.run for s in status(runs, Store(project.results)) if s.state in wanted]
+    if not left:
+        print("nothing to train")
+        return 0
+    costs = _costs(project, left) if device == "cpu" else {}
+    for stack in stacks(left, device):
+        cost = sum(costs.get(run.key, 0.0) for run in stack)
+        shown = f"{_duration(cost):>8}" if costs else f"stack of {len(stack)}"
+        print(f"  {shown}  " + "; ".join(f"{run.key}  {run.label}" for run in stack))
+    total = f"at most {_duration(sum(costs.values()))} of one core here, " if costs else ""
+    at_once = f"{_duration(sum(costs.values()) / workers)} on {workers}" if costs else f"on {device}"
+    print(f"\n{len(left)} runs ({project.profile}), {total}{at_once}; nothing was trained")
+    return 0
 
 
 def show_status(project: Project, options: argparse.Namespace) -> int:
@@ -106,7 +127,7 @@ def show_status(project: Project, options: argparse.Namespace) -> int:
     runs = _runs(project, options.experiments, repeated=True)
     found = status(runs, Store(project.results))
     try:
-        costs = _costs(project, found)
+        costs = _costs(project, [s.run for s in found if s.state in ("missing", "damaged")])
     except MissingCompiler as error:
         print(f"epistemics: no cost of training: {error}", file=sys.stderr)
         costs = {}
@@ -207,16 +228,15 @@ def _train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: 
             print(f"{s.fault}; set aside as {store.set_aside(s.run.key)}", flush=True)
     if not found:
         return 0
-    costs = _costs(project, found) if device == "cpu" else {}
+    costs = _costs(project, [s.run for s in found]) if device == "cpu" else {}
     cost = f", at most {_duration(sum(costs.values()) / workers)}" if costs else ""
     print(f"training {len(found)} runs ({project.profile}), {workers} at once{cost}", flush=True)
     train_missing([s.run for s in found], store, project.workspace, workers, device, _Display())
     return 0
 
 
-def _costs(project: Project, found: Sequence[RunStatus]) -> dict[str, float]:
-    """Key → seconds of training of every run that is not stored, from this machine's measured speed."""
-    left = [s.run for s in found if s.state in ("missing", "damaged")]
+def _costs(project: Project, left: Sequence[Run]) -> dict[str, float]:
+    """Key → seconds of training of every run, from this machine's measured speed."""
     require_compiler(left)
     kinds = {(r.configuration.precision, r.configuration.compiled): r.configuration for r in left}
 
@@ -241,8 +261,9 @@ class _Display:
         if not finished and now - self.shown_at < (0.2 if self.terminal else 30):
             return
         self.shown_at, self.done = now, overview.done
+        speed = "" if overview.steps_per_second is None else f", {overview.steps_per_second:,.0f} steps a second"
         left = "" if overview.seconds_left is None else f", at most {_duration(overview.seconds_left)} left"
-        head = f"{overview.done} of {overview.total} runs{left}"
+        head = f"{overview.done} of {overview.total} runs{speed}{left}"
         parts = []
         for p in overview.working:
             if p.phase == "train":

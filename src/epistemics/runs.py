@@ -145,6 +145,8 @@ class Overview:
     working: tuple[Progress, ...]
     seconds_left: float | None
     """From the speed of this very call; None until there is one."""
+    steps_per_second: float | None
+    """Of all members together, over this call; None until there is one."""
 
 
 class RunFailed(RuntimeError):
@@ -183,10 +185,10 @@ def train_missing(
         KeyboardInterrupt: after the workers have ended.
     """
     require_compiler(runs)
-    stacks = _stacks(runs, device)
+    planned = stacks(runs, device)
     total_work = sum(_work(run) for run in runs)
     started = time.monotonic()
-    waiting, done, done_work = list(stacks), 0, 0.0
+    waiting, done, done_work, done_steps = list(planned), 0, 0.0, 0
     working: dict[_Worker, Progress] = {}
     events: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
     try:
@@ -200,13 +202,16 @@ def train_missing(
                 worker.raise_if_failed()
                 done += len(worker.progress.runs)
                 done_work += sum(_work(run) for run in worker.progress.runs)
+                done_steps += worker.steps
             else:
                 worker.take(event)
             progress = sum(p.share * sum(_work(run) for run in p.runs) for p in working.values())
             resumed = sum(w.resumed_share * sum(_work(run) for run in p.runs) for w, p in working.items())
             fresh, elapsed = done_work + progress - resumed, time.monotonic() - started
             left = (total_work - done_work - progress) * elapsed / fresh if fresh > 0 and elapsed > 5 else None
-            report(Overview(done, len(runs), tuple(working.values()), left))
+            steps = done_steps + sum(worker.steps for worker in working)
+            speed = steps / elapsed if steps and elapsed > 5 else None
+            report(Overview(done, len(runs), tuple(working.values()), left, speed))
     finally:
         for worker in working:
             worker.end()
@@ -216,7 +221,7 @@ def _work(run: Run) -> float:
     return run.configuration.steps * step_operations(run.configuration)
 
 
-def _stacks(runs: Sequence[Run], device: str) -> list[tuple[Run, ...]]:
+def stacks(runs: Sequence[Run], device: str) -> list[tuple[Run, ...]]:
     """What trains together, longest first: on a CPU each run alone, on CUDA all of one architecture."""
     if not device.startswith("cuda"):
         return sorted(((run,) for run in runs), key=lambda stack: -_work(stack[0]))
@@ -245,6 +250,7 @@ class _Worker:
     ) -> None:
         self.progress = Progress(runs)
         self.resumed_share = 0.0
+        self.resumed_step = 0
         self.errors = ""
         job = {
             "configurations": [asdict(run.configuration) for run in runs],
@@ -292,6 +298,12 @@ class _Worker:
             setattr(self.progress, name, event.get(name, getattr(self.progress, name)))
         if first and self.progress.step > 0:
             self.resumed_share = self.progress.share
+            self.resumed_step = self.progress.step
+
+    @property
+    def steps(self) -> int:
+        """Steps trained by this process, of all members together."""
+        return (self.progress.step - self.resumed_step) * len(self.progress.runs)
 
     def raise_if_failed(self) -> None:
         if self.process.returncode != 0:

@@ -75,8 +75,20 @@ def render(
 
     `chapter_key(path, cells)` names all that a chapter's outputs depend on besides the code of its cells;
     `environment` is added to the kernels'. Raises BookError with every problem that was found; `output` is
-    then as it was before.
+    then as it was before. What is unchanged since the last render is not executed again nor converted again.
     """
+    with pandoc.remembering(project / CACHE / "pandoc"):
+        return _render(project, output, chapter_key, environment, report, workers)
+
+
+def _render(
+    project: Path,
+    output: Path,
+    chapter_key: Callable[[Path, list[str]], str],
+    environment: Mapping[str, str],
+    report: Callable[[str], None],
+    workers: int,
+) -> Rendered:
     problems: list[Problem] = []
     with _timed("read and checked", report):
         configuration, chapters = _read(project, problems)

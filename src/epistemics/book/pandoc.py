@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +37,74 @@ class Warned:
     message: str
 
 
-def run(arguments: list[str], text: str) -> tuple[str, list[Warned]]:
-    """What the bundled pandoc prints, and its warnings. Raises RuntimeError with its message if it fails."""
-    program = Path(pypandoc.__file__).parent / "files" / "pandoc"
-    done = subprocess.run([str(program), *arguments], input=text.encode(), capture_output=True)
+def run(arguments: list[str], text: str, reads: Sequence[Path] = ()) -> tuple[str, list[Warned]]:
+    """What the bundled pandoc prints, and its warnings. Raises RuntimeError with its message if it fails.
+
+    Within ``remembering``, what it printed for the same arguments, text and files (``reads``) is not asked again.
+    """
+    memory = _Memory.current
+    if memory is None:
+        printed, said = _started(arguments, text)
+    else:
+        printed, said = memory.answer(arguments, text, reads)
+    warnings: list[Warned] = []
+    for message in re.split(r"^\[WARNING\] ", said, flags=re.MULTILINE)[1:]:
+        place = re.search(r" at (?:line |.*? line )(\d+) column \d+", message)
+        shortened = re.sub(r" at (?:line |\S+ line )\d+ column \d+", "", message)
+        warnings.append(Warned(int(place[1]) if place else None, " ".join(shortened.split())))
+    return printed, warnings
+
+
+def _started(arguments: list[str], text: str) -> tuple[str, str]:
+    done = subprocess.run([str(_program()), *arguments], input=text.encode(), capture_output=True)
     if done.returncode != 0:
         raise RuntimeError(f"pandoc {' '.join(arguments)}: {done.stderr.decode().strip()}")
-    warnings: list[Warned] = []
-    for message in re.split(r"^\[WARNING\] ", done.stderr.decode(), flags=re.MULTILINE)[1:]:
-        place = re.search(r" at (?:line |.*? line )(\d+) column \d+", message)
-        said = re.sub(r" at (?:line |\S+ line )\d+ column \d+", "", message)
-        warnings.append(Warned(int(place[1]) if place else None, " ".join(said.split())))
-    return done.stdout.decode(), warnings
+    return done.stdout.decode(), done.stderr.decode()
+
+
+def _program() -> Path:
+    return Path(pypandoc.__file__).parent / "files" / "pandoc"
+
+
+@contextmanager
+def remembering(folder: Path) -> Iterator[None]:
+    """Keep pandoc's answers in a folder, to be given again; those not asked for within are forgotten at its end."""
+    _Memory.current = _Memory(folder)
+    try:
+        yield
+        _Memory.current.forget_the_unused()
+    finally:
+        _Memory.current = None
+
+
+class _Memory:
+    """Answers by the hash of all that they depend on: pandoc's version, arguments, input, files read."""
+
+    current: _Memory | None = None
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.used: set[str] = set()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def answer(self, arguments: list[str], text: str, reads: Sequence[Path]) -> tuple[str, str]:
+        parts = [version("pypandoc_binary"), *arguments, text, *(path.read_text(encoding="utf-8") for path in reads)]
+        name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        self.used.add(name)
+        path = self.folder / name
+        try:
+            printed, said = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # not there, or damaged
+            printed, said = _started(arguments, text)
+            temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+            temporary.write_text(json.dumps([printed, said]), encoding="utf-8")
+            temporary.replace(path)
+        return str(printed), str(said)
+
+    def forget_the_unused(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name not in self.used:
+                path.unlink(missing_ok=True)
 
 
 def parse(markdown: str) -> tuple[list[Node], list[Warned]]:
@@ -59,9 +120,9 @@ def inlines(markdown: str) -> list[Node]:
     return found
 
 
-def convert(blocks: list[Node], arguments: list[str]) -> str:
-    """What pandoc makes of `blocks` with these arguments."""
-    return run(["--from", "json", *arguments], document(blocks))[0]
+def convert(blocks: list[Node], arguments: list[str], reads: Sequence[Path] = ()) -> str:
+    """What pandoc makes of `blocks` with these arguments, which may have it read files."""
+    return run(["--from", "json", *arguments], document(blocks), reads)[0]
 
 
 def unreadable_formulas(blocks: list[Node], arguments: list[str]) -> list[str]:
@@ -84,7 +145,8 @@ def cite(blocks: list[Node], bibliography: list[Path], csl: Path | None) -> list
     arguments = ["--to", "json", "--citeproc", "--metadata", "link-citations=true"]
     arguments += [f"--bibliography={path}" for path in bibliography]
     arguments += [f"--csl={csl}"] if csl else []
-    cited: list[Node] = json.loads(convert(blocks, arguments))["blocks"]
+    reads = [*bibliography, *([csl] if csl else [])]
+    cited: list[Node] = json.loads(convert(blocks, arguments, reads))["blocks"]
     return cited
 
 
