@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from epistemics.book.problems import BookError
 from epistemics.project import NoProject, Project, find_project
 from epistemics.results import IncompleteResults
 from epistemics.runs import (
@@ -26,6 +25,11 @@ from epistemics.runs import (
 )
 from epistemics.specs import PROFILES, Run, SpecificationError, experiment_names, load_experiment
 from epistemics.store import Store
+
+
+class FaultyBook(ValueError):
+    """A render failed; the message lists every problem of the book."""
+
 
 EXAMPLES = """\
 examples:
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project = find_project(options.profile, options.results)
         verb = {"run": run, "status": show_status, "prepare": prepare, "render": render, "check": check}
         return verb[options.verb](project, options)
-    except (SpecificationError, IncompleteResults, NoProject, MissingCompiler, RunFailed, BookError) as error:
+    except (SpecificationError, IncompleteResults, NoProject, MissingCompiler, RunFailed, FaultyBook) as error:
         print(f"epistemics: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -182,7 +186,7 @@ def prepare(project: Project, options: argparse.Namespace) -> int:
 
 def render(project: Project, options: argparse.Namespace) -> int:
     """Train what is missing, prepare and render."""
-    from epistemics import book
+    from epistemics import book  # imports what takes a second, and status needs none of it
     from epistemics.publishing import chapter_key
 
     started = time.monotonic()
@@ -190,14 +194,17 @@ def render(project: Project, options: argparse.Namespace) -> int:
     if code:
         return code
     print(f"results are ready: {time.monotonic() - started:.1f} s", flush=True)
-    rendered = book.render(
-        project.folder,
-        (options.output or project.folder / "_site").resolve(),
-        chapter_key=chapter_key(project),
-        environment=project.environment,
-        report=lambda line: print(line, flush=True),
-        workers=options.workers,
-    )
+    try:
+        rendered = book.render(
+            project.folder,
+            (options.output or project.folder / "_site").resolve(),
+            chapter_key=chapter_key(project),
+            environment=project.environment,
+            report=lambda line: print(line, flush=True),
+            workers=options.workers,
+        )
+    except book.BookError as error:
+        raise FaultyBook(str(error)) from error
     print(f"\nthe book, in {time.monotonic() - started:.1f} s:\n  {rendered.index}\n  {rendered.pdf}")
     return 0
 
