@@ -219,6 +219,7 @@ def numbers(results: Results) -> dict[str, str]:
     one = steps.where(sweep="weight decay", weight_decay=1.0).column("first_touch")
     zero = steps.where(sweep="weight decay", weight_decay=0.0)
     zero_median = ranked_median(zero.column("first_touch"))
+    reached = [step for step in zero.column("first_touch") if step is not None]
     one_median = ranked_median(one)
     ratio = None if zero_median is None or one_median is None else zero_median / one_median
     sizes = [(median_step(steps, "size", "first_touch", **v), label_of(v)) for v in values_of(steps, "size")]
@@ -245,7 +246,9 @@ def numbers(results: Results) -> dict[str, str]:
         "decays": str(len(decays)),
         "wd1_touch": spread(one),
         "wd1_grok": spread(steps.where(sweep="weight decay", weight_decay=1.0).column("grokking_step")),
-        "wd0_touch": spread(zero.column("first_touch")),
+        "wd0_seeds": str(len(zero)),
+        "wd0_reached": str(len(reached)),
+        "wd0_first": number(min(reached, default=None), missing="none"),
         "wd0_trained": number(max(zero.column("trained_steps"))),
         "wd0_accuracy": f"{100 * median(zero.column('validation_accuracy')):.1f}%",
         "wd001_touch": spread(steps.where(sweep="weight decay", weight_decay=0.01).column("first_touch")),
