@@ -352,6 +352,16 @@ def test_an_edited_value_asks_for_no_other_run(draft: Path) -> None:
     assert len({run["key"] for run in status if run["state"] != "stored"}) == 1
 
 
+def test_a_result_whose_code_has_changed_is_marked_where_it_is_shown(draft: Path) -> None:
+    render(draft)
+    edit(draft / "src" / "epistemics" / "training.py", r"EPSILON = 1e-8", "EPSILON = 2e-8")
+    rendering = render(draft)
+    assert rendering.exit_status == 0, rendering.log
+    for chapter in ("phase-1-1", "phase-1-2"):
+        assert f"chapters/{chapter}.qmd" in rendering.executed
+        assert "of them stale" in (draft / "_site" / "chapters" / f"{chapter}.html").read_text("utf-8")
+
+
 def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

@@ -16,6 +16,7 @@ from epistemics.experiments import ledger, phase_1_1, phase_1_2
 from epistemics.fingerprint import reached_from
 from epistemics.project import Project
 from epistemics.results import Results, load_results
+from epistemics.runs import status
 from epistemics.specs import experiment_names, load_experiment
 from epistemics.store import Store
 from epistemics.tables import Table
@@ -99,7 +100,8 @@ def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
             if f"'{name}'" in sources or f'"{name}"' in sources:
                 runs = load_experiment(project.experiments, name, project.profile).runs
                 parts.append((project.experiments / f"{name}.yaml").read_text(encoding="utf-8"))
-                parts += [f"{run.key} {store.checksum(run.key)}" for run in runs]
+                # The state too: a result that has become stale is marked where it is shown.
+                parts += [f"{s.run.key} {s.state} {store.checksum(s.run.key)}" for s in status(runs, store)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     return key
