@@ -184,6 +184,14 @@ def comparisons(results: Results) -> Shown:
     return Shown(["Weight decay", "Quantity", "Log", "Ours: median (range)", "Seeds", "Verdict"], rows, left=2)
 
 
+def _overlap(one: list[Any], other: list[Any]) -> bool:
+    """Whether two ranges of k@95% have a value in common; None, more than can be removed, ranks above all."""
+    ranked = [[float("inf") if value is None else value for value in values] for values in (one, other)]
+    if not all(ranked):
+        return False
+    return min(ranked[0]) <= max(ranked[1]) and min(ranked[1]) <= max(ranked[0])
+
+
 def orders(results: Results) -> dict[str, bool]:
     """The entry's statements of order, judged by medians over seeds at the end of training."""
     end = at_end(results)
@@ -237,6 +245,12 @@ def numbers(results: Results) -> dict[str, str]:
         "at_some_moment": str(verdicts.count("at some moment")),
         "not_reproduced": str(verdicts.count("not reproduced")),
     }
+    ranges = {
+        "at_end": [end.where(weight_decay=d).column("k_at_95") for d in (0.1, 1.0)],
+        "calm": [calm(results, d).column("k_at_95") for d in (0.1, 1.0)],
+    }
+    for name, (weak, strong) in ranges.items():
+        found[f"ranges_{name}"] = "overlap" if _overlap(weak, strong) else "do not overlap"
     for claim, holds in orders(results).items():
         found["order_" + claim.replace(" ", "_").replace(".", "")] = "holds" if holds else "does not hold"
     for decay in decays(results):
