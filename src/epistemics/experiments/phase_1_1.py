@@ -121,7 +121,7 @@ def summary(results: Results) -> Shown:
                     number(max(chosen.column("trained_steps"))),
                 ]
             )
-    return Shown(["Sweep", "Value", "Seeds", "Grokking step", "First touch", "Trained for at most"], rows, left=2)
+    return Shown(["Sweep", "Value", "Seeds", "Grokking step", "First touch", "Trained"], rows, left=2)
 
 
 def values_of(steps: Table, sweep: str) -> list[dict[str, Any]]:

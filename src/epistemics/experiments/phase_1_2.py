@@ -51,14 +51,14 @@ def summary(results: Results) -> Shown:
             ]
         )
     headings = [
-        "Weight decay",
+        "Decay",
         "Seeds",
         "Grokking step",
-        "Validation accuracy",
+        "Accuracy",
         "rank99",
-        "k@95%, about mean",
+        "k@95% about mean",
         "about zero",
-        "random directions",
+        "random",
         "Mean's share",
         "Fourier share",
     ]
@@ -94,10 +94,10 @@ def by_moment(results: Results) -> Shown:
                 ]
             )
     headings = [
-        "Weight decay",
+        "Decay",
         "Moment",
-        "Measured",
-        "Validation accuracy",
+        "Times",
+        "Accuracy",
         "rank99",
         "k@95%",
         "k@50%",
@@ -181,7 +181,7 @@ def comparisons(results: Results) -> Shown:
         ]
         ours = show[1] if show[2] == show[3] else f"{show[1]} ({show[2]}–{show[3]})"
         rows.append([f"{record['weight_decay']:g}", name, show[0], ours, str(record["seeds"]), record["verdict"]])
-    return Shown(["Weight decay", "Quantity", "Log", "Ours: median (range)", "Seeds", "Verdict"], rows, left=2)
+    return Shown(["Decay", "Quantity", "Log", "Ours: median (range)", "Seeds", "Verdict"], rows, left=2)
 
 
 def _overlap(one: list[Any], other: list[Any]) -> bool:
