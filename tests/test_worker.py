@@ -185,6 +185,18 @@ def test_a_killed_run_goes_on_to_the_same_result(
     assert_same_result(resumed, done(job(c, place="uninterrupted"))[0])
 
 
+@pytest.mark.slow
+def test_a_worker_that_nobody_listens_to_any_more_stops_with_a_checkpoint(
+    job: Callable[..., Job], configuration: Make
+) -> None:
+    asked = job(configuration(steps=3000), checkpoint_seconds=1000.0)
+    process = start(asked)
+    next(lines(process))
+    process.stdout.close()  # type: ignore[union-attr]
+    assert process.wait() == 130
+    assert len(checkpoints(asked)) == 1
+
+
 @pytest.mark.parametrize("step", [0, 10, 40])
 def test_a_run_broken_off_at_any_evaluation_goes_on_to_the_same_result(
     job: Callable[..., Job], configuration: Make, step: int

@@ -15,8 +15,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterator
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def configuration_from_json(content: dict[str, Any]) -> Configuration:
     return Configuration(**values)
 
 
-def work(job: Job) -> Iterator[dict[str, Any]]:
+def work(job: Job) -> Generator[dict[str, Any], None, None]:
     """Train, measure and store one stack; yields progress."""
     # Without weight decay logits grow until the other answers' probabilities are subnormal numbers, with which
     # processors compute ten times slower. They count as zero here; where there are none, this changes no bit.
@@ -243,9 +243,13 @@ def main() -> int:
         print(json.dumps({"operations_per_second": speed}))
         return 0
     try:
-        for progress in work(Job.from_json(sys.stdin.read())):
-            print(json.dumps(progress), flush=True)
+        with closing(work(Job.from_json(sys.stdin.read()))) as progresses:
+            for progress in progresses:
+                print(json.dumps(progress), flush=True)
     except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever listened is gone; what is still to be said goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 130
     return 0
 
