@@ -61,7 +61,7 @@ def broken_off(job: Job, step: int) -> None:
     going = work(job)
     for progress in going:
         if progress.get("step") == step:
-            going.close()  # type: ignore[attr-defined]
+            going.close()
             return
     raise AssertionError("the training ended before")
 
