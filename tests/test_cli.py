@@ -83,7 +83,7 @@ def test_status_lists_every_run(project: Path, capsys: pytest.CaptureFixture[str
     capsys.readouterr()
     assert main(["status", "--json", "--profile", "smoke"]) == 0
     (record,) = json.loads(capsys.readouterr().out)
-    assert (record["experiment"], record["profile"], record["state"]) == ("sizes", "smoke", "stored")
+    assert (record["experiment"], record["profile"], record["state"]) == ("sizes", "smoke", "fresh")
     assert re.fullmatch(r"[0-9a-f]{16}", record["key"])
     assert "seed 0" in record["run"]
     # They take seconds to import.

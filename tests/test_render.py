@@ -346,10 +346,10 @@ def test_an_edited_value_asks_for_no_other_run(draft: Path) -> None:
         "train_fraction: [0.3, 0.7, 0.8]",
     )
     status = json.loads(epistemics(draft, "status", "--json").stdout)
-    assert [run["run"] for run in status if run["state"] != "stored"] == [
+    assert [run["run"] for run in status if run["state"] != "fresh"] == [
         run["run"] for run in status if "fraction 0.8" in run["run"]
     ]
-    assert len({run["key"] for run in status if run["state"] != "stored"}) == 1
+    assert len({run["key"] for run in status if run["state"] != "fresh"}) == 1
 
 
 def test_a_result_whose_code_has_changed_is_marked_where_it_is_shown(draft: Path) -> None:

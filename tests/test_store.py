@@ -26,6 +26,8 @@ def result(value: int = 0, key: str = KEY, size: int = 20, weights: bool = True)
         metrics={"grokking_step": value, "validation_accuracy": 0.1 + 0.2},
         provenance={"device": "a processor – ½", "seconds": 1e-05},
         code={"training": "aa", "measures": "bb"},
+        definitions={"training": {"training.train": "cc"}, "measures": {}},
+        canary={"steps": [{"step": 1, "train_loss": 0.1 + 0.2, "digest": "dd"}], "measures": {}},
         arrays={
             "history.step": np.full(size, value, np.int64),
             "add.about_mean": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3),
@@ -35,7 +37,7 @@ def result(value: int = 0, key: str = KEY, size: int = 20, weights: bool = True)
 
 
 def assert_equal(read: Result, written: Result) -> None:
-    for name in ("key", "configuration", "metrics", "provenance", "code"):
+    for name in ("key", "configuration", "metrics", "provenance", "definitions", "canary", "code"):
         assert getattr(read, name) == getattr(written, name), name
     for name in ("arrays", "weights"):
         ours, theirs = getattr(read, name), getattr(written, name)

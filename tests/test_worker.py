@@ -17,13 +17,13 @@ import pytest
 import torch
 
 from epistemics import checkpoint, worker
-from epistemics.configuration import Configuration
+from epistemics.configuration import Configuration, configuration_from_json
 from epistemics.measures import measure
 from epistemics.model import parameter_count
 from epistemics.runs import current_code
 from epistemics.specs import configuration_key
 from epistemics.store import Result, Store
-from epistemics.worker import Job, configuration_from_json, work
+from epistemics.worker import Job, work
 
 Make = Callable[..., Configuration]
 

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from epistemics.project import NoProject, Project, find_project
@@ -45,7 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         project = find_project(options.profile, options.results)
-        verb = {"run": run, "status": show_status, "prepare": prepare, "render": render, "check": check}
+        verb = {
+            "run": run,
+            "status": show_status,
+            "why": why,
+            "adopt": adopt,
+            "prepare": prepare,
+            "render": render,
+            "check": check,
+        }
         return verb[options.verb](project, options)
     except (SpecificationError, IncompleteResults, NoProject, MissingCompiler, RunFailed, FaultyBook) as error:
         print(f"epistemics: {error}", file=sys.stderr)
@@ -89,6 +98,16 @@ def _parser() -> argparse.ArgumentParser:
     added = verb("status", "say for every run whether its result is stored, and what the rest would cost", "status")
     added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all)")
     added.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    added = verb("why", "say why a result is stale: what changed in its code, and how it gets there", "why 6f6ffafc")
+    added.add_argument("result", metavar="RESULT", help="a result's key, or how it begins")
+    added.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    added = verb(
+        "adopt", "seal stale results anew whose changed code is shown to do the same, in seconds each", "adopt"
+    )
+    added.add_argument(
+        "results_", nargs="*", metavar="RESULT", help="keys, or how they begin (default: all stale ones)"
+    )
+    added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     added = verb("prepare", "train what is missing, then write _variables.yml and data/ for a render", "prepare")
     working(added)
     added = verb("render", "render the book with the embedded renderer, training first what is missing", "render")
@@ -148,7 +167,8 @@ def show_status(project: Project, options: argparse.Namespace) -> int:
         print(f"  {s.run.key}  {s.state:8}{s.run.label}{cost}{detail}")
     distinct = {s.run.key: s for s in found}
     counts = {
-        state: sum(s.state == state for s in distinct.values()) for state in ("stored", "stale", "damaged", "missing")
+        state: sum(s.state == state for s in distinct.values())
+        for state in ("fresh", "adopted", "stale", "damaged", "missing")
     }
     print("\n" + ", ".join(f"{count} {state}" for state, count in counts.items() if count))
     if costs:
@@ -172,6 +192,54 @@ def _status_record(s: RunStatus, cost: float | None) -> dict[str, object]:
         "fault": s.fault,
         "seconds_left": None if cost is None else round(cost, 1),
     }
+
+
+def why(project: Project, options: argparse.Namespace) -> int:
+    """Print what makes a result stale."""
+    from epistemics.why import changes
+
+    store = Store(project.results)
+    (key,) = _keys(store, [options.result])
+    found = changes(store, key)
+    if options.json:
+        print(json.dumps([asdict(change) for change in found], indent=1))
+        return 0
+    if not found:
+        print(f"{key} is fresh: all that it was made with is as it was")
+    for change in found:
+        way = " → ".join(change.path) if change.path else "reached no more"
+        print(f"{change.part}: {change.definition} {change.kind}\n  {way}\n{change.diff}\n")
+    return 0
+
+
+def adopt(project: Project, options: argparse.Namespace) -> int:
+    """Replay canaries of stale results."""
+    from epistemics import adoption
+
+    store = Store(project.results)
+    found = status(_runs(project, []), store)
+    stale = [s.run.key for s in found if s.state == "stale"]
+    if options.results_:
+        stale = [key for key in _keys(store, options.results_) if key in stale]
+    labels = {s.run.key: s.run.label for s in found}
+    adopted = 0
+    for one in adoption.adopt(store, stale, project.workspace, options.device) if stale else []:
+        adopted += one.adopted
+        print(f"{one.key}  {'adopted' if one.adopted else 'stale  '}  {labels[one.key]}: {one.said}", flush=True)
+    print(f"{adopted} of {len(stale)} stale results adopted" if stale else "no result is stale")
+    return 0 if adopted == len(stale) else 1
+
+
+def _keys(store: Store, beginnings: Sequence[str]) -> list[str]:
+    """The stored results that begin so, one each."""
+    chosen, stored = [], store.keys()
+    for beginning in beginnings:
+        matching = [key for key in stored if key.startswith(beginning)]
+        if len(matching) != 1:
+            what = f"{len(matching)} stored results begin" if matching else "no stored result begins"
+            raise SpecificationError(f"{what} with {beginning!r}; `epistemics status` lists them")
+        chosen += matching
+    return chosen
 
 
 def prepare(project: Project, options: argparse.Namespace) -> int:

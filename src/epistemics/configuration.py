@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 OPERATIONS = ("add", "mul")
 PRECISIONS = ("float32", "bfloat16", "float64")
@@ -74,6 +75,12 @@ class Configuration:
     @property
     def architecture(self) -> Architecture:
         return Architecture(self.modulus, len(self.operations), self.layers, self.d_model, self.heads)
+
+
+def configuration_from_json(content: dict[str, Any]) -> Configuration:
+    """A stored configuration: JSON has lists where a configuration has tuples."""
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    return Configuration(**values)
 
 
 def step_operations(configuration: Configuration) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -25,10 +26,54 @@ def fingerprint(*names: str) -> str:
     Raises:
         UnknownDefinition: if the package defines no such name.
     """
-    digest = hashlib.sha256()
-    for name, source in sorted(reached(*names).items()):
-        digest.update(f"{name}\0{source}\0".encode())
-    return digest.hexdigest()[:16]
+    return fingerprint_of(definitions(*names))
+
+
+def fingerprint_of(definitions: Mapping[str, str]) -> str:
+    """The fingerprint of definitions given as name → hash of its source."""
+    return source_hash("".join(f"{name}\0{digest}\0" for name, digest in sorted(definitions.items())))
+
+
+def definitions(*names: str) -> dict[str, str]:
+    """``module.name`` → hash of the normalised source of every definition reached."""
+    return {name: source_hash(source) for name, source in reached(*names).items()}
+
+
+def source_hash(source: str) -> str:
+    """16 hexadecimal digits."""
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def path_to(root: str, name: str) -> list[str]:
+    """A shortest way from one definition to another that it reaches, both included; empty if there is none."""
+    ways = {root: [root]}
+    waiting = [root]
+    while waiting and name not in ways:
+        current = waiting.pop(0)
+        for used in sorted(uses_of(current)):
+            if used not in ways:
+                ways[used] = [*ways[current], used]
+                waiting.append(used)
+    return ways.get(name, [])
+
+
+def uses_of(name: str) -> set[str]:
+    """What one definition uses directly, as the names under which these are defined."""
+    module_name, _, definition = _defining(name).rpartition(".")
+    return {_defining(used) for used in _module(module_name).definitions[definition][1]}
+
+
+def _defining(name: str) -> str:
+    """The name of a definition where it is defined, not where it is imported."""
+    while True:
+        module_name, _, definition = name.rpartition(".")
+        module = _module(module_name)
+        if definition in module.definitions:
+            return name
+        if definition not in module.imported:
+            file = f"src/epistemics/{module_name.replace('.', '/')}.py"
+            raise UnknownDefinition(f"{name}: {file} does not define it")
+        name = module.imported[definition]
 
 
 def reached(*names: str) -> dict[str, str]:
@@ -50,19 +95,12 @@ def reached_from(code: str) -> dict[str, str]:
 def _followed(waiting: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     while waiting:
-        name = waiting.pop()
+        name = _defining(waiting.pop())
         if name in found:
             continue
         module_name, _, definition = name.rpartition(".")
-        module = _module(module_name)
-        if definition in module.definitions:
-            found[name], uses = module.definitions[definition]
-            waiting += sorted(uses - found.keys())
-        elif definition in module.imported:  # imported there, defined elsewhere
-            waiting.append(module.imported[definition])
-        else:
-            file = f"src/epistemics/{module_name.replace('.', '/')}.py"
-            raise UnknownDefinition(f"{name}: {file} does not define it")
+        found[name], uses = _module(module_name).definitions[definition]
+        waiting += sorted(uses - found.keys())
     return found
 
 

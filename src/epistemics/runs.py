@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from epistemics.configuration import Configuration, step_operations, training_operations
-from epistemics.fingerprint import fingerprint
+from epistemics.fingerprint import definitions, fingerprint
 from epistemics.specs import Run
 from epistemics.store import DamagedResult, Store
 
@@ -36,13 +36,19 @@ def current_code() -> dict[str, str]:
     return {part: fingerprint(name) for part, name in CODE.items()}
 
 
+def current_definitions() -> dict[str, dict[str, str]]:
+    """For each part, the definitions behind its fingerprint: ``module.name`` → hash of its source."""
+    return {part: definitions(name) for part, name in CODE.items()}
+
+
 @dataclass(frozen=True)
 class RunStatus:
     """Where one run stands."""
 
     run: Run
     state: str
-    """stored, stale (its code has changed since), damaged or missing."""
+    """fresh, adopted (made by other code, which was shown to do the same), stale (its code has changed since), damaged
+    or missing."""
     changed: tuple[str, ...] = ()
     """For a stale result, the parts whose code has changed: training, measures."""
     fault: str | None = None
@@ -58,15 +64,16 @@ def status(runs: Iterable[Run], store: Store) -> list[RunStatus]:
             found.append(RunStatus(run, "missing"))
             continue
         try:
-            stored = store.code(run.key)
+            seal = store.seal(run.key)
         except DamagedResult as error:
             found.append(RunStatus(run, "damaged", fault=str(error)))
             continue
         if run.keep_weights and not store.has_weights(run.key):
             found.append(RunStatus(run, "missing", fault="its weights are to be kept, and were not stored"))
             continue
-        changed = tuple(part for part in CODE if stored.get(part) != code[part])
-        found.append(RunStatus(run, "stale" if changed else "stored", changed))
+        changed = tuple(part for part in CODE if seal.code.get(part) != code[part])
+        kept = "adopted" if "adopted" in seal.provenance else "fresh"
+        found.append(RunStatus(run, "stale" if changed else kept, changed))
     return found
 
 

@@ -2,8 +2,9 @@
 
 ``results/<key>/result.json`` holds configuration, metrics, provenance and code fingerprints, and names the arrays
 beside it (safetensors) with their checksums; it carries a checksum of itself. A result appears in one step, when
-``result.json`` is moved into place; arrays are named by their content, so no moment shows a mixture. Nothing here
-executes what it reads, and a damaged result is named and set aside, never served.
+``result.json`` is moved into place; arrays are named by their content, so no moment shows a mixture. The source of
+every definition that made a result is kept once, in ``results/definitions/<hash>.py``. Nothing here executes what it
+reads, and a damaged result is named and set aside, never served.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +26,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
-FORMAT = 1
+from epistemics.fingerprint import source_hash
+
+FORMAT = 2
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -53,10 +56,24 @@ class Result:
     """Seed, device, versions, precision, seconds, commit, date."""
     code: dict[str, str]
     """Fingerprints of the code that the run reached: ``training`` and ``measures``."""
+    definitions: dict[str, dict[str, str]]
+    """For each of these, ``module.name`` → hash of the source of every definition behind it."""
+    canary: dict[str, Any]
+    """What the first steps of this configuration gave; see ``canary``."""
     arrays: Arrays
     """History and curves."""
     weights: Arrays = field(default_factory=dict)
     """Parameters at the end, ``parameters`` [N], if they are kept."""
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What a result says of the code that made it; the fields of ``Result``."""
+
+    code: dict[str, str]
+    definitions: dict[str, dict[str, str]]
+    canary: dict[str, Any]
+    provenance: dict[str, Any]
 
 
 class Store:
@@ -91,6 +108,8 @@ class Store:
             "metrics": result.metrics,
             "provenance": result.provenance,
             "code": result.code,
+            "definitions": result.definitions,
+            "canary": result.canary,
             "files": files,
         }
         record["checksum"] = _checksum(record)
@@ -102,6 +121,17 @@ class Store:
             for path in (*folder.glob("*.safetensors"), *folder.glob(".writing-*")):
                 if path.name not in contents:
                     path.unlink()
+
+    def reseal(
+        self, key: str, code: dict[str, str], definitions: dict[str, dict[str, str]], proof: dict[str, Any]
+    ) -> None:
+        """Say of a stored result that other code than made it does the same; all else of it stays as it is."""
+        with self._alone():
+            record = self._record(key)
+            record["code"], record["definitions"] = code, definitions
+            record["provenance"]["adopted"] = [*record["provenance"].get("adopted", []), proof]
+            record["checksum"] = _checksum(record)
+            _write_atomically(self.folder / key / "result.json", _text(record))
 
     def read(self, key: str) -> Result:
         """One result, checked.
@@ -124,9 +154,37 @@ class Store:
             metrics=record["metrics"],
             provenance=record["provenance"],
             code=record["code"],
+            definitions=record["definitions"],
+            canary=record["canary"],
             arrays=loaded["arrays"],
             weights=loaded["weights"],
         )
+
+    def keep_sources(self, sources: Iterable[str]) -> None:
+        """Keep the source of definitions, each once, by its hash."""
+        folder = self.folder / "definitions"
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in sources:
+            path = folder / f"{source_hash(source)}.py"
+            if not path.is_file():
+                _write_atomically(path, source.encode())
+
+    def source(self, digest: str) -> str | None:
+        """A kept source; None if it is not there, or damaged."""
+        try:
+            source = (self.folder / "definitions" / f"{Path(digest).name}.py").read_text(encoding="utf-8")
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        return source if source_hash(source) == digest else None
+
+    def seal(self, key: str) -> Seal:
+        """What a stored result says of the code that made it, after checking all of its files.
+
+        Raises:
+            MissingResult, DamagedResult: as ``read``.
+        """
+        record = self._checked(key)[0]
+        return Seal(record["code"], record["definitions"], record["canary"], record["provenance"])
 
     def code(self, key: str) -> dict[str, str]:
         """The code fingerprints of one result, after checking all of its files.

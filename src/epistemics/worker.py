@@ -23,11 +23,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from epistemics.canary import canary_of
 from epistemics.checkpoint import forget_moments, load_moments, load_state, locked, save_moment, save_state, until
-from epistemics.configuration import Configuration, training_operations
+from epistemics.configuration import Configuration, configuration_from_json, training_operations
+from epistemics.fingerprint import reached
 from epistemics.measures import Measures, measure
 from epistemics.provenance import provenance_of
-from epistemics.runs import current_code
+from epistemics.runs import CODE, current_code, current_definitions
 from epistemics.specs import configuration_key
 from epistemics.store import DamagedResult, MissingResult, Result, Store
 from epistemics.training import History, State, first_touch, grokking_step, train
@@ -69,12 +71,6 @@ class Job:
         )
 
 
-def configuration_from_json(content: dict[str, Any]) -> Configuration:
-    """A stored configuration: JSON has lists where a configuration has tuples."""
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
-    return Configuration(**values)
-
-
 def work(job: Job) -> Generator[dict[str, Any], None, None]:
     """Train, measure and store one stack; yields progress."""
     # Without weight decay logits grow until the other answers' probabilities are subnormal numbers, with which
@@ -103,12 +99,15 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
                 metrics=metrics,
                 provenance={**training, "measure_seconds": round(time.monotonic() - started, 1)},
                 code=code,
+                definitions=current_definitions(),
+                canary=canary_of(configuration, job.device),
                 arrays=arrays,
                 weights={"parameters": final} if job.keep_weights[member] else {},
             )
             if key in store and _is_damaged(store, key):
                 with suppress(MissingResult):  # another process was quicker
                     store.set_aside(key)
+            store.keep_sources(reached(*CODE.values()).values())
             store.write(result)
             yield {"phase": "stored", "member": member, "key": key}
         for path in folder.glob("checkpoint.safetensors"):

@@ -25,7 +25,7 @@ def runs(results: Results) -> Table:
                 "torch": r.result.provenance["versions"]["torch"],
                 "commit": r.result.provenance["commit"],
                 "date": r.result.provenance["date"],
-                "state": "stale" if r.stale else "stored",
+                "state": "stale" if r.stale else "fresh",
             }
             for r in results
         ]
@@ -43,7 +43,7 @@ def shown(results: Results) -> Shown:
             number(r.result.provenance["seconds"]),
             r.configuration.precision,
             f"`{(r.result.provenance['commit'] or 'unknown')[:7]}`",
-            "stale" if r.stale else "stored",
+            "stale" if r.stale else "fresh",
         ]
         for r in results
     ]

@@ -1,0 +1,132 @@
+"""A result's canary: what its configuration's first steps give, to be given again by code that claims to be the same.
+
+Losses and a digest of all parameters after 1, 2, 4, 8 and 16 steps, and the measures of the last of them. It costs
+seconds, and its steps are those of the real training. Equal digests prove equal arithmetic on one device with the same versions; elsewhere losses may differ by the
+rounding that ``TOLERANCES`` declares.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from epistemics.configuration import Configuration, configuration_from_json
+from epistemics.measures import measure
+from epistemics.provenance import provenance_of
+from epistemics.training import train
+
+STEPS = (1, 2, 4, 8, 16)
+TOLERANCES = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 2e-2}
+"""Relative difference of a loss, or of a measure's norm, that another device or version may make."""
+
+Canary = dict[str, Any]
+
+
+def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
+    """The canary of a configuration under the present code: plain values, fit for JSON."""
+    c = dataclasses.replace(
+        configuration,
+        steps=STEPS[-1],
+        evaluate_every=1,
+        stop_after_grokking=None,
+        measure_every=0,
+        measure_after_grokking=(),
+    )
+    steps = []
+    for evaluation in train([c], device):
+        state, history = evaluation.state, evaluation.state.histories[0]
+        if state.step in STEPS:
+            losses = {"train_loss": history.train_loss[-1], "validation_loss": history.validation_loss[-1]}
+            steps.append({"step": state.step, **losses, "digest": _digest(state.flat.cpu().numpy())})
+    measures = {}
+    for operation, found in measure(c, state.flat[0].cpu()).items():
+        for field in dataclasses.fields(found):
+            values = np.asarray(getattr(found, field.name), np.float64)
+            norm = float(np.sqrt((values**2).sum()))
+            measures[f"{operation}.{field.name}"] = {"norm": norm, "digest": _digest(values)}
+    return {"steps": steps, "measures": measures}
+
+
+def _digest(values: np.ndarray[Any, Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two canaries of one configuration, held against each other."""
+
+    exact: bool
+    """Whether they are equal bit for bit."""
+    parts_at: str | None
+    """The first step, or measure, at which they differ by more than the tolerance; None if they do nowhere."""
+    difference: float
+    """The largest relative difference."""
+
+
+def compare(stored: Canary, repeated: Canary, precision: str) -> Comparison:
+    """Hold two canaries against each other."""
+    tolerance = TOLERANCES[precision]
+    largest, parts_at = 0.0, None
+    exact = stored == repeated
+    pairs = [
+        (f"step {a['step']}", a[name], b[name])
+        for a, b in zip(stored["steps"], repeated["steps"], strict=True)
+        for name in ("train_loss", "validation_loss")
+    ]
+    if stored["measures"].keys() != repeated["measures"].keys():
+        missing = sorted(stored["measures"].keys() ^ repeated["measures"].keys())
+        return Comparison(False, f"measure {missing[0]}", float("inf"))
+    pairs += [
+        (f"measure {name}", a["norm"], repeated["measures"][name]["norm"]) for name, a in stored["measures"].items()
+    ]
+    for where, a, b in pairs:
+        difference = abs(a - b) / max(abs(a), abs(b), 1e-12)
+        largest = max(largest, difference)
+        if difference > tolerance and parts_at is None:
+            parts_at = where
+    return Comparison(exact, parts_at, largest)
+
+
+def first_difference(stored: Canary, repeated: Canary) -> str:
+    """The first step or measure whose digests differ; "nowhere" if all agree."""
+    for a, b in zip(stored["steps"], repeated["steps"], strict=True):
+        if a["digest"] != b["digest"]:
+            return f"step {a['step']}"
+    for name, a in stored["measures"].items():
+        if name not in repeated["measures"] or a["digest"] != repeated["measures"][name]["digest"]:
+            return f"measure {name}"
+    return "nowhere"
+
+
+def main() -> int:
+    """For ``adoption``, with one thread as a worker: stored canaries in, a line of JSON out for each."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.set_flush_denormal(True)
+    device = sys.argv[1]
+    for asked in json.load(sys.stdin):
+        configuration, stored = configuration_from_json(asked["configuration"]), asked["canary"]
+        repeated = canary_of(configuration, device)
+        comparison = compare(stored, repeated, configuration.precision)
+        place = provenance_of([configuration], torch.device(device))
+        answer = {
+            "exact": comparison.exact,
+            "parts_at": comparison.parts_at,
+            "difference": comparison.difference,
+            "first_difference": first_difference(stored, repeated),
+            "device": place["device"],
+            "versions": place["versions"],
+        }
+        print(json.dumps(answer), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
