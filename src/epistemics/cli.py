@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from epistemics.project import NoProject, Project, find_project
+from epistemics.project import POLICIES, NoProject, Project, UnknownPolicy, find_project
 from epistemics.results import IncompleteResults
 from epistemics.runs import (
     MissingCompiler,
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        project = find_project(options.profile, options.results)
+        project = find_project(options.profile, options.results, policy=getattr(options, "policy", None))
         verb = {
             "run": run,
             "status": show_status,
@@ -56,7 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "check": check,
         }
         return verb[options.verb](project, options)
-    except (SpecificationError, IncompleteResults, NoProject, MissingCompiler, RunFailed, FaultyBook) as error:
+    except (
+        SpecificationError,
+        IncompleteResults,
+        NoProject,
+        UnknownPolicy,
+        MissingCompiler,
+        RunFailed,
+        FaultyBook,
+    ) as error:
         print(f"epistemics: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -89,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at once (default: cores)")
         added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
 
+    def rendering(added: argparse.ArgumentParser) -> None:
+        policies = "; ".join(f"{name}: {what}" for name, what in POLICIES.items())
+        added.add_argument("--policy", choices=POLICIES, help=f"{policies} (default: compute)")
+        working(added)
+
     added = verb("run", "train the runs of experiments whose results are missing", "run phase-1-1 --workers 2")
     added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="names of files in experiments/")
     added.add_argument("--all", action="store_true", help="every experiment")
@@ -108,11 +121,18 @@ def _parser() -> argparse.ArgumentParser:
         "results_", nargs="*", metavar="RESULT", help="keys, or how they begin (default: all stale ones)"
     )
     added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    added = verb("prepare", "train what is missing, then write _variables.yml and data/ for a render", "prepare")
+    added = verb(
+        "verify", "train stored results again from nothing and hold them against the store", "verify --rerun 2"
+    )
+    added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only runs of these (default: all)")
+    added.add_argument("--rerun", type=int, default=1, metavar="N", help="how many, chosen at random (default: 1)")
+    added.add_argument("--seed", type=int, help="of the choice (default: another one each time)")
     working(added)
-    added = verb("render", "render the book with the embedded renderer, training first what is missing", "render")
+    added = verb("prepare", "see to the results, then write _variables.yml and data/ for a render", "prepare")
+    rendering(added)
+    added = verb("render", "see to the results, then render the book with the embedded renderer", "render")
     added.add_argument("--output", type=Path, metavar="DIR", help="where to (default: _site)")
-    working(added)
+    rendering(added)
     verb("check", "say what is wrong with the chapters, without executing them", "check")
     return parser
 
@@ -230,6 +250,22 @@ def adopt(project: Project, options: argparse.Namespace) -> int:
     return 0 if adopted == len(stale) else 1
 
 
+def verify(project: Project, options: argparse.Namespace) -> int:
+    """Make results again and compare."""
+    from epistemics.verification import rerun
+
+    store = Store(project.results)
+    found = status(_runs(project, options.experiments), store)
+    whole = [s.run for s in found if s.state in ("fresh", "adopted")]
+    seed = int(time.time()) if options.seed is None else options.seed
+    print(f"{min(options.rerun, len(whole))} of {len(whole)} results, chosen by seed {seed}", flush=True)
+    project.workspace.mkdir(parents=True, exist_ok=True)
+    verified = rerun(whole, store, options.rerun, seed, project.workspace, options.workers, options.device, _Display())
+    for one in verified:
+        print(f"{one.run.key}  {'agrees' if one.agrees else 'DIFFERS'}  {one.run.label}: {one.said}")
+    return 0 if all(one.agrees for one in verified) else 1
+
+
 def _keys(store: Store, beginnings: Sequence[str]) -> list[str]:
     """The stored results that begin so, one each."""
     chosen, stored = [], store.keys()
@@ -243,24 +279,49 @@ def _keys(store: Store, beginnings: Sequence[str]) -> list[str]:
 
 
 def prepare(project: Project, options: argparse.Namespace) -> int:
-    """Train what is missing and write what a render reads."""
+    """See to the results as the policy says, and write what a render reads."""
     from epistemics.publishing import write_variables_and_data
 
-    code = _train(project, _runs(project, []), ("missing", "damaged"), options.workers, options.device)
-    if code == 0:
-        write_variables_and_data(project)
-    return code
+    runs = _runs(project, [])
+    if project.policy == "stored":
+        _require_stored(project, runs)
+    else:
+        if project.policy == "compute":
+            _adopt_stale(project, runs, options.device)
+        wanted = ("missing", "damaged", "stale") if project.policy == "compute" else ("missing", "damaged")
+        _train(project, runs, wanted, options.workers, options.device)
+    write_variables_and_data(project)
+    return 0
+
+
+def _require_stored(project: Project, runs: list[Run]) -> None:
+    lacking = [s for s in status(runs, Store(project.results)) if s.state not in ("fresh", "adopted")]
+    if lacking:
+        lines = [f"  {s.run.key}  {s.state:8}{s.run.label}" for s in lacking]
+        what = f"the policy is to use stored results only, and {len(lacking)} of {len(runs)} can't be used:"
+        raise IncompleteResults("\n".join([what, *lines]))
+
+
+def _adopt_stale(project: Project, runs: list[Run], device: str) -> None:
+    """Spare the training of what changed code can be shown to do as before."""
+    from epistemics import adoption
+
+    store = Store(project.results)
+    stale = {s.run.key: s.run.label for s in status(runs, store) if s.state == "stale"}
+    if not stale:
+        return
+    print(f"{len(stale)} results are stale: does the changed code do what theirs did?", flush=True)
+    for one in adoption.adopt(store, list(stale), project.workspace, device):
+        print(f"  {one.key}  {'adopted' if one.adopted else 'to train'}  {stale[one.key]}: {one.said}", flush=True)
 
 
 def render(project: Project, options: argparse.Namespace) -> int:
-    """Train what is missing, prepare and render."""
+    """Prepare and render."""
     from epistemics import book  # imports what takes a second, and status needs none of it
     from epistemics.publishing import chapter_key
 
     started = time.monotonic()
-    code = prepare(project, options)
-    if code:
-        return code
+    prepare(project, options)
     print(f"results are ready: {time.monotonic() - started:.1f} s", flush=True)
     try:
         rendered = book.render(

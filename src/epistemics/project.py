@@ -1,4 +1,4 @@
-"""Where the project's files lie, and the two settings that every command shares."""
+"""Where the project's files lie, and the three settings that every command shares."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from pathlib import Path
 
 PROFILE_VARIABLE = "EPISTEMICS_PROFILE"
 RESULTS_VARIABLE = "EPISTEMICS_RESULTS"
+POLICY_VARIABLE = "EPISTEMICS_POLICY"
+
+POLICIES = {
+    "compute": "adopt or train what is missing or stale before a render",
+    "stored": "train nothing: a missing or stale result is an error",
+    "stale": "train what is missing, show what is stale with a mark",
+}
+
+
+class UnknownPolicy(ValueError):
+    """A policy that there is not."""
 
 
 class NoProject(FileNotFoundError):
@@ -22,6 +33,8 @@ class Project:
     profile: str
     results: Path
     """The store: ``results/`` for the paper profile, in the workspace for others, so that smoke never mixes in."""
+    policy: str = "compute"
+    """What a render does about results that are missing or stale, a key of ``POLICIES``."""
 
     @property
     def experiments(self) -> Path:
@@ -44,13 +57,16 @@ class Project:
         return environment
 
 
-def find_project(profile: str | None = None, results: Path | None = None, start: Path | None = None) -> Project:
+def find_project(
+    profile: str | None = None, results: Path | None = None, start: Path | None = None, policy: str | None = None
+) -> Project:
     """The project at or above the working directory (or ``start``).
 
-    Profile and results default to the environment's EPISTEMICS_PROFILE and EPISTEMICS_RESULTS, then to ``paper``
-    and the profile's own store.
+    Profile, results and policy default to the environment's EPISTEMICS_PROFILE, EPISTEMICS_RESULTS and
+    EPISTEMICS_POLICY, then to ``paper``, the profile's own store and ``compute``.
 
     Raises:
+        UnknownPolicy: if the policy is not one of ``POLICIES``.
         NoProject: if no folder up to the root holds both ``_quarto.yml`` and ``experiments``.
     """
     here = (start or Path.cwd()).resolve()
@@ -62,7 +78,10 @@ def find_project(profile: str | None = None, results: Path | None = None, start:
     profile = profile or os.environ.get(PROFILE_VARIABLE) or "paper"
     if results is None and (from_environment := os.environ.get(RESULTS_VARIABLE)):
         results = Path(from_environment)
-    return Project(folder, profile, (results or _own_results(folder, profile)).resolve())
+    policy = policy or os.environ.get(POLICY_VARIABLE) or "compute"
+    if policy not in POLICIES:
+        raise UnknownPolicy(f"{POLICY_VARIABLE}: {policy!r} is no policy; there are {', '.join(POLICIES)}")
+    return Project(folder, profile, (results or _own_results(folder, profile)).resolve(), policy)
 
 
 def _own_results(folder: Path, profile: str) -> Path:
