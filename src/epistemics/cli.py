@@ -281,6 +281,7 @@ def _keys(store: Store, beginnings: Sequence[str]) -> list[str]:
 def prepare(project: Project, options: argparse.Namespace) -> int:
     """See to the results as the policy says, and write what a render reads."""
     from epistemics.publishing import write_variables_and_data
+    from epistemics.quarto import evict
 
     runs = _runs(project, [])
     if project.policy == "stored":
@@ -291,6 +292,7 @@ def prepare(project: Project, options: argparse.Namespace) -> int:
         wanted = ("missing", "damaged", "stale") if project.policy == "compute" else ("missing", "damaged")
         _train(project, runs, wanted, options.workers, options.device)
     write_variables_and_data(project)
+    evict(project)
     return 0
 
 

@@ -27,7 +27,7 @@ from epistemics.book.inspection import inspect
 from epistemics.book.problems import BookError, Problem
 from epistemics.book.project import Project
 
-__all__ = ["BookError", "Problem", "Rendered", "check", "render"]
+__all__ = ["BookError", "Problem", "Rendered", "cells", "check", "render"]
 
 CACHE = Path(".workspace/book-cache")
 Outputs = Mapping[Path, Sequence[Sequence[Output]]]
@@ -60,6 +60,15 @@ def check(project: Path) -> list[Problem]:
         return error.problems
     _both_formats(configuration, chapters, None, problems)
     return BookError(problems).problems
+
+
+def cells(project: Path) -> dict[Path, list[str]]:
+    """The code of each chapter's cells, of those chapters that have any. Raises BookError if one can't be read."""
+    problems: list[Problem] = []
+    _, chapters = _read(project, problems)
+    if problems:
+        raise BookError(problems)
+    return {chapter.path: [cell.code for cell in chapter.cells] for chapter in chapters if chapter.cells}
 
 
 def render(
