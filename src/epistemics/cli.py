@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "status": show_status,
             "why": why,
             "adopt": adopt,
+            "verify": verify,
             "prepare": prepare,
             "render": render,
             "check": check,

@@ -1,0 +1,146 @@
+"""Code that changes: what becomes stale, why, and what a canary can show."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_cli import EXPERIMENT
+
+from epistemics import fingerprint
+from epistemics.canary import canary_of, compare, first_difference
+from epistemics.configuration import Configuration
+
+pytestmark = pytest.mark.slow
+
+EPSILON = "EPSILON = 1e-8"
+RENAMED = ("EVALUATION_ROWS", "ROWS_AT_ONCE")
+
+
+class Draft:
+    """A small project with a copy of the package, whose code is edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(
+            fingerprint.PACKAGE, folder / "src" / "epistemics", ignore=shutil.ignore_patterns("__pycache__", "book")
+        )
+        (folder / "_quarto.yml").write_text("project: {type: book}\n")
+        (folder / "experiments").mkdir()
+        (folder / "experiments" / "sizes.yaml").write_text(EXPERIMENT)
+
+    def epistemics(self, *arguments: str, status: int = 0) -> str:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("EPISTEMICS_")}
+        environment |= {"PYTHONPATH": str(self.folder / "src"), "EPISTEMICS_PROFILE": "smoke"}
+        command = [sys.executable, "-m", "epistemics", *arguments]
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+    def edit(self, file: str, *replacements: tuple[str, str]) -> None:
+        path = self.folder / "src" / "epistemics" / file
+        text = path.read_text()
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new)
+        path.write_text(text)
+
+    @property
+    def state(self) -> str:
+        (record,) = json.loads(self.epistemics("status", "--json"))
+        return str(record["state"])
+
+    @property
+    def key(self) -> str:
+        (record,) = json.loads(self.epistemics("status", "--json"))
+        return str(record["key"])
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Draft:
+    draft = Draft(tmp_path_factory.mktemp("stored"))
+    draft.epistemics("run", "sizes")
+    assert draft.state == "fresh"
+    return draft
+
+
+@pytest.fixture
+def draft(stored: Draft, tmp_path: Path) -> Draft:
+    copied = object.__new__(Draft)
+    copied.folder = shutil.copytree(stored.folder, tmp_path / "draft")
+    return copied
+
+
+def test_code_that_does_the_same_is_adopted_with_the_proof(draft: Draft) -> None:
+    draft.edit("training.py", RENAMED)
+    assert draft.state == "stale"
+    before = json.loads(next(draft.folder.rglob("result.json")).read_text())
+    assert "adopted" in draft.epistemics("adopt")
+    assert draft.state == "adopted"
+    after = json.loads(next(draft.folder.rglob("result.json")).read_text())
+    (proof,) = after["provenance"]["adopted"]
+    assert proof["proof"] == "bit for bit"
+    assert proof["from"] == before["code"] != after["code"]
+    assert after["files"] == before["files"]
+    assert after["canary"] == before["canary"]
+    assert json.loads(draft.epistemics("why", draft.key, "--json")) == []
+
+
+def test_code_that_does_something_else_is_not(draft: Draft) -> None:
+    draft.edit("training.py", (EPSILON, "EPSILON = 1e-6"))
+    said = draft.epistemics("adopt", status=1)
+    assert "its bits part at step 1" in said
+    assert draft.state == "stale"
+
+
+def test_measures_that_come_out_otherwise_are_not_adopted(draft: Draft) -> None:
+    draft.edit("geometry.py", ("np.sqrt(np.maximum(eigenvalues, 0.0))", "2 * np.sqrt(np.maximum(eigenvalues, 0.0))"))
+    assert draft.state == "stale"
+    assert "its bits part at measure add.spectrum" in draft.epistemics("adopt", status=1)
+
+
+def test_why_shows_the_definition_its_difference_and_the_way_to_it(draft: Draft) -> None:
+    assert "is fresh" in draft.epistemics("why", draft.key[:6])
+    draft.edit("training.py", (EPSILON, "EPSILON = 1e-6"))
+    (change,) = json.loads(draft.epistemics("why", draft.key[:6], "--json"))
+    assert (change["part"], change["definition"], change["kind"]) == ("training", "training.EPSILON", "changed")
+    assert change["path"][0] == "training.train"
+    assert change["path"][-2:] == ["training.adamw", "training.EPSILON"]
+    assert "-EPSILON = 1e-08" in change["diff"]
+    assert "+EPSILON = 1e-06" in change["diff"]
+    printed = draft.epistemics("why", draft.key[:6])
+    assert "training.train → " in printed
+    assert "+EPSILON = 1e-06" in printed
+
+
+def test_a_canary_says_where_two_part(configuration: Callable[..., Configuration]) -> None:
+    c = configuration(steps=20)
+    canary = canary_of(c)
+    same = compare(canary, canary_of(c), c.precision)
+    assert same.exact
+    assert same.parts_at is None
+    assert first_difference(canary, canary_of(c)) == "nowhere"
+    other = canary_of(dataclasses.replace(c, learning_rate=2e-3))
+    apart = compare(canary, other, c.precision)
+    assert not apart.exact
+    assert apart.parts_at == first_difference(canary, other) == "step 1"
+
+
+def test_a_late_penalty_is_seen_by_the_canary(configuration: Callable[..., Configuration]) -> None:
+    c = configuration(steps=20, adversarial_weight=0.1, adversarial_directions=3)
+    strong = dataclasses.replace(c, adversarial_weight=0.2)
+    assert first_difference(canary_of(c), canary_of(strong)) == "step 4"
+
+
+def test_a_result_made_again_from_nothing_agrees(draft: Draft) -> None:
+    assert "agrees" in draft.epistemics("verify", "--rerun", "1")
+    draft.edit("training.py", RENAMED)
+    draft.epistemics("adopt")
+    assert "bit for bit" in draft.epistemics("verify", "--rerun", "1")
