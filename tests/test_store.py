@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
+import subprocess
+import sys
 import time
 from pathlib import Path
 from random import Random
@@ -315,19 +317,58 @@ def test_two_writers_of_one_key_do_not_remove_each_other_s_arrays(
 def test_a_writer_killed_at_any_time_leaves_no_damage(store: Store) -> None:
     store.write(result(0, size=LARGE))
     random, replaced = Random(0), set()
-    for start in range(20):
+    for start in range(200):
         writer = fork.Process(target=write_many, args=(store.folder, KEY, list(range(start * 1000, 10**6))))
         writer.start()
-        time.sleep(random.uniform(0.01, 0.06))
+        time.sleep(random.uniform(0.005, 0.04))
         writer.kill()
         writer.join()
         read = store.read(KEY)
         assert_whole(read)
         replaced.add(read.metrics["grokking_step"])
-    assert len(replaced) > 5  # they were killed at work, not before it
+    assert len(replaced) > 60  # they were killed at work, not before it
     store.write(result(7, size=LARGE))
     assert_whole(store.read(KEY))
     assert len(files(store)) == 3  # what the killed ones left unfinished is gone
+
+
+FULL = """
+import subprocess, sys
+from pathlib import Path
+from test_store import LARGE, assert_whole, files, result
+from epistemics.store import Store
+
+folder = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True)
+store = Store(folder / "results")
+store.write(result(1, size=LARGE))
+failed = 0
+for fill in range(1800, 0, -20):  # kilobytes that something else takes: less and less is missing
+    (folder / "other").write_bytes(bytes(1024 * fill))
+    try:
+        store.write(result(2 + fill, size=LARGE))
+    except OSError:
+        failed += 1
+    assert_whole(store.read(result().key))
+    assert not [path for path in files(store) if path.name.startswith(".writing")]
+    (folder / "other").unlink()
+store.write(result(7, size=LARGE))
+assert_whole(store.read(result().key))
+assert len(files(store)) == 3
+print(failed)
+"""
+
+
+@pytest.mark.slow
+def test_a_full_disk_costs_no_stored_result(tmp_path: Path) -> None:
+    """A small file system of its own, with less and less room beside the stored result."""
+    private = ["unshare", "--map-root-user", "--mount"]
+    if subprocess.run([*private, "true"], capture_output=True).returncode:
+        pytest.skip("this system allows no mounts of one's own")
+    command = [*private, sys.executable, "-c", FULL, str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 5
 
 
 def test_a_first_write_that_is_killed_leaves_no_result(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
