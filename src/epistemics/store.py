@@ -116,11 +116,12 @@ class Store:
         contents["result.json"] = _text(record)  # the last: it makes the others count
         with self._alone():  # or one of two writers would remove the other's arrays as outdated
             folder.mkdir(parents=True, exist_ok=True)
-            for file, content in contents.items():
-                _write_atomically(folder / file, content)
-            for path in (*folder.glob("*.safetensors"), *folder.glob(".writing-*")):
-                if path.name not in contents:
-                    path.unlink()
+            self._tidy(result.key)  # what a killed writer left takes room
+            try:
+                for file, content in contents.items():
+                    _write_atomically(folder / file, content)
+            finally:
+                self._tidy(result.key)
 
     def reseal(
         self, key: str, code: dict[str, str], definitions: dict[str, dict[str, str]], proof: dict[str, Any]
@@ -225,6 +226,19 @@ class Store:
             except FileNotFoundError:
                 raise MissingResult(f"there is no result {key}") from None
         return target
+
+    def _tidy(self, key: str) -> None:
+        """Remove files that the stored result does not name, all if there is none; of a damaged one, none."""
+        try:
+            named = {entry["file"] for entry in self._record(key)["files"].values()}
+        except MissingResult:
+            named = set()
+        except DamagedResult:
+            return
+        folder = self.folder / key
+        for path in (*folder.glob("*.safetensors"), *folder.glob(".writing-*")):
+            if path.name not in named:
+                path.unlink()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
