@@ -80,7 +80,7 @@ def test_arrays_that_do_not_lie_in_one_piece_are_stored_as_they_look(store: Stor
 def test_an_empty_store(store: Store) -> None:
     assert store.keys() == []
     assert KEY not in store
-    assert store.checksum(KEY) == "missing"
+    assert store.content(KEY) == "missing"
     for ask in (store.read, store.code, store.set_aside):
         with pytest.raises(MissingResult, match=KEY):
             ask(KEY)
@@ -88,11 +88,11 @@ def test_an_empty_store(store: Store) -> None:
 
 def test_a_replacement_leaves_nothing_of_the_old_result(store: Store) -> None:
     store.write(result(1))
-    before = store.checksum(KEY)
+    before = store.content(KEY)
     store.write(result(2, weights=False))
     assert_equal(store.read(KEY), result(2, weights=False))
     assert len(files(store)) == 2  # result.json and its arrays
-    assert store.checksum(KEY) != before
+    assert store.content(KEY) != before
 
 
 def test_the_same_result_twice_gives_the_same_bytes(store: Store) -> None:

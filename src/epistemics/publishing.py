@@ -100,8 +100,9 @@ def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
             if f"'{name}'" in sources or f'"{name}"' in sources:
                 runs = load_experiment(project.experiments, name, project.profile).runs
                 parts.append((project.experiments / f"{name}.yaml").read_text(encoding="utf-8"))
-                # The state too: a result that has become stale is marked where it is shown.
-                parts += [f"{s.run.key} {s.state} {store.checksum(s.run.key)}" for s in status(runs, store)]
+                # A result that has become stale is marked where it is shown; an adopted one is shown as it was.
+                for s in status(runs, store):
+                    parts.append(f"{s.run.key} {store.content(s.run.key)}{' stale' if s.state == 'stale' else ''}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     return key

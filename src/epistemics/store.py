@@ -204,12 +204,17 @@ class Store:
         """
         return "weights" in self._record(key)["files"]
 
-    def checksum(self, key: str) -> str:
-        """The checksum that a stored result carries, or "missing": for caches of what is drawn from it."""
+    def content(self, key: str) -> str:
+        """A hash of what a stored result says, but not of the code that it is sealed with, or "missing": for caches.
+
+        An adopted result says what it said before.
+        """
         if key not in self:
             return "missing"
-        checksum: str = self._record(key)["checksum"]
-        return checksum
+        record = self._record(key)
+        provenance = {name: value for name, value in record["provenance"].items() if name != "adopted"}
+        said = [record["configuration"], record["metrics"], provenance, record["files"]]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def set_aside(self, key: str) -> Path:
         """Move a damaged result out of the way, to ``set-aside/`` in the store's folder; returns where it is.

@@ -1,0 +1,168 @@
+"""What an edit makes stale, retrains and executes again: the table in the appendix, made by making the edits."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).parents[1]
+TABLE = PROJECT / "docs" / "edits.csv"
+CHAPTERS = {"chapters/phase-1-1.qmd": "1.1", "chapters/phase-1-2.qmd": "1.2", "chapters/runs.qmd": "runs"}
+
+# Run in the copy: a stored result for each run of the smoke profile, with its canary and no arrays.
+FILL = """
+import dataclasses, json
+from epistemics.canary import canary_of
+from epistemics.fingerprint import reached
+from epistemics.project import find_project
+from epistemics.provenance import provenance_of
+from epistemics.runs import CODE, current_code, current_definitions
+from epistemics.specs import experiment_names, load_experiment
+from epistemics.store import Result, Store
+import torch
+torch.set_num_threads(1); torch.set_flush_denormal(True)
+project = find_project()
+store = Store(project.results)
+names = experiment_names(project.experiments)
+runs = {r.key: r for n in names for r in load_experiment(project.experiments, n, "smoke").runs}
+store.keep_sources(reached(*CODE.values()).values())
+for key, run in runs.items():
+    canary = canary_of(run.configuration)
+    configuration = json.loads(json.dumps(dataclasses.asdict(run.configuration)))
+    provenance = provenance_of([run.configuration], torch.device("cpu"))
+    weights = {"parameters": torch.zeros(1).numpy()}
+    store.write(Result(key, configuration, {}, provenance, current_code(), current_definitions(), canary, {}, weights))
+"""
+
+ASK = """
+import json
+from epistemics import book
+from epistemics.project import find_project
+from epistemics.publishing import chapter_key
+from epistemics.runs import status
+from epistemics.specs import experiment_names, load_experiment
+from epistemics.store import Store
+project = find_project()
+names = experiment_names(project.experiments)
+runs = {r.key: r for n in names for r in load_experiment(project.experiments, n, "smoke").runs}
+states = {s.run.key: s.state for s in status(runs.values(), Store(project.results))}
+key = chapter_key(project)
+keys = {path.as_posix(): [key(path, cells), *cells] for path, cells in book.cells(project.folder).items()}
+print(json.dumps({"states": states, "keys": keys}))
+"""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One replacement in a file of the project."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+EDITS = [
+    Edit("a comment in the optimizer", "src/epistemics/training.py", "1e-8  # AdamW's", "1e-8  # of AdamW"),
+    Edit("a docstring in the model", "src/epistemics/model.py", '"""N, the parameters', '"""How many, the parameters'),
+    Edit("a constant of the training renamed", "src/epistemics/training.py", "EVALUATION_ROWS", "ROWS_AT_ONCE"),
+    Edit(
+        "the optimizer rearranged, computing the same",
+        "src/epistemics/training.py",
+        "    flat = flat * (1 - learning_rate * weight_decay)\n",
+        "    shrunk = 1 - learning_rate * weight_decay\n    flat = flat * shrunk\n",
+    ),
+    Edit("the optimizer changed", "src/epistemics/training.py", "EPSILON = 1e-8", "EPSILON = 1e-6"),
+    Edit("a measure changed", "src/epistemics/geometry.py", "np.sqrt(np.max", "2 * np.sqrt(np.max"),
+    Edit("the learning rate of phase 1.2", "experiments/phase-1-2.yaml", "rate: 0.001", "rate: 0.002"),
+    Edit("a figure of phase 1.2", "src/epistemics/figures/phase_1_2.py", "alpha=", "zorder=3, alpha="),
+    Edit("a cell of phase 1.1", "chapters/phase-1-1.qmd", "results = phase_1_1.load()", "results  = phase_1_1.load()"),
+    Edit("prose", "chapters/phase-1-1.qmd", "## Size\n", "## Size\n\nA sentence more.\n"),
+]  # fmt: skip
+
+
+class Copy:
+    """The project, to be edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def python(self, *arguments: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("EPISTEMICS_")}
+        environment |= {"PYTHONPATH": str(self.folder / "src"), "EPISTEMICS_PROFILE": "smoke"}
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        assert done.returncode in (0, 1) and not done.stderr, done.stdout + done.stderr  # noqa: PT018
+        return done.stdout
+
+    def states_and_keys(self) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """Each run's state, and what decides whether a chapter executes again: its key and its cells."""
+        answer = json.loads(self.python("-c", ASK))
+        return answer["states"], answer["keys"]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    copy = Copy(tmp_path_factory.mktemp("filled") / "project")
+    for name in (
+        "src",
+        "chapters",
+        "experiments",
+        "_quarto.yml",
+        "index.qmd",
+        "references.qmd",
+        "references.bib",
+        "theme",
+    ):
+        source = PROJECT / name
+        target = copy.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+    (copy.folder / "data").mkdir()
+    (copy.folder / "data" / "some.csv").write_text("a\n")
+    copy.python("-c", FILL)
+    return copy
+
+
+def test_the_table_of_edits(filled: Copy, tmp_path: Path) -> None:
+    states, keys = filled.states_and_keys()
+    assert set(states.values()) == {"fresh"}
+    assert set(keys) == set(CHAPTERS)
+    rows = []
+    for number, edit in enumerate(EDITS):
+        copy = Copy(shutil.copytree(filled.folder, tmp_path / str(number)))
+        path = copy.folder / edit.file
+        assert edit.old in path.read_text(encoding="utf-8"), edit
+        path.write_text(path.read_text(encoding="utf-8").replace(edit.old, edit.new), encoding="utf-8")
+        after, keys_after = copy.states_and_keys()
+        found = list(after.values())
+        adopted = ""
+        if found.count("stale"):
+            copy.python("-m", "epistemics", "adopt")
+            adopted_states, keys_after = copy.states_and_keys()
+            adopted = "yes" if set(adopted_states.values()) == {"adopted"} else "no"
+        rows.append(
+            {
+                "edit": edit.name,
+                "stale": "all" if found.count("stale") == len(found) else str(found.count("stale")),
+                "missing": str(found.count("missing")),
+                "adopted": adopted,
+                "executes": ", ".join(CHAPTERS[c] for c in CHAPTERS if keys_after[c] != keys[c]) or "nothing",
+            }
+        )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    assert TABLE.read_text(encoding="utf-8") == text.getvalue(), f"docs/edits.csv should be:\n{text.getvalue()}"
