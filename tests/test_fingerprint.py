@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 
 from epistemics import fingerprint as module
 from epistemics.fingerprint import UnknownDefinition, fingerprint, reached, reached_from
-from epistemics.runs import current_code
+from epistemics.runs import CODE, current_code
 
 Edit = Callable[[str, str, str], None]
 
@@ -197,3 +198,12 @@ def test_an_unknown_name_is_refused_with_its_file(package: Callable[..., None]) 
         fingerprint("a.nothing")
     with pytest.raises(UnknownDefinition, match="nowhere: no such module in the package"):
         fingerprint("nowhere.nothing")
+
+
+def test_experiment_code_uses_nothing_that_reading_can_t_follow() -> None:
+    """No attribute or definition is looked up by a text, so that what is reached is what runs."""
+    hidden = {"getattr", "globals", "locals", "eval", "exec", "__import__", "import_module", "import_string"}
+    for name, source in reached(*CODE.values()).items():
+        called = {node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
+        names = {c.id if isinstance(c, ast.Name) else c.attr for c in called if isinstance(c, ast.Name | ast.Attribute)}
+        assert not names & hidden, name

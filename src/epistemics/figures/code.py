@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -48,7 +50,7 @@ def from_source_to_figure() -> Picture:
 
 def _box(axes: Axes, column: float, row: float, words: str, colour: str) -> None:
     corner, size = (column - HALF_WIDTH, row - HALF_HEIGHT), (2 * HALF_WIDTH, 2 * HALF_HEIGHT)
-    look = {"edgecolor": colour, "facecolor": "none", "linewidth": 1.4}
+    look: dict[str, Any] = {"edgecolor": colour, "facecolor": "none", "linewidth": 1.4}
     axes.add_patch(FancyBboxPatch(corner, *size, "round,pad=0,rounding_size=0.06", **look))
     axes.text(column, row, words, ha="center", va="center", color=INK, fontsize=8, linespacing=1.3)
 
