@@ -133,12 +133,6 @@ def test_a_canary_says_where_two_part(configuration: Callable[..., Configuration
     assert apart.parts_at == first_difference(canary, other) == "step 1"
 
 
-def test_a_late_penalty_is_seen_by_the_canary(configuration: Callable[..., Configuration]) -> None:
-    c = configuration(steps=20, adversarial_weight=0.1, adversarial_directions=3)
-    strong = dataclasses.replace(c, adversarial_weight=0.2)
-    assert first_difference(canary_of(c), canary_of(strong)) == "step 4"
-
-
 def test_a_result_made_again_from_nothing_agrees(draft: Draft) -> None:
     assert "agrees" in draft.epistemics("verify", "--rerun", "1")
     draft.edit("training.py", RENAMED)

@@ -1,8 +1,8 @@
 """A result's canary: what its configuration's first steps give, to be given again by code that claims to be the same.
 
 Losses and a digest of all parameters after 1, 2, 4, 8 and 16 steps, and the measures of the last of them. It costs
-seconds, and its steps are those of the real training. Equal digests prove equal arithmetic on one device with the same versions; elsewhere losses may differ by the
-rounding that ``TOLERANCES`` declares.
+seconds, and its steps are those of the real training. Equal digests prove equal arithmetic on one device with the same
+versions; elsewhere losses may differ by the rounding that ``TOLERANCES`` declares.
 """
 
 from __future__ import annotations
