@@ -94,6 +94,22 @@ def test_status_lists_every_run(project: Path, capsys: pytest.CaptureFixture[str
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"EPISTEMICS_PROFILE": "smoke"})
 
 
+def test_with_stored_results_only_all_that_lack_are_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "--policy", "stored"]) == 1
+    error = capsys.readouterr().err
+    assert "2 of 2 can't be used" in error
+    assert error.count("missing") == 2
+    assert not (project / "results").exists()
+
+
+def test_a_policy_that_there_is_not_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EPISTEMICS_POLICY", "never")
+    assert main(["status"]) == 1
+    assert "EPISTEMICS_POLICY: 'never' is no policy; there are compute, stored, stale" in capsys.readouterr().err
+
+
 def test_every_verb_has_a_sentence_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])

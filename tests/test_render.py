@@ -89,8 +89,8 @@ def epistemics(folder: Path, verb: str, *arguments: str) -> subprocess.Completed
     )
 
 
-def render(folder: Path) -> Rendering:
-    done = epistemics(folder, "render")
+def render(folder: Path, *arguments: str) -> Rendering:
+    done = epistemics(folder, "render", *arguments)
     return Rendering(folder, done.returncode, done.stdout)
 
 
@@ -355,7 +355,11 @@ def test_an_edited_value_asks_for_no_other_run(draft: Path) -> None:
 def test_a_result_whose_code_has_changed_is_marked_where_it_is_shown(draft: Path) -> None:
     render(draft)
     edit(draft / "src" / "epistemics" / "training.py", r"EPSILON = 1e-8", "EPSILON = 2e-8")
-    rendering = render(draft)
+    refused = render(draft, "--policy", "stored")
+    assert refused.exit_status == 1
+    assert "stored results only" in refused.log
+    assert "stale   add 1L d64" in refused.log
+    rendering = render(draft, "--policy", "stale")
     assert rendering.exit_status == 0, rendering.log
     for chapter in ("phase-1-1", "phase-1-2"):
         assert f"chapters/{chapter}.qmd" in rendering.executed

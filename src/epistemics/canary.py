@@ -40,6 +40,7 @@ def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
         measure_every=0,
         measure_after_grokking=(),
     )
+    torch.compiler.reset()  # what is compiled for many configurations in one process meets a limit
     steps = []
     for evaluation in train([c], device):
         state, history = evaluation.state, evaluation.state.histories[0]

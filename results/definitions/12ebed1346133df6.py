@@ -1,0 +1,5 @@
+@dataclass(frozen=True)
+class Moment:
+    member: None
+    step: None
+    parameters: None

@@ -1,0 +1,5 @@
+@dataclass(frozen=True)
+class Evaluation:
+    state: None
+    moments: None
+    done: None

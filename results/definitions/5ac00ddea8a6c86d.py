@@ -1,0 +1,1 @@
+POSITIONS = 4

@@ -1,0 +1,3 @@
+def _accuracy(logits, answers):
+    own = logits[answers, np.arange(len(answers))]
+    return float((own >= logits.max(0)).mean())

@@ -1,0 +1,1 @@
+COMPUTE_DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float64': torch.float64}

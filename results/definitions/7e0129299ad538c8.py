@@ -1,0 +1,11 @@
+@dataclass(frozen=True)
+class Architecture:
+    modulus: None
+    operations: None
+    layers: None
+    d_model: None
+    heads: None
+
+    @property
+    def distinct_inputs(self):
+        return 2 * self.modulus + self.operations + 1

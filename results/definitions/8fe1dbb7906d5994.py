@@ -1,0 +1,8 @@
+@dataclass
+class State:
+    step: None
+    flat: None
+    first: None
+    second: None
+    candidate: None
+    histories: None

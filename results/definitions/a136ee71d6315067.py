@@ -1,0 +1,1 @@
+Array = NDArray[np.float64]

@@ -1,0 +1,1 @@
+Shapes = dict[str, tuple[int, ...]]

@@ -1,0 +1,1 @@
+Parameters = dict[str, Tensor]
