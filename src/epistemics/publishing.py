@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from epistemics.experiments import ledger, phase_1_1, phase_1_2
+from epistemics.experiments import code, ledger, phase_1_1, phase_1_2
 from epistemics.fingerprint import reached_from
 from epistemics.project import Project
 from epistemics.results import Results, load_results
@@ -40,6 +40,7 @@ def write_variables_and_data(project: Project) -> list[Path]:
     tables = {
         **_named("phase_1_1", phase_1_1.tables(one)),
         **_named("phase_1_2", phase_1_2.tables(two)),
+        **_named("code", code.tables()),
         "runs.phase_1_1": ledger.runs(one),
         "runs.phase_1_2": ledger.runs(two),
     }
@@ -63,24 +64,21 @@ def _written(path: Path, text: str) -> list[Path]:
     return [path]
 
 
-def provenance(table: str, source: str, results: Results) -> None:
+def provenance(table: str, source: str, results: Results | None = None) -> None:
     """Print the line below a figure or table: its data, the function that made it and the runs behind it.
 
     Args:
         table: name of the table shown, as in ``data/``: ``phase_1_2.moments``.
         source: the function in this package: ``figures.phase_1_2.resistance_along_training``.
-        results: the runs.
+        results: the runs, where there are any.
     """
     module = source.rpartition(".")[0].replace(".", "/")
-    name = results.experiment.name
-    stale = f" **{len(results.stale)} of them stale: their code has changed since.**" if results.stale else ""
-    sys.stdout.write(
-        "::: {.provenance}\n"
-        f"Data: [{table}.csv](../data/{table}.csv) · "
-        f"Source: [{source}](../src/epistemics/{module}.py) · "
-        f"Runs: [{len(results)} of {name}](runs.qmd#sec-runs-{name}).{stale}\n"
-        ":::\n"
-    )
+    parts = [f"Data: [{table}.csv](../data/{table}.csv)", f"Source: [{source}](../src/epistemics/{module}.py)"]
+    if results:
+        name = results.experiment.name
+        stale = f" **{len(results.stale)} of them stale: their code has changed since.**" if results.stale else ""
+        parts.append(f"Runs: [{len(results)} of {name}](runs.qmd#sec-runs-{name}).{stale}")
+    sys.stdout.write(f"::: {{.provenance}}\n{' · '.join(parts)}\n:::\n")
 
 
 def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
@@ -92,10 +90,10 @@ def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
     store = Store(project.results)
 
     def key(_: Path, cells: list[str]) -> str:
-        code = "\n".join(cells)
-        reached = reached_from(code)
+        text = "\n".join(cells)
+        reached = reached_from(text)
         parts = [f"profile {project.profile}"] + [f"{name}\0{source}" for name, source in sorted(reached.items())]
-        sources = "\n".join([code, *reached.values()])
+        sources = "\n".join([text, *reached.values()])
         for name in experiment_names(project.experiments):
             if f"'{name}'" in sources or f'"{name}"' in sources:
                 runs = load_experiment(project.experiments, name, project.profile).runs

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-
-from epistemics.project import find_project
 from epistemics.results import Results, StoredRun
 from epistemics.tables import Shown, Table, number, table_of
 
@@ -68,14 +65,3 @@ def numbers(results: Results) -> dict[str, str]:
         "torch": " and ".join(sorted({p["versions"]["torch"] for p in provenances})),
         "stale": str(len(results.stale)),
     }
-
-
-def edits() -> Shown:
-    """What an edit makes stale, trains and executes again: ``docs/edits.csv``, which a test makes and checks."""
-    adoption = {"yes": "yes, all", "no": "no, trained again", "": "–"}
-    with (find_project().folder / "docs" / "edits.csv").open(encoding="utf-8", newline="") as file:
-        rows = [
-            [row["edit"], row["stale"], adoption[row["adopted"]], row["missing"], row["executes"]]
-            for row in csv.DictReader(file)
-        ]
-    return Shown(["Edit", "Stale", "Adopted", "Missing", "Chapters executed again"], rows)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from epistemics.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture
+from epistemics.tables import Table
 
 # Column, row, words, colour. Rows count downwards.
 BOXES = {
@@ -21,20 +22,10 @@ BOXES = {
     "state": (2, 0.5, "fresh, adopted, stale,\ndamaged or missing", GREEN),
     "page": (2, 2, "page: cached,\nor executed again", GREEN),
 }
-ARROWS = (
-    ("source", "result"),
-    ("experiment", "result"),
-    ("experiment", "chapter"),
-    ("drawing", "chapter"),
-    ("result", "state"),
-    ("result", "chapter"),
-    ("chapter", "page"),
-    ("state", "page"),
-)
 HALF_WIDTH, HALF_HEIGHT = 0.39, 0.3
 
 
-def from_source_to_figure() -> Picture:
+def from_source_to_figure(table: Table) -> Picture:
     """What decides whether a result may be shown and whether a page must be made again."""
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 2.9))
@@ -43,8 +34,8 @@ def from_source_to_figure() -> Picture:
         axes.axis("off")
         for column, row, words, colour in BOXES.values():
             _box(axes, column, row, words, colour)
-        for start, end in ARROWS:
-            _arrow(axes, BOXES[start][:2], BOXES[end][:2])
+        for record in table.records():
+            _arrow(axes, BOXES[record["from"]][:2], BOXES[record["to"]][:2])
         return Picture(figure)
 
 

@@ -1,0 +1,53 @@
+"""How results know their code: what leads to what, and what edits were seen to do."""
+
+from __future__ import annotations
+
+from epistemics.tables import Shown, Table, table_of
+
+ARROWS = (
+    ("source", "result"),
+    ("experiment", "result"),
+    ("experiment", "chapter"),
+    ("drawing", "chapter"),
+    ("result", "state"),
+    ("result", "chapter"),
+    ("chapter", "page"),
+    ("state", "page"),
+)
+
+EDITS = (
+    # edit, stale results, missing ones, whether the stale are adopted, chapters executed again
+    ("a comment in the optimizer", "0", "0", "", "nothing"),
+    ("a docstring in the model", "0", "0", "", "nothing"),
+    ("a constant of the training renamed", "all", "0", "yes", "nothing"),
+    ("the optimizer rearranged, computing the same", "all", "0", "yes", "nothing"),
+    ("the optimizer changed", "all", "0", "no", "1.1, 1.2, runs"),
+    ("a measure changed", "all", "0", "no", "1.1, 1.2, runs"),
+    ("the learning rate of phase 1.2", "0", "5", "", "1.1, 1.2, runs"),
+    ("a figure of phase 1.2", "0", "0", "", "1.2"),
+    ("a cell of phase 1.1", "0", "0", "", "1.1"),
+    ("prose", "0", "0", "", "nothing"),
+)
+"""What followed on edits in a copy of the project; ``tests/test_edits.py`` makes them and compares."""
+
+
+def arrows() -> Table:
+    """What decides about what, from source to page."""
+    return table_of([{"from": start, "to": end} for start, end in ARROWS])
+
+
+def edits() -> Table:
+    """What an edit makes stale, trains and executes again."""
+    return Table(("edit", "stale", "missing", "adopted", "executes"), EDITS)
+
+
+def shown_edits() -> Shown:
+    """The same for reading."""
+    adoption = {"yes": "yes", "no": "no, trained again", "": "–"}
+    rows = [[r["edit"], r["stale"], adoption[r["adopted"]], r["missing"], r["executes"]] for r in edits().records()]
+    return Shown(["Edit", "Stale", "Adopted", "Missing", "Executed again"], rows)
+
+
+def tables() -> dict[str, Table]:
+    """What the chapter draws and prints, by name."""
+    return {"arrows": arrows(), "edits": edits()}
