@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from epistemics.runs import current_code, current_definitions, worker_environment
+from epistemics.runs import RunFailed, current_code, current_definitions, worker_environment
 from epistemics.store import Store
 
 
@@ -30,7 +30,11 @@ class Adoption:
 
 
 def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> Iterator[Adoption]:
-    """Replay the canaries of stored results under the present code; seal those anew that come out the same."""
+    """Replay the canaries of stored results under the present code; seal those anew that come out the same.
+
+    Raises:
+        RunFailed: if the present code can't take them.
+    """
     configurations = [store.read(key).configuration for key in keys]
     command = [sys.executable, "-m", "epistemics.canary", device]
     process = subprocess.Popen(
@@ -45,7 +49,7 @@ def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> It
     for key, line in zip(keys, process.stdout, strict=False):
         yield _judged(store, key, json.loads(line), code, definitions)
     if process.wait() != 0:
-        raise RuntimeError(f"{' '.join(command)} failed")
+        raise RunFailed("a canary could not be taken again under the present code; its error is above")
 
 
 def _judged(
@@ -53,7 +57,7 @@ def _judged(
 ) -> Adoption:
     made = store.seal(key).provenance
     same_place = made["device"] == repeated["device"] and made["versions"] == repeated["versions"]
-    if repeated["exact"]:
+    if repeated["first_difference"] is None:
         said = "bit for bit"
     elif same_place:
         return Adoption(key, False, f"its bits part at {repeated['first_difference']} (relative difference of losses "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import sys
 from dataclasses import dataclass
@@ -64,47 +65,35 @@ def _digest(values: np.ndarray[Any, Any]) -> str:
 class Comparison:
     """Two canaries of one configuration, held against each other."""
 
-    exact: bool
-    """Whether they are equal bit for bit."""
+    first_difference: str | None
+    """The first step, or measure, whose bits differ; None if all are equal."""
     parts_at: str | None
-    """The first step, or measure, at which they differ by more than the tolerance; None if they do nowhere."""
+    """The first at which they differ by more than the tolerance; None if they do nowhere."""
     difference: float
-    """The largest relative difference."""
+    """The largest relative difference of a loss, or of a measure's norm."""
 
 
 def compare(stored: Canary, repeated: Canary, precision: str) -> Comparison:
     """Hold two canaries against each other."""
-    tolerance = TOLERANCES[precision]
-    largest, parts_at = 0.0, None
-    exact = stored == repeated
-    pairs = [
-        (f"step {a['step']}", a[name], b[name])
-        for a, b in zip(stored["steps"], repeated["steps"], strict=True)
-        for name in ("train_loss", "validation_loss")
-    ]
-    if stored["measures"].keys() != repeated["measures"].keys():
-        missing = sorted(stored["measures"].keys() ^ repeated["measures"].keys())
-        return Comparison(False, f"measure {missing[0]}", float("inf"))
-    pairs += [
-        (f"measure {name}", a["norm"], repeated["measures"][name]["norm"]) for name, a in stored["measures"].items()
-    ]
-    for where, a, b in pairs:
-        difference = abs(a - b) / max(abs(a), abs(b), 1e-12)
-        largest = max(largest, difference)
-        if difference > tolerance and parts_at is None:
-            parts_at = where
-    return Comparison(exact, parts_at, largest)
+    first_difference = parts_at = None
+    largest = 0.0
+    if new := sorted(stored["measures"].keys() ^ repeated["measures"].keys()):
+        return Comparison(f"measure {new[0]}", f"measure {new[0]}", math.inf)
+    for (where, one), (_, other) in zip(_parts(stored), _parts(repeated), strict=True):
+        if one["digest"] != other["digest"]:
+            first_difference = first_difference or where
+        for name in one.keys() - {"digest", "step"}:
+            difference = abs(one[name] - other[name]) / max(abs(one[name]), abs(other[name]), 1e-12)
+            largest = max(largest, difference)
+            if difference > TOLERANCES[precision]:
+                parts_at = parts_at or where
+    return Comparison(first_difference, parts_at, largest)
 
 
-def first_difference(stored: Canary, repeated: Canary) -> str:
-    """The first step or measure whose digests differ; "nowhere" if all agree."""
-    for a, b in zip(stored["steps"], repeated["steps"], strict=True):
-        if a["digest"] != b["digest"]:
-            return f"step {a['step']}"
-    for name, a in stored["measures"].items():
-        if name not in repeated["measures"] or a["digest"] != repeated["measures"][name]["digest"]:
-            return f"measure {name}"
-    return "nowhere"
+def _parts(canary: Canary) -> list[tuple[str, dict[str, Any]]]:
+    """Steps, then measures, each with its name."""
+    steps = [(f"step {step['step']}", step) for step in canary["steps"]]
+    return steps + [(f"measure {name}", canary["measures"][name]) for name in sorted(canary["measures"])]
 
 
 def main() -> int:
@@ -112,19 +101,13 @@ def main() -> int:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     torch.set_flush_denormal(True)
     device = sys.argv[1]
+    place: dict[str, Any] | None = None
     for asked in json.load(sys.stdin):
         configuration, stored = configuration_from_json(asked["configuration"]), asked["canary"]
         repeated = canary_of(configuration, device)
         comparison = compare(stored, repeated, configuration.precision)
-        place = provenance_of([configuration], torch.device(device))
-        answer = {
-            "exact": comparison.exact,
-            "parts_at": comparison.parts_at,
-            "difference": comparison.difference,
-            "first_difference": first_difference(stored, repeated),
-            "device": place["device"],
-            "versions": place["versions"],
-        }
+        place = place or provenance_of([configuration], torch.device(device))
+        answer = dataclasses.asdict(comparison) | {name: place[name] for name in ("device", "versions")}
         print(json.dumps(answer), flush=True)
     return 0
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -26,12 +25,7 @@ def fingerprint(*names: str) -> str:
     Raises:
         UnknownDefinition: if the package defines no such name.
     """
-    return fingerprint_of(definitions(*names))
-
-
-def fingerprint_of(definitions: Mapping[str, str]) -> str:
-    """The fingerprint of definitions given as name → hash of its source."""
-    return source_hash("".join(f"{name}\0{digest}\0" for name, digest in sorted(definitions.items())))
+    return source_hash("".join(f"{name}\0{digest}\0" for name, digest in sorted(definitions(*names).items())))
 
 
 def definitions(*names: str) -> dict[str, str]:

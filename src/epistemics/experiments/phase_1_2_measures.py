@@ -70,17 +70,13 @@ def at_end(results: Results) -> Table:
     return moments(results).where(at_end=True)
 
 
-def after_grokking(results: Results, steps: int) -> Table:
-    """The rows of ``moments`` so many steps after each run's grokking step."""
-    return moments(results).where(after_grokking=steps)
-
-
 def calm(results: Results, decay: float) -> Table:
     """The rows of ``moments`` of one decay from the grokking step on, outside training's dips."""
     return since_grokking(results, decay, lambda record: record["validation_accuracy"] >= CALM)
 
 
 def since_grokking(results: Results, decay: float, kept: Callable[[dict[str, Any]], bool]) -> Table:
+    """The rows of ``moments`` of one decay from the grokking step on that are to be kept."""
     measured = moments(results)
     rows = [
         tuple(record.values())
