@@ -1,0 +1,121 @@
+"""The command line of ``epistemics``: its verbs, their options, and how an error is said."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from epistemics.cli.book import FaultyBook, check, prepare, render
+from epistemics.cli.results import adopt, run, show_status, verify, why
+from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
+from epistemics.results import IncompleteResults
+from epistemics.runs import MissingCompiler, RunFailed
+from epistemics.specs import PROFILES, SpecificationError
+
+EXAMPLES = """\
+examples:
+  epistemics status                       what is stored and what the rest would cost here
+  epistemics run phase-1-1                train what experiment phase-1-1 is missing
+  epistemics render                       the website and the PDF, in _site/
+  epistemics render --profile smoke       the same book from models that train in seconds
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        project = find_project(options.profile, options.results, policy=getattr(options, "policy", None))
+        verb = {
+            "run": run,
+            "status": show_status,
+            "why": why,
+            "adopt": adopt,
+            "verify": verify,
+            "prepare": prepare,
+            "render": render,
+            "check": check,
+        }
+        return verb[options.verb](project, options)
+    except (
+        SpecificationError,
+        IncompleteResults,
+        NoProject,
+        UnknownPolicy,
+        MissingCompiler,
+        RunFailed,
+        FaultyBook,
+    ) as error:
+        print(f"epistemics: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nepistemics: stopped; what was trained is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="epistemics",
+        description="A book whose every figure is regenerated from code: run its experiments, render it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, sentence: str, example: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(
+            name,
+            help=sentence,
+            description=sentence[0].upper() + sentence[1:] + ".",
+            epilog=f"example:\n  epistemics {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.add_argument("--profile", choices=PROFILES, help="paper: the log's scale (default); smoke: seconds")
+        added.add_argument("--results", type=Path, metavar="DIR", help="another result store than the profile's own")
+        return added
+
+    def working(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at once (default: cores)")
+        added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+
+    def rendering(added: argparse.ArgumentParser) -> None:
+        policies = "; ".join(f"{name}: {what}" for name, what in POLICIES.items())
+        added.add_argument("--policy", choices=POLICIES, help=f"{policies} (default: compute)")
+        working(added)
+
+    added = verb("run", "train the runs of experiments whose results are missing", "run phase-1-1 --workers 2")
+    added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="names of files in experiments/")
+    added.add_argument("--all", action="store_true", help="every experiment")
+    added.add_argument("--stale", action="store_true", help="train stale results again, too")
+    added.add_argument("--dry-run", action="store_true", help="only say what would train, and what it costs here")
+    working(added)
+    added = verb("status", "say for every run whether its result is stored, and what the rest would cost", "status")
+    added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all)")
+    added.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    added = verb("why", "say why a result is stale: what changed in its code, and how it gets there", "why 6f6ffafc")
+    added.add_argument("result", metavar="RESULT", help="a result's key, or how it begins")
+    added.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    added = verb(
+        "adopt", "seal stale results anew whose changed code is shown to do the same, in seconds each", "adopt"
+    )
+    added.add_argument(
+        "results_", nargs="*", metavar="RESULT", help="keys, or how they begin (default: all stale ones)"
+    )
+    added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    added = verb(
+        "verify", "train stored results again from nothing and hold them against the store", "verify --rerun 2"
+    )
+    added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only runs of these (default: all)")
+    added.add_argument("--rerun", type=int, default=1, metavar="N", help="how many, chosen at random (default: 1)")
+    added.add_argument("--seed", type=int, help="of the choice (default: another one each time)")
+    working(added)
+    added = verb("prepare", "see to the results, then write _variables.yml and data/ for a render", "prepare")
+    rendering(added)
+    added = verb("render", "see to the results, then render the book with the embedded renderer", "render")
+    added.add_argument("--output", type=Path, metavar="DIR", help="where to (default: _site)")
+    rendering(added)
+    verb("check", "say what is wrong with the chapters, without executing them", "check")
+    return parser

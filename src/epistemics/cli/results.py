@@ -1,0 +1,207 @@
+"""The verbs about results: run, status, why, adopt, verify."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from epistemics.cli.display import Display, duration
+from epistemics.project import Project
+from epistemics.runs import (
+    MissingCompiler,
+    RunStatus,
+    measured_speed,
+    require_compiler,
+    stacks,
+    status,
+    train_missing,
+)
+from epistemics.specs import Run, SpecificationError, experiment_names, load_experiment
+from epistemics.store import Store
+
+
+def run(project: Project, options: argparse.Namespace) -> int:
+    """Train what is missing (damaged results are set aside and made again)."""
+    if options.all == bool(options.experiments):
+        known = ", ".join(experiment_names(project.experiments))
+        raise SpecificationError(f"name experiments, or say --all; known: {known}")
+    wanted = ("missing", "damaged", "stale") if options.stale else ("missing", "damaged")
+    if options.dry_run:
+        return _plan(project, runs_of(project, options.experiments), wanted, options.workers, options.device)
+    return train(project, runs_of(project, options.experiments), wanted, options.workers, options.device)
+
+
+def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
+    """Print what ``_train`` would do, in its order."""
+    left = [s.run for s in status(runs, Store(project.results)) if s.state in wanted]
+    if not left:
+        print("nothing to train")
+        return 0
+    costs = _costs(project, left) if device == "cpu" else {}
+    for stack in stacks(left, device):
+        cost = sum(costs.get(run.key, 0.0) for run in stack)
+        shown = f"{duration(cost):>8}" if costs else f"stack of {len(stack)}"
+        print(f"  {shown}  " + "; ".join(f"{run.key}  {run.label}" for run in stack))
+    total = f"at most {duration(sum(costs.values()))} of one core here, " if costs else ""
+    at_once = f"{duration(sum(costs.values()) / workers)} on {workers}" if costs else f"on {device}"
+    print(f"\n{len(left)} runs ({project.profile}), {total}{at_once}; nothing was trained")
+    return 0
+
+
+def train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
+    """Train the runs whose results are in one of the wanted states; damaged ones are set aside."""
+    store = Store(project.results)
+    found = [s for s in status(runs, store) if s.state in wanted]
+    for s in found:
+        if s.state == "damaged":
+            print(f"{s.fault}; set aside as {store.set_aside(s.run.key)}", flush=True)
+    if not found:
+        return 0
+    costs = _costs(project, [s.run for s in found]) if device == "cpu" else {}
+    cost = f", at most {duration(sum(costs.values()) / workers)}" if costs else ""
+    print(f"training {len(found)} runs ({project.profile}), {workers} at once{cost}", flush=True)
+    train_missing([s.run for s in found], store, project.workspace, workers, device, Display())
+    return 0
+
+
+def show_status(project: Project, options: argparse.Namespace) -> int:
+    """Print every run's state and the cost of what is not stored."""
+    runs = runs_of(project, options.experiments, repeated=True)
+    found = status(runs, Store(project.results))
+    try:
+        costs = _costs(project, [s.run for s in found if s.state in ("missing", "damaged")])
+    except MissingCompiler as error:
+        print(f"epistemics: no cost of training: {error}", file=sys.stderr)
+        costs = {}
+    if options.json:
+        print(json.dumps([_status_record(s, costs.get(s.run.key)) for s in found], indent=1))
+        return 0
+    name = ""
+    for s in found:
+        if s.run.experiment != name:
+            name = s.run.experiment
+            print(f"\n{name} ({project.profile})")
+        cost = f"  about {duration(costs[s.run.key])}" if s.run.key in costs else ""
+        detail = f"  ({' and '.join(s.changed)} code changed)" if s.changed else f"  {s.fault}" if s.fault else ""
+        print(f"  {s.run.key}  {s.state:8}{s.run.label}{cost}{detail}")
+    distinct = {s.run.key: s for s in found}
+    counts = {
+        state: sum(s.state == state for s in distinct.values())
+        for state in ("fresh", "adopted", "stale", "damaged", "missing")
+    }
+    print("\n" + ", ".join(f"{count} {state}" for state, count in counts.items() if count))
+    if costs:
+        workers = os.cpu_count() or 1
+        print(
+            f"training what is not stored takes at most {duration(sum(costs.values()))} of one core here, "
+            f"{duration(sum(costs.values()) / workers)} on {workers}"
+        )
+    return 0
+
+
+def _status_record(s: RunStatus, cost: float | None) -> dict[str, object]:
+    return {
+        "experiment": s.run.experiment,
+        "profile": s.run.profile,
+        "run": s.run.label,
+        "key": s.run.key,
+        "state": s.state,
+        "group": s.run.group,
+        "changed": list(s.changed),
+        "fault": s.fault,
+        "seconds_left": None if cost is None else round(cost, 1),
+    }
+
+
+def why(project: Project, options: argparse.Namespace) -> int:
+    """Print what makes a result stale."""
+    from epistemics.why import changes
+
+    store = Store(project.results)
+    (key,) = _keys(store, [options.result])
+    found = changes(store, key)
+    if options.json:
+        print(json.dumps([asdict(change) for change in found], indent=1))
+        return 0
+    if not found:
+        print(f"{key} is fresh: all that it was made with is as it was")
+    for change in found:
+        way = " → ".join(change.path) if change.path else "reached no more"
+        print(f"{change.part}: {change.definition} {change.kind}\n  {way}\n{change.diff}\n")
+    return 0
+
+
+def adopt(project: Project, options: argparse.Namespace) -> int:
+    """Replay canaries of stale results."""
+    store = Store(project.results)
+    stale = [s.run for s in status(runs_of(project, []), store) if s.state == "stale"]
+    if options.results_:
+        chosen = _keys(store, options.results_)
+        stale = [run for run in stale if run.key in chosen]
+    adopted = adopt_stale(project, stale, options.device)
+    print(f"{adopted} of {len(stale)} stale results adopted" if stale else "no result is stale")
+    return 0 if adopted == len(stale) else 1
+
+
+def adopt_stale(project: Project, stale: Sequence[Run], device: str) -> int:
+    """Adopt what changed code can be shown to do as before, say of each what became of it; returns how many were."""
+    from epistemics import adoption
+
+    labels = {run.key: run.label for run in stale}
+    adopted = 0
+    for one in adoption.adopt(Store(project.results), list(labels), project.workspace, device) if stale else []:
+        adopted += one.adopted
+        print(f"{one.key}  {'adopted' if one.adopted else 'stale  '}  {labels[one.key]}: {one.said}", flush=True)
+    return adopted
+
+
+def verify(project: Project, options: argparse.Namespace) -> int:
+    """Make results again and compare."""
+    from epistemics.verification import rerun
+
+    store = Store(project.results)
+    found = status(runs_of(project, options.experiments), store)
+    whole = [s.run for s in found if s.state in ("fresh", "adopted")]
+    seed = int(time.time()) if options.seed is None else options.seed
+    print(f"{min(options.rerun, len(whole))} of {len(whole)} results, chosen by seed {seed}", flush=True)
+    project.workspace.mkdir(parents=True, exist_ok=True)
+    verified = rerun(whole, store, options.rerun, seed, project.workspace, options.workers, options.device, Display())
+    for one in verified:
+        print(f"{one.run.key}  {'agrees' if one.agrees else 'DIFFERS'}  {one.run.label}: {one.said}")
+    return 0 if all(one.agrees for one in verified) else 1
+
+
+def _keys(store: Store, beginnings: Sequence[str]) -> list[str]:
+    """The stored results that begin so, one each."""
+    chosen, stored = [], store.keys()
+    for beginning in beginnings:
+        matching = [key for key in stored if key.startswith(beginning)]
+        if len(matching) != 1:
+            what = f"{len(matching)} stored results begin" if matching else "no stored result begins"
+            raise SpecificationError(f"{what} with {beginning!r}; `epistemics status` lists them")
+        chosen += matching
+    return chosen
+
+
+def runs_of(project: Project, names: Sequence[str], repeated: bool = False) -> list[Run]:
+    """The runs of some experiments, all by default; a run that several share is there once, unless ``repeated``."""
+    chosen = names or experiment_names(project.experiments)
+    runs = [run for name in chosen for run in load_experiment(project.experiments, name, project.profile).runs]
+    return runs if repeated else list({run.key: run for run in runs}.values())
+
+
+def _costs(project: Project, left: Sequence[Run]) -> dict[str, float]:
+    """Key → seconds of training of every run, from this machine's measured speed."""
+    require_compiler(left)
+    kinds = {(r.configuration.precision, r.configuration.compiled): r.configuration for r in left}
+
+    def announce(what: str) -> None:
+        print(what, file=sys.stderr, flush=True)
+
+    speeds = {kind: measured_speed(project.workspace, c, announce) for kind, c in kinds.items()}
+    return {r.key: speeds[r.configuration.precision, r.configuration.compiled].seconds(r.configuration) for r in left}
