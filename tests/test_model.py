@@ -29,14 +29,19 @@ class Plain(nn.Module):
         self.unembedding = nn.Linear(d, arch.modulus)
 
     def forward(self, questions: Tensor) -> Tensor:
+        logits: Tensor = self.unembedding(self.states(questions))
+        return logits
+
+    def states(self, questions: Tensor) -> Tensor:
+        """What the unembedding reads."""
         p = self.arch.modulus
         equals = torch.full_like(questions[:, 0], p + self.arch.operations)
         tokens = torch.stack([questions[:, 0], questions[:, 1] + p, questions[:, 2], equals], dim=1)
         x = self.embedding(tokens) + self.position
         for layer in self.layers:
             x = layer(x)
-        logits: Tensor = self.unembedding(self.norm(x[:, -1]))
-        return logits
+        normed: Tensor = self.norm(x[:, -1])
+        return normed
 
     def load(self, flat: Tensor) -> Plain:
         """Take over one member's parameters [N]."""
@@ -145,6 +150,14 @@ def test_initial_parameters_are_drawn_as_torch_draws_them() -> None:
         assert value.mean().item() == pytest.approx(theirs.mean().item(), abs=0.02), name
         assert value.std().item() == pytest.approx(theirs.std().item(), rel=0.2, abs=1e-6), name
         assert value.abs().max().item() == pytest.approx(theirs.abs().max().item(), rel=0.05), name
+
+
+def test_the_scale_of_the_embeddings_changes_them_and_the_positions_alone() -> None:
+    arch = ARCHITECTURES[0]
+    small, large = (named_parameters(arch, initial_parameters(arch, 0, scale)[None]) for scale in (0.02, 1.0))
+    for name in small:
+        factor = 50 if name in ("embedding", "position") else 1
+        torch.testing.assert_close(large[name], factor * small[name], rtol=1e-6, atol=0)
 
 
 def test_bfloat16_differs_from_float32_by_rounding_only() -> None:

@@ -8,6 +8,16 @@ import pytest
 from epistemics.tasks import EpochSampler, Table, table, training_rows
 
 
+def test_shuffled_answers_are_the_same_ones_at_other_questions() -> None:
+    plain, shuffled = table(7, ("add", "mul")), table(7, ("add", "mul"), shuffled=True)
+    assert (plain.questions == shuffled.questions).all()
+    for operation in plain.operations:
+        own = plain.rows_of(operation)
+        assert (np.bincount(plain.answers[own]) == np.bincount(shuffled.answers[own])).all()
+        assert (plain.answers[own] == shuffled.answers[own]).mean() < 0.5
+    assert (shuffled.answers == table(7, ("add", "mul"), shuffled=True).answers).all()
+
+
 def test_the_table_holds_every_question_once_with_its_answer() -> None:
     questions = table(5, ("add", "mul"))
     expected = [(a, 0, b, (a + b) % 5) for a in range(5) for b in range(5)]

@@ -1,8 +1,9 @@
 """A result's canary: what its configuration's first steps give, to be given again by code that claims to be the same.
 
 Losses and a digest of all parameters after 1, 2, 4, 8 and 16 steps, and the measures of the last of them. It costs
-seconds, and its steps are those of the real training. Equal digests prove equal arithmetic on one device with the same
-versions; elsewhere losses may differ by the rounding that ``TOLERANCES`` declares.
+seconds, and its steps are those of the real training; a penalty that sets in late is brought forward, or it would not
+be seen. Equal digests prove equal arithmetic on one device with the same versions; elsewhere losses may differ by the
+rounding that ``TOLERANCES`` declares.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
         measure_every=0,
         measure_after_grokking=(),
     )
+    if c.adversarial_weight:
+        c = dataclasses.replace(c, adversarial_from=0, adversarial_every=3)
     torch.compiler.reset()  # what is compiled for many configurations in one process meets a limit
     steps = []
     for evaluation in train([c], device):

@@ -72,6 +72,21 @@ class Configuration:
     seed: int
     """Draws the parameters, the split and the batches."""
 
+    # What follows is not used unless it is asked for; a value at its default is not part of a run's key.
+
+    embedding_scale: float = 0.02
+    """Standard deviation of embeddings and positions at step 0; 1 is torch's default."""
+    shuffled_answers: bool = False
+    """Whether each operation's answers are permuted among its questions, so that there is nothing to learn but them."""
+    adversarial_weight: float = 0.0
+    """λ of the adversarial penalty (log entry 13); 0 for none."""
+    adversarial_every: int = 10
+    """Steps from one penalised step to the next."""
+    adversarial_from: int = 10_000
+    """Steps of training before the first penalised one."""
+    adversarial_directions: int = 10
+    """Directions of each operation that the penalty projects out."""
+
     @property
     def architecture(self) -> Architecture:
         return Architecture(self.modulus, len(self.operations), self.layers, self.d_model, self.heads)
@@ -84,22 +99,23 @@ def configuration_from_json(content: dict[str, Any]) -> Configuration:
 
 
 def step_operations(configuration: Configuration) -> float:
-    """Floating-point operations of one training step: 3 × those of the forward pass, products only.
+    """Floating-point operations of one training step of one member, in matrix products, without the penalty's.
 
-    A forward product of [n, i] by [i, o] takes 2·n·i·o; a backward pass takes twice the forward's. Used to
-    carry a measured speed over to architectures that were not timed.
+    A product of [n, i] by [i, o] takes 2·n·i·o. A linear layer of n rows takes it three times: forward, for its
+    inputs' gradient and for its weight's. Rows of the first layer (the residual stream, queries, keys and values) are
+    selected, and added up again in the gradient, by a product with a one-hot matrix.
     """
     arch, batch = configuration.architecture, configuration.batch_size
-    d, p = arch.d_model, arch.modulus
-    selected = 2 * batch * p * 4 * d
-    total = arch.distinct_inputs * 3 * d * d + selected + batch * d * p
+    d, p, everywhere = arch.d_model, arch.modulus, 4 * batch
+    linear = [(arch.distinct_inputs, d, 3 * d), (batch, d, p)]  # rows, inputs, outputs
     for layer in range(arch.layers):
-        last = layer == arch.layers - 1
-        rows = batch if last else 4 * batch
-        total += rows * (d * d + 8 * d * d)
+        rows = batch if layer == arch.layers - 1 else everywhere
+        linear += [(rows, d, d), (rows, d, 4 * d), (rows, 4 * d, d)]
         if layer > 0:
-            total += 4 * batch * 2 * d * d + rows * d * d
-    return 3.0 * 2.0 * total
+            linear += [(everywhere, d, 2 * d), (rows, d, d)]
+    one_hot = 2 * p + (arch.operations if arch.operations > 1 else 0)
+    selected = 2 * one_hot * batch * 4 * d
+    return 2.0 * (sum(3 * n * i * o for n, i, o in linear) + selected)
 
 
 def training_operations(configuration: Configuration, steps: int, evaluations: int) -> float:

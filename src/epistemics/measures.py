@@ -63,7 +63,7 @@ def final_states(configuration: Configuration, parameters: Tensor, questions: ND
 def measure(configuration: Configuration, parameters: Tensor) -> dict[str, Measures]:
     """Operation → measures, for one member's parameters [N] on the CPU."""
     c = configuration
-    questions = table(c.modulus, c.operations)
+    questions = table(c.modulus, c.operations, c.shuffled_answers)
     training = training_rows(questions, c.train_fraction, c.seed)
     weights = named_parameters(c.architecture, parameters[None])
     unembedding = weights["unembedding.weight"][0].double().numpy()

@@ -5,7 +5,8 @@ matrix ``flat`` [E, N], so that the optimizer, a checkpoint and a copy are one o
 
 Notable choices (the setting that reproduces the log best):
 - pre-LayerNorm with a final LayerNorm, GELU, bidirectional attention, biases everywhere, d_ff = 4 d;
-- learned positions, untied unembedding, embeddings and positions from N(0, 0.02²), otherwise torch's defaults;
+- learned positions, untied unembedding, embeddings and positions from N(0, 0.02²) where a configuration names no
+  other scale, otherwise torch's defaults;
 - the last layer is computed at the answer position only, where it is read;
 - what the first layer does before attention depends on (token, position) alone: it is computed once for each
   distinct pair and then selected by a product with a one-hot matrix, which is exact and, unlike a scatter-add in
@@ -63,7 +64,7 @@ def parameter_count(arch: Architecture) -> int:
     return sum(math.prod(shape) for shape in parameter_shapes(arch).values())
 
 
-def initial_parameters(arch: Architecture, seed: int) -> Tensor:
+def initial_parameters(arch: Architecture, seed: int, embedding_scale: float = 0.02) -> Tensor:
     """One member's parameters at step 0, [N] in float32, drawn on the CPU by ``seed``.
 
     Linear layers as ``torch.nn.Linear`` draws them, U(±1/√inputs); the attention's input projection as
@@ -78,7 +79,7 @@ def initial_parameters(arch: Architecture, seed: int) -> Tensor:
     parts = []
     for name, shape in shapes.items():
         if name in ("embedding", "position"):
-            part = torch.randn(shape, generator=generator) * 0.02
+            part = torch.randn(shape, generator=generator) * embedding_scale
         elif name.endswith(".gain"):
             part = torch.ones(shape)
         elif name.endswith("attention.in.weight"):

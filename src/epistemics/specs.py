@@ -47,10 +47,16 @@ class Run:
     def label(self) -> str:
         """What tells this run from its neighbours, for people."""
         c = self.configuration
-        return (
-            f"{'+'.join(c.operations)} {c.layers}L d{c.d_model} wd {c.weight_decay:g} "
-            f"fraction {c.train_fraction:g} {c.precision} seed {c.seed}"
-        )
+        words = [
+            "+".join(c.operations),
+            "shuffled" if c.shuffled_answers else "",
+            f"{c.layers}L d{c.d_model} wd {c.weight_decay:g} fraction {c.train_fraction:g}",
+            f"batch {c.batch_size} lr {c.learning_rate:g}",
+            f"embeddings {c.embedding_scale:g}" if c.embedding_scale != 0.02 else "",
+            f"adversarial {c.adversarial_weight:g}, {c.adversarial_directions}" if c.adversarial_weight else "",
+            f"{c.precision} seed {c.seed}",
+        ]
+        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,15 @@ class Experiment:
 
 
 def configuration_key(configuration: Configuration) -> str:
-    """16 hexadecimal digits of the canonical configuration: a result's name in the store."""
-    canonical = json.dumps(dataclasses.asdict(configuration), sort_keys=True, separators=(",", ":"))
+    """16 hexadecimal digits of the canonical configuration: a result's name in the store.
+
+    Values at their defaults are left out, so that a new field with one renames no result.
+    """
+    values = dataclasses.asdict(configuration)
+    for field in dataclasses.fields(configuration):
+        if values[field.name] == field.default:
+            del values[field.name]
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -172,14 +185,17 @@ def configuration_from(settings: Mapping[str, Any], places: Mapping[str, _Sectio
     for key, value in settings.items():
         if key not in hints:
             places.get(key, group).fail(key, value, f"is unknown; known keys: {', '.join(hints)}")
+    optional = {field.name for field in dataclasses.fields(Configuration) if field.default is not dataclasses.MISSING}
     values = {}
     for key, hint in hints.items():
+        if key not in settings and key in optional:
+            continue
         if key not in settings:
             raise SpecificationError(f"{group.path_to(key)} is missing; it must be {_described(hint)}")
         values[key] = _typed(settings[key], hint, places.get(key, group), key)
     configuration = Configuration(**values)
     for key, requirement in _faults(configuration):
-        places.get(key, group).fail(key, settings[key], requirement)
+        places.get(key, group).fail(key, settings.get(key, getattr(configuration, key)), requirement)
     return configuration
 
 
@@ -240,6 +256,16 @@ def _faults(c: Configuration) -> Iterator[tuple[str, str]]:
         yield "grokking_accuracy", "must be above 0 and at most 1"
     if c.grokking_evaluations < 0:
         yield "grokking_evaluations", "must not be below 0"
+    if c.embedding_scale <= 0:
+        yield "embedding_scale", "must be above 0"
+    if c.adversarial_weight < 0:
+        yield "adversarial_weight", "must not be below 0"
+    if c.adversarial_every < 1:
+        yield "adversarial_every", "must be at least 1"
+    if c.adversarial_from < 0:
+        yield "adversarial_from", "must not be below 0"
+    if c.adversarial_weight > 0 and not 0 < c.adversarial_directions < min(c.d_model, c.modulus):
+        yield "adversarial_directions", f"must be at least 1 and below {min(c.d_model, c.modulus)}, d_model and modulus"
     if c.precision not in PRECISIONS:
         yield "precision", f"must be one of {', '.join(PRECISIONS)}"
     whole = f"must be a multiple of evaluate_every, which is {c.evaluate_every}"

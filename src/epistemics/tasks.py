@@ -31,8 +31,11 @@ class Table:
         return np.flatnonzero(self.questions[:, 1] == self.operations.index(operation))
 
 
-def table(modulus: int, operations: tuple[str, ...]) -> Table:
+def table(modulus: int, operations: tuple[str, ...], shuffled: bool = False) -> Table:
     """All questions, ordered by operation, then a, then b.
+
+    Args:
+        shuffled: permute the answers of each operation among its questions, always in the same way.
 
     Raises:
         ValueError: for an operation that is not in ``OPERATIONS``.
@@ -46,6 +49,8 @@ def table(modulus: int, operations: tuple[str, ...]) -> Table:
             answer = (a * b) % modulus
         else:
             raise ValueError(f"operation {operation!r} is unknown; known: {', '.join(OPERATIONS)}")
+        if shuffled:
+            answer = np.random.default_rng([4, index]).permutation(answer)
         questions.append(np.stack([a, np.full_like(a, index), b], axis=1))
         answers.append(answer)
     return Table(modulus, operations, np.concatenate(questions), np.concatenate(answers))

@@ -8,7 +8,8 @@ out as they pass, because geometry goes on changing long after accuracy is perfe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from epistemics.adversarial import without_contrasts
 from epistemics.configuration import Architecture, Configuration
 from epistemics.model import final_state, initial_parameters, read_out
 from epistemics.tasks import EpochSampler, table, training_rows
@@ -29,7 +31,9 @@ EVALUATION_ROWS = 1024  # rows evaluated at once
 def stack_key(configuration: Configuration) -> tuple[object, ...]:
     """Runs with equal keys can train as one stack."""
     c = configuration
-    return (c.operations, c.architecture, c.beta1, c.beta2, c.evaluate_every, c.precision, c.compiled)
+    adversarial = (c.adversarial_every, c.adversarial_from, c.adversarial_directions) if c.adversarial_weight else None
+    task = (c.operations, c.shuffled_answers)
+    return (task, c.architecture, c.beta1, c.beta2, c.evaluate_every, c.precision, c.compiled, adversarial)
 
 
 @dataclass
@@ -102,12 +106,34 @@ def cross_entropy(logits: Tensor, answers: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, -2), answers.flatten(), reduction="none").view(answers.shape)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """One step's questions, with a row for each member of the stack."""
+
+    questions: Tensor
+    """[E, B, 3] integers."""
+    answers: Tensor
+    """[E, B]."""
+    weights: Tensor
+    """[E, B]: 1 / batch size, or 0 for padding."""
+
+
 def batch_loss(
-    flat: Tensor, questions: Tensor, answers: Tensor, weights: Tensor, arch: Architecture, precision: str
+    flat: Tensor, batch: Batch, arch: Architecture, precision: str, penalty: Tensor | None = None, directions: int = 0
 ) -> Tensor:
-    """Sum over members of each one's mean cross-entropy. weights [E, B] are 1/batch size, or 0 for padding."""
-    logits = read_out(arch, flat, final_state(arch, flat, questions, precision), precision)
-    return (cross_entropy(logits, answers) * weights).sum()
+    """Sum over members of each one's mean cross-entropy, plus the adversarial penalty where one is given.
+
+    Args:
+        penalty: [E, 1], each member's λ.
+        directions: how many the penalty projects out.
+    """
+    states = final_state(arch, flat, batch.questions, precision)
+    losses = cross_entropy(read_out(arch, flat, states, precision), batch.answers)
+    if penalty is not None:
+        present = (batch.weights > 0).to(states.dtype)
+        cut = without_contrasts(states, batch.questions[..., 1], batch.answers, present, arch, directions)
+        losses = losses + penalty * cross_entropy(read_out(arch, flat, cut, precision), batch.answers)
+    return (losses * batch.weights).sum()
 
 
 def adamw(
@@ -142,18 +168,30 @@ def training_step(
     first: Tensor,
     second: Tensor,
     step: Tensor,
+    rows: Tensor,
     questions: Tensor,
     answers: Tensor,
     weights: Tensor,
     learning_rate: Tensor,
     weight_decay: Tensor,
+    penalty: Tensor | None,
     arch: Architecture,
     betas: tuple[float, float],
     precision: str,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradient and update in one function, so that the compiler sees one graph."""
-    gradient = torch.func.grad(batch_loss)(flat, questions, answers, weights, arch, precision)
-    return adamw(flat, gradient, first, second, step, learning_rate, weight_decay, betas)
+    directions: int,
+) -> None:
+    """One step, in place: gradient and update in one function, so that the compiler sees one graph.
+
+    Args:
+        flat, first, second: [E, N], which it moves on.
+        step: float64 scalar, 1 at the first step.
+        rows: [E, B] row numbers of the table of questions [n, 3] and answers [n].
+    """
+    batch = Batch(questions[rows], answers[rows], weights)
+    gradient = torch.func.grad(batch_loss)(flat, batch, arch, precision, penalty, directions)
+    moved = adamw(flat, gradient, first, second, step, learning_rate, weight_decay, betas)
+    for own, new in zip((flat, first, second), moved, strict=True):
+        own.copy_(new)
 
 
 def evaluate_rows(
@@ -168,7 +206,7 @@ def initial_state(configurations: Sequence[Configuration], device: torch.device)
     """The stack at step 0."""
     arch = configurations[0].architecture
     dtype = torch.float64 if configurations[0].precision == "float64" else torch.float32
-    flat = torch.stack([initial_parameters(arch, c.seed) for c in configurations]).to(device, dtype)
+    flat = torch.stack([initial_parameters(arch, c.seed, c.embedding_scale) for c in configurations]).to(device, dtype)
     zeros = torch.zeros_like(flat)
     return State(0, flat, zeros, zeros.clone(), flat.clone(), [History() for _ in configurations])
 
@@ -180,6 +218,8 @@ def train(
 ) -> Iterator[Evaluation]:
     """Train a stack; yield after every evaluation, the one at step 0 included.
 
+    A member whose training loss is no longer a number is done; its history ends with that evaluation.
+
     Args:
         configurations: one for each member, with equal ``stack_key``.
         device: where to train.
@@ -187,98 +227,151 @@ def train(
 
     Raises:
         ValueError: if the configurations cannot train as one stack.
-        FloatingPointError: if a member's training loss is no longer a number.
     """
     if len({stack_key(c) for c in configurations}) != 1:
         raise ValueError("these configurations differ in what a stack must share; see stack_key")
     device = torch.device(device)
-    shared = configurations[0]
-    arch, every = shared.architecture, shared.evaluate_every
-    questions = table(shared.modulus, shared.operations)
-    training = np.stack([training_rows(questions, c.train_fraction, c.seed) for c in configurations])
-    samplers = [
-        EpochSampler(np.flatnonzero(rows), c.batch_size, c.seed)
-        for rows, c in zip(training, configurations, strict=True)
-    ]
-    all_questions = torch.from_numpy(questions.questions).to(device)
-    all_answers = torch.from_numpy(questions.answers).to(device)
-    training_mask = torch.from_numpy(training).to(device, torch.float32)
-
-    step_function = partial(training_step, arch=arch, betas=(shared.beta1, shared.beta2), precision=shared.precision)
-    evaluate_function = partial(evaluate_rows, arch=arch, precision=shared.precision)
-    if shared.compiled:
-        step_function = torch.compile(step_function, fullgraph=True, dynamic=False)  # type: ignore[assignment]
-        evaluate_function = torch.compile(evaluate_function, fullgraph=True, dynamic=False)  # type: ignore[assignment]
-
-    def per_member(values: list[float], dtype: torch.dtype) -> Tensor:
-        return torch.tensor(values, dtype=dtype, device=device)[:, None]
-
     fresh = state is None
     if state is None:
         state = initial_state(configurations, device)
-    dtype = state.flat.dtype
-    learning_rate = per_member([c.learning_rate for c in configurations], dtype)
-    weight_decay = per_member([c.weight_decay for c in configurations], dtype)
-    widest = max(c.batch_size for c in configurations)
-    weights = torch.zeros(len(configurations), widest, dtype=dtype, device=device)
-    for member, c in enumerate(configurations):
-        weights[member, : c.batch_size] = 1 / c.batch_size
-    step_number = torch.tensor(float(state.step), dtype=torch.float64, device=device)
-    for sampler in samplers:
-        sampler.drawn = state.step
-
+    stack = Stack(configurations, state, device)
     if fresh:
-        _evaluate(evaluate_function, state, all_questions, all_answers, training_mask)
+        _record(state, stack.evaluate())
         yield _after_evaluation(configurations, state)
     while not all(_done(c, h) for c, h in zip(configurations, state.histories, strict=True)):
-        rows = np.zeros((every, len(configurations), widest), dtype=np.int64)
-        for member, sampler in enumerate(samplers):
-            rows[:, member, : sampler.batch_size] = sampler.take(every)
-        batches = torch.from_numpy(rows).to(device)
-        flat, first, second = state.flat, state.first, state.second
-        for batch in batches:
-            step_number = step_number + 1
-            flat, first, second = step_function(
-                flat,
-                first,
-                second,
-                step_number,
-                all_questions[batch],
-                all_answers[batch],
-                weights,
-                learning_rate,
-                weight_decay,
-            )
-        state = State(state.step + every, flat, first, second, state.candidate, state.histories)
-        _evaluate(evaluate_function, state, all_questions, all_answers, training_mask)
+        stack.advance(configurations[0].evaluate_every)
+        copies = (stack.flat.clone(), stack.first.clone(), stack.second.clone())
+        state = State(stack.steps, *copies, state.candidate, state.histories)
+        _record(state, stack.evaluate())
         yield _after_evaluation(configurations, state)
 
 
-def _evaluate(
-    evaluate_function: partial[tuple[Tensor, Tensor]],
-    state: State,
+class Stack:
+    """A stack on its device: the tensors that steps move on in place, and what they read."""
+
+    def __init__(self, configurations: Sequence[Configuration], state: State, device: torch.device) -> None:
+        shared = configurations[0]
+        arch, precision = shared.architecture, shared.precision
+        questions = table(shared.modulus, shared.operations, shared.shuffled_answers)
+        training = np.stack([training_rows(questions, c.train_fraction, c.seed) for c in configurations])
+        self.samplers = [
+            EpochSampler(np.flatnonzero(rows), c.batch_size, c.seed)
+            for rows, c in zip(training, configurations, strict=True)
+        ]
+        for sampler in self.samplers:
+            sampler.drawn = state.step
+        self.device, self.steps, self.shared = device, state.step, shared
+        self.flat, self.first, self.second = state.flat.clone(), state.first.clone(), state.second.clone()
+        dtype = state.flat.dtype
+
+        def per_member(values: list[float]) -> Tensor:
+            return torch.tensor(values, dtype=dtype, device=device)[:, None]
+
+        widest = max(c.batch_size for c in configurations)
+        weights = torch.zeros(len(configurations), widest, dtype=dtype, device=device)
+        for member, c in enumerate(configurations):
+            weights[member, : c.batch_size] = 1 / c.batch_size
+        self.rows = torch.zeros(len(configurations), widest, dtype=torch.int64, device=device)
+        self.step = torch.tensor(float(state.step), dtype=torch.float64, device=device)
+        self.columns = torch.zeros(len(configurations), 4, dtype=torch.float64, device=device)
+        facts = (torch.from_numpy(questions.questions).to(device), torch.from_numpy(questions.answers).to(device))
+        training_mask = torch.from_numpy(training).to(device, torch.float64)
+
+        betas, directions = (shared.beta1, shared.beta2), shared.adversarial_directions
+        step = partial(training_step, arch=arch, betas=betas, precision=precision, directions=directions)
+        evaluation = partial(evaluate_rows, arch=arch, precision=precision)
+        if shared.compiled:
+            step = torch.compile(step, fullgraph=True, dynamic=False)  # type: ignore[assignment]
+            evaluation = torch.compile(evaluation, fullgraph=True, dynamic=False)  # type: ignore[assignment]
+        tensors = [
+            self.flat,
+            self.first,
+            self.second,
+            self.step,
+            self.rows,
+            *facts,
+            weights,
+            per_member([c.learning_rate for c in configurations]),
+            per_member([c.weight_decay for c in configurations]),
+        ]
+        self._plain_step = _ready(step, *tensors, None)
+        # Eigenvectors can't be recorded.
+        self._penalised_step = partial(step, *tensors, per_member([c.adversarial_weight for c in configurations]))
+        evaluate_all = partial(_evaluate_all, evaluation=evaluation)
+        self._evaluate = _ready(evaluate_all, self.columns, self.flat, *facts, training_mask)
+
+    def advance(self, steps: int) -> None:
+        """Train so many steps; on CUDA the host only draws batches and launches."""
+        rows = np.zeros((steps, *self.rows.shape), dtype=np.int64)
+        for member, sampler in enumerate(self.samplers):
+            rows[:, member, : sampler.batch_size] = sampler.take(steps)
+        for batch in torch.from_numpy(rows).to(self.device):
+            self.steps += 1
+            self.step.add_(1)
+            self.rows.copy_(batch)
+            if is_penalised(self.shared, self.steps):
+                self._penalised_step()
+            else:
+                self._plain_step()
+
+    def evaluate(self) -> list[list[float]]:
+        """A row for each member: loss and accuracy on training questions, then on the others."""
+        self._evaluate()
+        rows: list[list[float]] = self.columns.tolist()
+        return rows
+
+
+def is_penalised(configuration: Configuration, step: int) -> bool:
+    """Whether a step, counted from 1, has the adversarial penalty."""
+    c = configuration
+    return c.adversarial_weight > 0 and step > c.adversarial_from and step % c.adversarial_every == 0
+
+
+def _ready(function: Callable[..., None], *tensors: Tensor | None) -> Callable[[], None]:
+    """A call of a function that works on these tensors in place; on CUDA recorded once and launched as one graph."""
+    if tensors[0] is None or tensors[0].device.type != "cuda":
+        return partial(function, *tensors)
+    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):  # compiles, and lets libraries allocate what can't be recorded
+            function(*(tensor if tensor is None else tensor.clone() for tensor in tensors))
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        function(*tensors)
+    replay: Callable[[], None] = graph.replay
+    return replay
+
+
+def _evaluate_all(
+    columns: Tensor,
+    flat: Tensor,
     questions: Tensor,
     answers: Tensor,
     training_mask: Tensor,
+    evaluation: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
 ) -> None:
-    """Evaluate every question and append to the histories."""
+    """Evaluate every question; writes ``columns`` [E, 4]: loss and accuracy where the mask is 1, then where it is 0."""
     members, count = training_mask.shape
     losses, correct = [], []
     for start in range(0, count, EVALUATION_ROWS):
         rows = torch.arange(start, start + EVALUATION_ROWS, device=questions.device) % count  # the last wraps
         rows = rows.expand(members, -1)
-        loss, right = evaluate_function(state.flat, questions[rows], answers[rows])
+        loss, right = evaluation(flat, questions[rows], answers[rows])
         losses.append(loss)
         correct.append(right)
     loss = torch.cat(losses, dim=1)[:, :count].double()
     right = torch.cat(correct, dim=1)[:, :count].double()
-    validation_mask = 1 - training_mask
-    columns = [
-        (values * mask).sum(1) / mask.sum(1) for mask in (training_mask, validation_mask) for values in (loss, right)
+    averages = [
+        (values * mask).sum(1) / mask.sum(1) for mask in (training_mask, 1 - training_mask) for values in (loss, right)
     ]
-    for history, row in zip(state.histories, torch.stack(columns, dim=1).tolist(), strict=True):
-        if not np.isfinite(row[0]):
-            raise FloatingPointError(f"the training loss is {row[0]} at step {state.step}")
+    columns.copy_(torch.stack(averages, dim=1))
+
+
+def _record(state: State, rows: list[list[float]]) -> None:
+    """Append an evaluation to the histories."""
+    for history, row in zip(state.histories, rows, strict=True):
         history.step.append(state.step)
         history.train_loss.append(row[0])
         history.train_accuracy.append(row[1])
@@ -300,7 +393,7 @@ def _done(configuration: Configuration, history: History) -> bool:
     if not history.step:
         return False
     step, after = history.step[-1], configuration.stop_after_grokking
-    if step >= configuration.steps:
+    if step >= configuration.steps or not math.isfinite(history.train_loss[-1]):
         return True
     grokked = None if after is None else _grokked(configuration, history)
     return grokked is not None and after is not None and step >= grokked + after

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import signal
 import sys
@@ -72,7 +73,11 @@ class Job:
 
 
 def work(job: Job) -> Generator[dict[str, Any], None, None]:
-    """Train, measure and store one stack; yields progress."""
+    """Train, measure and store one stack; yields progress.
+
+    Raises:
+        FloatingPointError: after the others are stored, if a member's training loss is no longer a number.
+    """
     # Without weight decay logits grow until the other answers' probabilities are subnormal numbers, with which
     # processors compute ten times slower. They count as zero here; where there are none, this changes no bit.
     torch.set_flush_denormal(True)
@@ -85,13 +90,18 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
         if all(_is_fresh(store, key, code, weights) for key, weights in kept):  # another process was quicker
             return
         histories, training = yield from _trained(job, folder, code["training"])
+        diverged = []
         for member, (key, configuration) in enumerate(zip(keys, job.configurations, strict=True)):
+            history = histories[member]
+            if lost := [s for s, loss in zip(history.step, history.train_loss, strict=True) if not math.isfinite(loss)]:
+                diverged.append(f"seed {configuration.seed}: the training loss is no number at step {lost[0]}")
+                continue
             yield {"phase": "measure", "member": member}
             started = time.monotonic()
             parameters = load_moments(folder, member)
             measured = {step: measure(configuration, flat) for step, flat in parameters.items()}
             end = max(parameters)  # this member's: its stack may have gone on for others
-            metrics, arrays = _tabulated(configuration, until(histories[member], end), measured)
+            metrics, arrays = _tabulated(configuration, until(history, end), measured)
             final = parameters[end].float().numpy()
             result = Result(
                 key=key,
@@ -112,6 +122,8 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
             yield {"phase": "stored", "member": member, "key": key}
         for path in folder.glob("checkpoint.safetensors"):
             path.unlink()
+        if diverged:
+            raise FloatingPointError("; ".join(diverged))
 
 
 def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], None, Trained]:
