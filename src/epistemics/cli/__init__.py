@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from epistemics.cli.book import FaultyBook, check, prepare, render
+from epistemics.cli.book import FaultyBook, bench, check, prepare, render
 from epistemics.cli.results import adopt, run, show_status, verify, why
 from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
 from epistemics.results import IncompleteResults
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "verify": verify,
             "prepare": prepare,
             "render": render,
+            "bench": bench,
             "check": check,
         }
         return verb[options.verb](project, options)
@@ -117,5 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     added = verb("render", "see to the results, then render the book with the embedded renderer", "render")
     added.add_argument("--output", type=Path, metavar="DIR", help="where to (default: _site)")
     rendering(added)
+    added = verb(
+        "bench", "measure training and rendering on this machine against plain code and its own limits", "bench"
+    )
+    added.add_argument("--only", choices=("training", "rendering"), help="one of the two (default: both)")
+    added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    added.add_argument("--json", action="store_true", help="one object, for programs")
     verb("check", "say what is wrong with the chapters, without executing them", "check")
     return parser

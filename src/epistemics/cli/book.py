@@ -1,8 +1,10 @@
-"""The verbs about the book: prepare, render, check."""
+"""The verbs about the book and its speed: prepare, render, bench, check."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 import time
 
 from epistemics.cli.results import adopt_stale, runs_of, train
@@ -65,6 +67,22 @@ def render(project: Project, options: argparse.Namespace) -> int:
     except book.BookError as error:
         raise FaultyBook(str(error)) from error
     print(f"\nthe book, in {time.monotonic() - started:.1f} s:\n  {rendered.index}\n  {rendered.pdf}")
+    return 0
+
+
+def bench(project: Project, options: argparse.Namespace) -> int:
+    """Measure and print."""
+    from epistemics import bench as benchmark
+
+    def report(what: str) -> None:
+        print(what, file=sys.stderr, flush=True)
+
+    found: dict[str, object] = {"machine": benchmark.machine()}
+    if options.only != "rendering":
+        found |= benchmark.training(project, options.device, report)
+    if options.only != "training":
+        found["rendering"] = benchmark.rendering(project.folder, report)
+    print(json.dumps(found, indent=1) if options.json else benchmark.shown(found))
     return 0
 
 
