@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from epistemics.experiments import code, ledger, phase_1_1, phase_1_2
+from epistemics.experiments import code, ledger, phase_1_1, phase_1_2, precision
 from epistemics.fingerprint import reached_from
 from epistemics.project import Project
 from epistemics.results import Results, load_results
@@ -30,19 +30,27 @@ def write_variables_and_data(project: Project) -> list[Path]:
     Raises:
         IncompleteResults: if a result that the book needs is not stored.
     """
-    one, two = load_results("phase-1-1", project), load_results("phase-1-2", project)
+    names = ("phase-1-1", "phase-1-2", "precision")
+    one, two, three = (load_results(name, project) for name in names)
     variables = {
         "profile": project.profile,
         "phase_1_1": phase_1_1.numbers(one),
         "phase_1_2": phase_1_2.numbers(two),
-        "runs": {"phase_1_1": ledger.numbers(one), "phase_1_2": ledger.numbers(two)},
+        "precision": precision.numbers(three),
+        "runs": {
+            "phase_1_1": ledger.numbers(one),
+            "phase_1_2": ledger.numbers(two),
+            "precision": ledger.numbers(three),
+        },
     }
     tables = {
         **_named("phase_1_1", phase_1_1.tables(one)),
         **_named("phase_1_2", phase_1_2.tables(two)),
         **_named("code", code.tables()),
+        **_named("precision", precision.tables(three)),
         "runs.phase_1_1": ledger.runs(one),
         "runs.phase_1_2": ledger.runs(two),
+        "runs.precision": ledger.runs(three),
     }
     text = "# Written by `epistemics prepare` from the result store.\n"
     text += yaml.safe_dump(variables, allow_unicode=True, sort_keys=True, width=10_000)
