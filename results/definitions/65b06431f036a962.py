@@ -1,0 +1,5 @@
+@dataclass(frozen=True)
+class Batch:
+    questions: None
+    answers: None
+    weights: None

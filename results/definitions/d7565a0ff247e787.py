@@ -1,0 +1,16 @@
+def without_contrasts(states, operations, answers, present, arch, count):
+    fixed = states.detach()
+    numbered = torch.arange(arch.modulus, device=answers.device)
+    result = states
+    for operation in range(arch.operations):
+        own = (operations == operation).to(states.dtype) * present
+        member_of = (answers[..., None] == numbered).to(states.dtype) * own[..., None]
+        counts = member_of.sum(1)[..., None]
+        sums = member_of.transpose(1, 2) @ fixed
+        mean = sums.sum(1, keepdim=True) / counts.sum(1, keepdim=True).clamp(min=1)
+        contrasts = torch.where(counts > 0, sums / counts.clamp(min=1) - mean, torch.zeros_like(sums))
+        _, vectors = torch.linalg.eigh(contrasts.transpose(1, 2) @ contrasts)
+        directions = vectors[..., -count:].detach()
+        cut = states - (states - mean) @ directions @ directions.transpose(1, 2)
+        result = torch.where((operations == operation)[..., None], cut, result)
+    return result
