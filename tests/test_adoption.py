@@ -11,12 +11,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_cli import EXPERIMENT
 
 from epistemics import fingerprint
 from epistemics.canary import canary_of, compare
 from epistemics.configuration import Configuration
+from epistemics.project import find_project
+from epistemics.store import Result, Store
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +61,10 @@ class Draft:
         return str(record["state"])
 
     @property
+    def result(self) -> Result:
+        return Store(find_project("smoke", start=self.folder).results).read(self.key)
+
+    @property
     def key(self) -> str:
         (record,) = json.loads(self.epistemics("status", "--json"))
         return str(record["key"])
@@ -86,8 +93,9 @@ def test_code_that_does_the_same_is_adopted_with_the_proof(draft: Draft) -> None
     assert draft.state == "adopted"
     after = json.loads(next(draft.folder.rglob("result.json")).read_text())
     (proof,) = after["provenance"]["adopted"]
-    assert proof["proof"] == "bit for bit"
-    assert proof["from"] == before["code"] != after["code"]
+    assert proof["proof"] == "training bit for bit"
+    assert proof["from"] == {"training": before["code"]["training"]}
+    assert after["code"]["training"] != before["code"]["training"]
     assert after["files"] == before["files"]
     assert after["canary"] == before["canary"]
     assert json.loads(draft.epistemics("why", draft.key, "--json")) == []
@@ -96,14 +104,33 @@ def test_code_that_does_the_same_is_adopted_with_the_proof(draft: Draft) -> None
 def test_code_that_does_something_else_is_not(draft: Draft) -> None:
     draft.edit("training.py", (EPSILON, "EPSILON = 1e-6"))
     said = draft.epistemics("adopt", status=1)
-    assert "its bits part at step 1" in said
+    assert "training: its bits part at step 1" in said
     assert draft.state == "stale"
 
 
 def test_measures_that_come_out_otherwise_are_not_adopted(draft: Draft) -> None:
     draft.edit("geometry.py", ("np.sqrt(np.maximum(eigenvalues, 0.0))", "2 * np.sqrt(np.maximum(eigenvalues, 0.0))"))
     assert draft.state == "stale"
-    assert "its bits part at measure add.spectrum" in draft.epistemics("adopt", status=1)
+    assert "measures: its bits part at measure add.spectrum" in draft.epistemics("adopt", status=1)
+
+
+def test_measures_alone_are_taken_again_without_training(draft: Draft) -> None:
+    """Although both parts of the code have changed: the training is adopted, the measures are not."""
+    before = draft.result
+    draft.edit("training.py", RENAMED)
+    draft.edit("geometry.py", ("np.sqrt(np.maximum(eigenvalues, 0.0))", "2 * np.sqrt(np.maximum(eigenvalues, 0.0))"))
+    draft.epistemics("adopt", status=1)
+    (record,) = json.loads(draft.epistemics("status", "--json"))
+    assert (record["state"], record["changed"]) == ("stale", ["measures"])
+    draft.epistemics("run", "sizes", "--stale")
+    assert draft.state == "adopted"
+    after = draft.result
+    assert after.provenance["date"] == before.provenance["date"]  # of the training
+    assert after.metrics == before.metrics
+    for name, values in before.arrays.items():
+        factor = 2 if name.endswith("spectrum") else 1
+        np.testing.assert_allclose(after.arrays[name], factor * values, rtol=1e-6, err_msg=name)
+    assert "bit for bit" in draft.epistemics("verify", "--rerun", "1")
 
 
 def test_why_shows_the_definition_its_difference_and_the_way_to_it(draft: Draft) -> None:
@@ -123,10 +150,10 @@ def test_why_shows_the_definition_its_difference_and_the_way_to_it(draft: Draft)
 def test_a_canary_says_where_two_part(configuration: Callable[..., Configuration]) -> None:
     c = configuration(steps=20)
     canary = canary_of(c)
-    same = compare(canary, canary_of(c), c.precision)
-    assert (same.first_difference, same.parts_at, same.difference) == (None, None, 0.0)
+    for same in compare(canary, canary_of(c), c.precision).values():
+        assert (same.first_difference, same.parts_at, same.difference) == (None, None, 0.0)
     other = canary_of(dataclasses.replace(c, learning_rate=2e-3))
-    apart = compare(canary, other, c.precision)
+    apart = compare(canary, other, c.precision)["training"]
     assert apart.first_difference == apart.parts_at == "step 1"
 
 

@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -194,6 +195,14 @@ def test_what_is_published(rendered: Book) -> None:
 
 def test_a_chapter_executes_once_for_both_formats(rendered: Book) -> None:
     assert rendered.executions == 1
+
+
+def test_two_renders_at_once_execute_a_chapter_once(book: Book) -> None:
+    with ThreadPoolExecutor() as pool:
+        both = [made.result() for made in [pool.submit(book.render) for _ in range(2)]]
+    assert sorted(made.executed for made in both) == [(), (ONE,)]
+    assert book.executions == 1
+    assert "printed 42" in book.page("chapters/one.html")
 
 
 def test_what_executes_again(book: Book) -> None:

@@ -297,7 +297,7 @@ def test_two_writers_of_one_key_do_not_remove_each_other_s_arrays(
 
     second = fork.Process(target=write_second)
     second.start()
-    write = store_module._write_atomically
+    write = store_module.write_atomically
 
     def slow(path: Path, content: bytes) -> None:
         if path.suffix == ".json":
@@ -305,7 +305,7 @@ def test_two_writers_of_one_key_do_not_remove_each_other_s_arrays(
             second.join(0.5)
         write(path, content)
 
-    monkeypatch.setattr(store_module, "_write_atomically", slow)
+    monkeypatch.setattr(store_module, "write_atomically", slow)
     store.write(result(1, size=LARGE))
     monkeypatch.undo()
     assert_whole(store.read(KEY))
@@ -372,14 +372,14 @@ def test_a_full_disk_costs_no_stored_result(tmp_path: Path) -> None:
 
 
 def test_a_first_write_that_is_killed_leaves_no_result(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = store_module._write_atomically
+    write = store_module.write_atomically
 
     def dies_at_the_record(path: Path, content: bytes) -> None:
         if path.suffix == ".json":
             raise KeyboardInterrupt
         write(path, content)
 
-    monkeypatch.setattr(store_module, "_write_atomically", dies_at_the_record)
+    monkeypatch.setattr(store_module, "write_atomically", dies_at_the_record)
     with pytest.raises(KeyboardInterrupt):
         store.write(result(1))
     monkeypatch.undo()

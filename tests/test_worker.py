@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from epistemics import checkpoint, worker
 from epistemics.configuration import Configuration, configuration_from_json
 from epistemics.measures import measure
 from epistemics.model import parameter_count
-from epistemics.runs import current_code
-from epistemics.specs import configuration_key
+from epistemics.runs import Overview, current_code, train_missing
+from epistemics.specs import Run, configuration_key
 from epistemics.store import Result, Store
 from epistemics.worker import Job, work
 
@@ -274,6 +275,36 @@ def test_changed_measures_are_taken_again_without_training(
     assert_same_result(after, before)
 
 
+def test_changed_measures_of_one_moment_are_taken_again_from_stored_weights(
+    job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = job(configuration(measure_every=0, measure_after_grokking=()))
+    before = done(asked)[0]
+    changed = current_code() | {"measures": "changed"}
+    monkeypatch.setattr(worker, "current_code", lambda: changed)
+    monkeypatch.setattr(worker, "train", never)
+    elsewhere = dataclasses.replace(asked, workspace=asked.workspace / "elsewhere")
+    after = done(elsewhere)[0]
+    assert after.code == changed
+    assert after.metrics == before.metrics
+    assert_same_result(after, before)
+
+
+def test_moments_of_another_training_are_not_measured(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workspace holds what other code trained, and the store what this code did."""
+    asked = job()
+    before = done(asked)[0]
+    finished = next(asked.workspace.rglob("finished.safetensors"))
+    state = checkpoint.load_state(finished, current_code()["training"], torch.device("cpu"))
+    assert state is not None
+    checkpoint.save_state(finished, state[0], "other code", state[1])
+    changed = current_code() | {"measures": "changed"}
+    monkeypatch.setattr(worker, "current_code", lambda: changed)
+    steps = [progress["step"] for progress in work(asked) if progress["phase"] == "train"]
+    assert steps == [0, 10, 20, 30, 40]
+    assert_same_result(results(asked)[0], before)
+
+
 def test_changed_training_is_trained_again(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job()
     before = done(asked)[0]
@@ -323,6 +354,31 @@ def test_a_damaged_result_is_set_aside_and_made_again(job: Callable[..., Job], m
     monkeypatch.setattr(worker, "train", never)  # the workspace still has what was trained
     assert_same_result(done(asked)[0], before)
     assert [path.name for path in (asked.results / "set-aside").glob("*/arrays-*")] == [arrays.name]
+
+
+@pytest.mark.slow
+def test_two_calls_at_once_share_the_runs(job: Callable[..., Job], configuration: Make) -> None:
+    asked = job(*[configuration(seed=seed, steps=300) for seed in range(4)])
+    runs = [Run("two", "smoke", "seeds", c, keep_weights=False) for c in asked.configurations]
+    keys = {run.key for run in runs}
+
+    def call() -> set[str]:
+        """Which runs were seen in training."""
+        trained: set[str] = set()
+
+        def report(seen: Overview) -> None:
+            trained.update(p.runs[0].key for p in seen.working if p.phase == "train")
+
+        train_missing(runs, Store(asked.results), asked.workspace, 1, "cpu", report)
+        return trained
+
+    with ThreadPoolExecutor() as pool:
+        first, second = (made.result() for made in [pool.submit(call) for _ in range(2)])
+    assert first | second == keys
+    assert not first & second
+    assert first
+    assert second
+    assert set(Store(asked.results).keys()) == keys
 
 
 @pytest.mark.slow

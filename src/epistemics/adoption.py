@@ -1,7 +1,9 @@
 """Adoption: a stale result is sealed anew if the changed code still does what it did, shown by its canary.
 
-The proof is recorded in the result: where the canary was taken again, and how near it came. On the device and with the
-versions that made the result nothing but equal bits will do; elsewhere the tolerances of ``canary`` hold.
+Training and measures are judged apart: where only measures come out otherwise, the training is adopted, and what is
+left is to measure again. The proof is recorded in the result: where the canary was taken again, and how near it came.
+On the device and with the versions that made the result nothing but equal bits will do; elsewhere the tolerances of
+``canary`` hold.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from epistemics.runs import RunFailed, current_code, current_definitions, worker_environment
+from epistemics.runs import CODE, RunFailed, current_code, current_definitions, worker_environment
 from epistemics.store import Store
 
 
@@ -30,7 +32,7 @@ class Adoption:
 
 
 def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> Iterator[Adoption]:
-    """Replay the canaries of stored results under the present code; seal those anew that come out the same.
+    """Replay the canaries of stored results under the present code; seal anew what comes out the same.
 
     Raises:
         RunFailed: if the present code can't take them.
@@ -45,33 +47,47 @@ def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> It
     asked = [{"configuration": c, "canary": store.seal(k).canary} for k, c in zip(keys, configurations, strict=True)]
     process.stdin.write(json.dumps(asked))
     process.stdin.close()
-    code, definitions = current_code(), current_definitions()
     for key, line in zip(keys, process.stdout, strict=False):
-        yield _judged(store, key, json.loads(line), code, definitions)
+        yield _judged(store, key, json.loads(line))
     if process.wait() != 0:
         raise RunFailed("a canary could not be taken again under the present code; its error is above")
 
 
-def _judged(
-    store: Store, key: str, repeated: dict[str, Any], code: dict[str, str], definitions: dict[str, dict[str, str]]
-) -> Adoption:
-    made = store.seal(key).provenance
-    same_place = made["device"] == repeated["device"] and made["versions"] == repeated["versions"]
-    if repeated["first_difference"] is None:
-        said = "bit for bit"
-    elif same_place:
-        return Adoption(key, False, f"its bits part at {repeated['first_difference']} (relative difference of losses "
-                                    f"{repeated['difference']:.1e})")  # fmt: skip
-    elif repeated["parts_at"] is not None:
-        return Adoption(key, False, f"they part at {repeated['parts_at']}, by {repeated['difference']:.1e}")
-    else:
-        said = f"within {repeated['difference']:.1e}, on another device or version"
-    proof = {
-        "from": store.seal(key).code,
-        "proof": said,
-        "device": repeated["device"],
-        "versions": repeated["versions"],
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    store.reseal(key, code, definitions, proof)
-    return Adoption(key, True, said)
+def _judged(store: Store, key: str, repeated: dict[str, Any]) -> Adoption:
+    """Seal anew each part that has changed and does the same."""
+    seal = store.seal(key)
+    code, definitions = current_code(), current_definitions()
+    same_place = all(seal.provenance[name] == repeated[name] for name in ("device", "versions"))
+    shown, failed = {}, ""
+    for part in CODE:
+        if seal.code[part] == code[part]:
+            continue
+        what, does_the_same = _judgement(repeated[part], same_place)
+        if not does_the_same:
+            failed = f"{part}: {what}"
+            break  # measures of another training prove nothing
+        shown[part] = what
+    said = "; ".join(f"{part} {what}" for part, what in shown.items())
+    if shown:
+        proof = {
+            "from": {part: seal.code[part] for part in shown},
+            "proof": said,
+            "device": repeated["device"],
+            "versions": repeated["versions"],
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        new = {part: code[part] for part in shown}
+        store.reseal(key, seal.code | new, seal.definitions | {part: definitions[part] for part in shown}, proof)
+    return Adoption(key, not failed, failed or said)
+
+
+def _judgement(comparison: dict[str, Any], same_place: bool) -> tuple[str, bool]:
+    """What a comparison of canaries says, and whether the changed code does the same."""
+    if comparison["first_difference"] is None:
+        return "bit for bit", True
+    difference = f"{comparison['difference']:.1e}"
+    if same_place:
+        return f"its bits part at {comparison['first_difference']} (relative difference {difference})", False
+    if comparison["parts_at"] is not None:
+        return f"they part at {comparison['parts_at']}, by {difference}", False
+    return f"within {difference}, on another device or version", True

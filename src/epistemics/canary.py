@@ -1,9 +1,9 @@
 """A result's canary: what its configuration's first steps give, to be given again by code that claims to be the same.
 
-Losses and a digest of all parameters after 1, 2, 4, 8 and 16 steps, and the measures of the last of them. It costs
-seconds, and its steps are those of the real training; a penalty that sets in late is brought forward, or it would not
-be seen. Equal digests prove equal arithmetic on one device with the same versions; elsewhere losses may differ by the
-rounding that ``TOLERANCES`` declares.
+Losses and a digest of all parameters after 1, 2, 4, 8 and 16 steps speak for the training, the measures of the last of
+them for the measures. It costs seconds, and its steps are those of the real training; a penalty that sets in late is
+brought forward, or it would not be seen. Equal digests prove equal arithmetic on one device with the same versions;
+elsewhere losses may differ by the rounding that ``TOLERANCES`` declares.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _digest(values: np.ndarray[Any, Any]) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two canaries of one configuration, held against each other."""
+    """One part of two canaries of one configuration, held against each other."""
 
     first_difference: str | None
     """The first step, or measure, whose bits differ; None if all are equal."""
@@ -76,13 +76,21 @@ class Comparison:
     """The largest relative difference of a loss, or of a measure's norm."""
 
 
-def compare(stored: Canary, repeated: Canary, precision: str) -> Comparison:
-    """Hold two canaries against each other."""
+def compare(stored: Canary, repeated: Canary, precision: str) -> dict[str, Comparison]:
+    """Hold two canaries against each other: what comes out for the training, and for the measures."""
+    steps = [(f"step {a['step']}", a, b) for a, b in zip(stored["steps"], repeated["steps"], strict=True)]
+    training = _compared(steps, precision)
+    before, after = stored["measures"], repeated["measures"]
+    if other := sorted(before.keys() ^ after.keys()):
+        return {"training": training, "measures": Comparison(f"measure {other[0]}", f"measure {other[0]}", math.inf)}
+    measures = _compared([(f"measure {name}", before[name], after[name]) for name in sorted(before)], precision)
+    return {"training": training, "measures": measures}
+
+
+def _compared(pairs: list[tuple[str, dict[str, Any], dict[str, Any]]], precision: str) -> Comparison:
     first_difference = parts_at = None
     largest = 0.0
-    if new := sorted(stored["measures"].keys() ^ repeated["measures"].keys()):
-        return Comparison(f"measure {new[0]}", f"measure {new[0]}", math.inf)
-    for (where, one), (_, other) in zip(_parts(stored), _parts(repeated), strict=True):
+    for where, one, other in pairs:
         if one["digest"] != other["digest"]:
             first_difference = first_difference or where
         for name in one.keys() - {"digest", "step"}:
@@ -91,12 +99,6 @@ def compare(stored: Canary, repeated: Canary, precision: str) -> Comparison:
             if difference > TOLERANCES[precision]:
                 parts_at = parts_at or where
     return Comparison(first_difference, parts_at, largest)
-
-
-def _parts(canary: Canary) -> list[tuple[str, dict[str, Any]]]:
-    """Steps, then measures, each with its name."""
-    steps = [(f"step {step['step']}", step) for step in canary["steps"]]
-    return steps + [(f"measure {name}", canary["measures"][name]) for name in sorted(canary["measures"])]
 
 
 def main() -> int:
@@ -108,9 +110,10 @@ def main() -> int:
     for asked in json.load(sys.stdin):
         configuration, stored = configuration_from_json(asked["configuration"]), asked["canary"]
         repeated = canary_of(configuration, device)
-        comparison = compare(stored, repeated, configuration.precision)
+        compared = compare(stored, repeated, configuration.precision)
         place = place or provenance_of([configuration], torch.device(device))
-        answer = dataclasses.asdict(comparison) | {name: place[name] for name in ("device", "versions")}
+        answer = {part: dataclasses.asdict(comparison) for part, comparison in compared.items()}
+        answer |= {name: place[name] for name in ("device", "versions")}
         print(json.dumps(answer), flush=True)
     return 0
 

@@ -48,16 +48,22 @@ def save_state(path: Path, state: State, code: str, provenance: dict[str, Any]) 
     _save(path, tensors, metadata)
 
 
-def load_state(path: Path, code: str, device: torch.device) -> tuple[State, dict[str, Any]] | None:
-    """A saved state and its provenance; None if there is none that this code made."""
+def state_code(path: Path) -> str | None:
+    """The fingerprint of the training that made a saved state; None if there is none."""
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            metadata = file.metadata()
-            if metadata["code"] != code:
-                return None
-            tensors = {name: file.get_tensor(name) for name in ("flat", "first", "second", "candidate")}
+        with safe_open(path, framework="pt") as file:
+            return str(file.metadata()["code"])
     except FileNotFoundError:
         return None
+
+
+def load_state(path: Path, code: str, device: torch.device) -> tuple[State, dict[str, Any]] | None:
+    """A saved state and its provenance; None if there is none that this code made."""
+    if state_code(path) != code:
+        return None
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in ("flat", "first", "second", "candidate")}
     histories = [History(**columns) for columns in json.loads(metadata["histories"])]
     return State(step=int(metadata["step"]), **tensors, histories=histories), json.loads(metadata["provenance"])
 

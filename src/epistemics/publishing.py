@@ -18,7 +18,7 @@ from epistemics.project import Project
 from epistemics.results import Results, load_results
 from epistemics.runs import status
 from epistemics.specs import experiment_names, load_experiment
-from epistemics.store import Store
+from epistemics.store import Store, write_atomically
 from epistemics.tables import Table
 
 
@@ -68,7 +68,7 @@ def _written(path: Path, text: str) -> list[Path]:
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return []
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_atomically(path, text.encode())  # a render of another process may be reading it
     return [path]
 
 

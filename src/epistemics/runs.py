@@ -6,6 +6,8 @@ On a CUDA device, runs of one architecture train as one stack in one process ins
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
 import queue
@@ -125,6 +127,12 @@ def worker_environment(workspace: Path) -> dict[str, str]:
     return {"TORCHINDUCTOR_CACHE_DIR": compiled, "GLIBC_TUNABLES": tunables} | os.environ | {"OMP_NUM_THREADS": "1"}
 
 
+def workspace_folder(workspace: Path, keys: Sequence[str]) -> Path:
+    """Where a stack has its checkpoint: another stack, even with the same first members, has another."""
+    name = keys[0] if len(keys) == 1 else hashlib.sha256("-".join(keys).encode()).hexdigest()[:16]
+    return workspace / "runs" / name
+
+
 @dataclass
 class Progress:
     """One stack of runs that a process works on."""
@@ -184,7 +192,8 @@ def train_missing(
 ) -> None:
     """Train every run of the list, longest first, ``workers`` at once, and store the results.
 
-    Ctrl-C ends the workers with a checkpoint each; the next call goes on from there.
+    A run that another process is working on is left to it for as long as there are others. Ctrl-C ends the workers
+    with a checkpoint each; the next call goes on from there.
 
     Raises:
         MissingCompiler: before anything starts.
@@ -201,7 +210,8 @@ def train_missing(
     try:
         while waiting or working:
             while waiting and len(working) < workers:
-                worker = _Worker(waiting.pop(0), store, workspace, device, events)
+                free = (index for index, stack in enumerate(waiting) if not _is_taken(stack, workspace))
+                worker = _Worker(waiting.pop(next(free, 0)), store, workspace, device, events)
                 working[worker] = worker.progress
             worker, event = events.get()
             if event is None:
@@ -222,6 +232,18 @@ def train_missing(
     finally:
         for worker in working:
             worker.end()
+
+
+def _is_taken(stack: Sequence[Run], workspace: Path) -> bool:
+    """Whether a worker, of this process or another, holds the stack's folder."""
+    try:
+        with (workspace_folder(workspace, [run.key for run in stack]) / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _work(run: Run) -> float:

@@ -119,7 +119,7 @@ class Store:
             self._tidy(result.key)  # what a killed writer left takes room
             try:
                 for file, content in contents.items():
-                    _write_atomically(folder / file, content)
+                    write_atomically(folder / file, content)
             finally:
                 self._tidy(result.key)
 
@@ -132,7 +132,7 @@ class Store:
             record["code"], record["definitions"] = code, definitions
             record["provenance"]["adopted"] = [*record["provenance"].get("adopted", []), proof]
             record["checksum"] = _checksum(record)
-            _write_atomically(self.folder / key / "result.json", _text(record))
+            write_atomically(self.folder / key / "result.json", _text(record))
 
     def read(self, key: str) -> Result:
         """One result, checked.
@@ -168,7 +168,7 @@ class Store:
         for source in sources:
             path = folder / f"{source_hash(source)}.py"
             if not path.is_file():
-                _write_atomically(path, source.encode())
+                write_atomically(path, source.encode())
 
     def source(self, digest: str) -> str | None:
         """A kept source; None if it is not there, or damaged."""
@@ -311,7 +311,7 @@ def _text(record: Mapping[str, Any]) -> bytes:
     return (json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write to a file beside it, flush to disk, move into place."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:

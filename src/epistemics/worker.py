@@ -9,14 +9,12 @@ workspace can be deleted at any time: all that it holds can be computed again.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -25,19 +23,28 @@ import numpy as np
 import torch
 
 from epistemics.canary import canary_of
-from epistemics.checkpoint import forget_moments, load_moments, load_state, locked, save_moment, save_state, until
+from epistemics.checkpoint import (
+    forget_moments,
+    load_moments,
+    load_state,
+    locked,
+    save_moment,
+    save_state,
+    state_code,
+    until,
+)
 from epistemics.configuration import Configuration, configuration_from_json, training_operations
 from epistemics.fingerprint import reached
 from epistemics.measures import Measures, measure
 from epistemics.provenance import provenance_of
-from epistemics.runs import CODE, current_code, current_definitions
+from epistemics.runs import CODE, current_code, current_definitions, workspace_folder
 from epistemics.specs import configuration_key
 from epistemics.store import DamagedResult, MissingResult, Result, Store
 from epistemics.training import History, State, first_touch, grokking_step, train
 
 CHECKPOINT_SECONDS = 30.0
 
-Trained = tuple[list[History], dict[str, Any]]
+Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +79,18 @@ class Job:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """One member after its training."""
+
+    metrics: dict[str, Any]
+    history: Arrays
+    """``history.step`` and so on, [evaluations] each."""
+    provenance: dict[str, Any]
+    parameters: dict[int, torch.Tensor]
+    """Step → parameters [N], at every moment that is measured."""
+
+
 def work(job: Job) -> Generator[dict[str, Any], None, None]:
     """Train, measure and store one stack; yields progress.
 
@@ -84,35 +103,35 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
     store = Store(job.results)
     code = current_code()
     keys = [configuration_key(c) for c in job.configurations]
-    folder = job.workspace / "runs" / _folder_name(keys)
+    folder = workspace_folder(job.workspace, keys)
     with locked(folder):
-        kept = zip(keys, job.keep_weights, strict=True)
-        if all(_is_fresh(store, key, code, weights) for key, weights in kept):  # another process was quicker
+        wanted = zip(keys, job.keep_weights, strict=True)
+        if all(_is_fresh(store, key, code, weights) for key, weights in wanted):  # another process was quicker
             return
-        histories, training = yield from _trained(job, folder, code["training"])
+        members = [_kept(store, key, member, folder, code["training"]) for member, key in enumerate(keys)]
+        if not all(members):
+            members = list((yield from _trained(job, folder, code["training"])))
         diverged = []
-        for member, (key, configuration) in enumerate(zip(keys, job.configurations, strict=True)):
-            history = histories[member]
-            if lost := [s for s, loss in zip(history.step, history.train_loss, strict=True) if not math.isfinite(loss)]:
-                diverged.append(f"seed {configuration.seed}: the training loss is no number at step {lost[0]}")
+        for member, (key, trained) in enumerate(zip(keys, members, strict=True)):
+            assert trained is not None
+            configuration = job.configurations[member]
+            if lost := np.flatnonzero(~np.isfinite(trained.history["history.train_loss"])).tolist():
+                step = trained.history["history.step"][lost[0]]
+                diverged.append(f"seed {configuration.seed}: the training loss is no number at step {step}")
                 continue
             yield {"phase": "measure", "member": member}
             started = time.monotonic()
-            parameters = load_moments(folder, member)
-            measured = {step: measure(configuration, flat) for step, flat in parameters.items()}
-            end = max(parameters)  # this member's: its stack may have gone on for others
-            metrics, arrays = _tabulated(configuration, until(history, end), measured)
-            final = parameters[end].float().numpy()
+            arrays = trained.history | _measured(configuration, trained.parameters)
             result = Result(
                 key=key,
                 configuration=json.loads(json.dumps(dataclasses.asdict(configuration))),
-                metrics=metrics,
-                provenance={**training, "measure_seconds": round(time.monotonic() - started, 1)},
+                metrics=trained.metrics,
+                provenance={**trained.provenance, "measure_seconds": round(time.monotonic() - started, 1)},
                 code=code,
                 definitions=current_definitions(),
                 canary=canary_of(configuration, job.device),
                 arrays=arrays,
-                weights={"parameters": final} if job.keep_weights[member] else {},
+                weights=_weights(trained) if job.keep_weights[member] else {},
             )
             if key in store and _is_damaged(store, key):
                 with suppress(MissingResult):  # another process was quicker
@@ -126,11 +145,42 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
             raise FloatingPointError("; ".join(diverged))
 
 
-def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], None, Trained]:
-    """Train to the end, from a finished training or a checkpoint where there is one.
+def _kept(store: Store, key: str, member: int, folder: Path, code: str) -> Trained | None:
+    """A stored result's training, if it still holds and the parameters of every moment are kept: then only measures
+    have changed, and they are taken again.
 
-    Returns the histories and the training's part of the provenance.
+    Parameters are kept in the workspace where a run was trained and, of its end, in the store for some runs.
     """
+    if key not in store or _is_damaged(store, key):
+        return None
+    result = store.read(key)
+    if result.code["training"] != code:
+        return None
+    parameters = {}
+    if "parameters" in result.weights and result.configuration["precision"] != "float64":  # stored as float32
+        parameters[result.metrics["final_step"]] = torch.from_numpy(result.weights["parameters"])
+    adopted = [proof["from"] for proof in result.provenance.get("adopted", [])]
+    if state_code(folder / "finished.safetensors") in [code, *(proof.get("training") for proof in adopted)]:
+        parameters |= load_moments(folder, member)
+    if set(parameters) != set(result.metrics["moments"]):
+        return None
+    history = {name: values for name, values in result.arrays.items() if name.startswith("history.")}
+    return Trained(result.metrics, history, result.provenance, parameters)
+
+
+def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], None, Iterator[Trained]]:
+    """Train a stack to the end, from a finished training or a checkpoint where there is one."""
+    histories, provenance = yield from _histories(job, folder, code)
+    return (
+        _with_metrics(c, history, provenance, load_moments(folder, member))
+        for member, (c, history) in enumerate(zip(job.configurations, histories, strict=True))
+    )
+
+
+def _histories(
+    job: Job, folder: Path, code: str
+) -> Generator[dict[str, Any], None, tuple[list[History], dict[str, Any]]]:
+    """Train a stack; its histories, and the training's part of the provenance. Moments are left in the folder."""
     finished, checkpoint = folder / "finished.safetensors", folder / "checkpoint.safetensors"
     device = torch.device(job.device)
     if loaded := load_state(finished, code, device):
@@ -173,16 +223,12 @@ def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], Non
     return last.histories, provenance
 
 
-def _folder_name(keys: list[str]) -> str:
-    """Where a stack has its checkpoint: another stack, even with the same first members, has another."""
-    return keys[0] if len(keys) == 1 else hashlib.sha256("-".join(keys).encode()).hexdigest()[:16]
-
-
-def _tabulated(
-    configuration: Configuration, history: History, measured: dict[int, dict[str, Measures]]
-) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
-    """Metrics and arrays of a result. Arrays of measures have a leading dimension of moments."""
-    c, steps = configuration, sorted(measured)
+def _with_metrics(
+    configuration: Configuration, history: History, provenance: dict[str, Any], parameters: dict[int, torch.Tensor]
+) -> Trained:
+    """What a result holds of a training, up to the end of this member: its stack may have gone on for others."""
+    c, steps = configuration, sorted(parameters)
+    history = until(history, steps[-1])
     settled = (history.step, history.validation_accuracy, c.grokking_accuracy)
     metrics = {
         "grokking_step": grokking_step(*settled, c.grokking_evaluations),
@@ -192,14 +238,25 @@ def _tabulated(
         "validation_accuracy": history.validation_accuracy[-1],
         "moments": steps,
     }
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    for name, column in vars(history).items():
-        arrays[f"history.{name}"] = np.asarray(column, np.int64 if name == "step" else np.float32)
-    for operation in c.operations:
-        for field in dataclasses.fields(Measures):
-            values = [getattr(measured[step][operation], field.name) for step in steps]
-            arrays[f"{operation}.{field.name}"] = np.asarray(values, np.float32)
-    return metrics, arrays
+    columns = {
+        f"history.{name}": np.asarray(column, np.int64 if name == "step" else np.float32)
+        for name, column in vars(history).items()
+    }
+    return Trained(metrics, columns, provenance, parameters)
+
+
+def _measured(configuration: Configuration, parameters: dict[int, torch.Tensor]) -> Arrays:
+    """``operation.measure`` → values, with a leading dimension of moments."""
+    moments = [measure(configuration, parameters[step]) for step in sorted(parameters)]
+    return {
+        f"{operation}.{field.name}": np.asarray([getattr(at[operation], field.name) for at in moments], np.float32)
+        for operation in configuration.operations
+        for field in dataclasses.fields(Measures)
+    }
+
+
+def _weights(trained: Trained) -> Arrays:
+    return {"parameters": trained.parameters[trained.metrics["moments"][-1]].float().numpy()}
 
 
 def _is_fresh(store: Store, key: str, code: dict[str, str], weights: bool) -> bool:

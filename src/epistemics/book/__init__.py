@@ -5,6 +5,7 @@ It knows notebooks, pandoc and typst, and nothing of what the book is about.
 
 from __future__ import annotations
 
+import fcntl
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,9 +85,10 @@ def render(
 
     `chapter_key(path, cells)` names all that a chapter's outputs depend on besides the code of its cells;
     `environment` is added to the kernels'. Raises BookError with every problem that was found; `output` is
-    then as it was before. What is unchanged since the last render is not executed again nor converted again.
+    then as it was before. What is unchanged since the last render is not executed again nor converted again. Of two
+    renders at once, the second waits for the first and finds its work done.
     """
-    with pandoc.remembering(project / CACHE / "pandoc"):
+    with _alone(project / CACHE, report), pandoc.remembering(project / CACHE / "pandoc"):
         return _render(project, output, chapter_key, environment, report, workers)
 
 
@@ -130,6 +132,19 @@ def _render(
         pages=tuple(output / path for path in written),
         executed=tuple(path for path, result in executed.items() if not result.cached),
     )
+
+
+@contextmanager
+def _alone(cache: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold the book's cache; waits while another render does."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("another render of this book is under way; this one waits for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
