@@ -23,8 +23,13 @@ class StoredRun:
 
     run: Run
     result: Result
-    stale: bool
-    """Whether the code that made it has changed since."""
+    state: str
+    """fresh, adopted or stale, as in ``RunStatus``."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether the code that made it has changed since."""
+        return self.state == "stale"
 
     @property
     def configuration(self) -> Configuration:
@@ -73,5 +78,5 @@ def load_results(name: str, project: Project | None = None) -> Results:
             f"{name} ({project.profile}): {len(absent)} of {len(found)} results can't be had; "
             f"`epistemics run {name} --profile {project.profile}` makes them:\n" + "\n".join(lines)
         )
-    stored = [StoredRun(s.run, store.read(s.run.key), s.state == "stale") for s in found]
+    stored = [StoredRun(s.run, store.read(s.run.key), s.state) for s in found]
     return Results(experiment, tuple(stored))

@@ -25,7 +25,7 @@ def runs(results: Results) -> Table:
                 "torch": r.result.provenance["versions"]["torch"],
                 "commit": r.result.provenance["commit"],
                 "date": r.result.provenance["date"],
-                "state": "stale" if r.stale else "fresh",
+                "state": r.state,
             }
             for r in results
         ]
