@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 
 from epistemics.configuration import Configuration
-from epistemics.specs import (
-    PROFILES,
-    Experiment,
-    Run,
-    SpecificationError,
-    configuration_key,
-    experiment_names,
-    load_experiment,
-)
+from epistemics.sections import SpecificationError
+from epistemics.specs import PROFILES, Experiment, Run, configuration_key, experiment_names, load_experiment
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
@@ -105,9 +98,9 @@ def test_a_profile_s_defaults_go_before_the_file_s(load: Load) -> None:
     assert load().runs[0].configuration.steps == 100
 
 
-def test_title_entry_and_published_figures(load: Load) -> None:
-    experiment = load(text=GOOD + "published: {ratio: 32}\n")
-    assert (experiment.title, experiment.entry, experiment.published) == ("A test", 7, {"ratio": 32})
+def test_title_and_entry(load: Load) -> None:
+    experiment = load(text=GOOD)
+    assert (experiment.title, experiment.entry) == ("A test", 7)
 
 
 def test_whole_numbers_are_numbers(load: Load) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import yaml
 
-from epistemics.experiments import code, ledger, phase_1_1, phase_1_2, precision
+from epistemics.experiments import code, ledger, phase_1_1, phase_1_2, precision, runs
 from epistemics.fingerprint import reached_from
 from epistemics.project import Project
 from epistemics.results import Results, load_results
 from epistemics.runs import status
-from epistemics.specs import experiment_names, load_experiment
+from epistemics.specs import CLAIMS, experiment_names, load_experiment
 from epistemics.store import Store, write_atomically
 from epistemics.tables import Table
 
@@ -32,15 +32,18 @@ def write_variables_and_data(project: Project) -> list[Path]:
     """
     names = ("phase-1-1", "phase-1-2", "precision")
     one, two, three = (load_results(name, project) for name in names)
+    claims = {claim.id: claim for claim in ledger.claims_of(project)}
+    judgements = ledger.judgements(one, two, project)
     variables = {
         "profile": project.profile,
-        "phase_1_1": phase_1_1.numbers(one),
-        "phase_1_2": phase_1_2.numbers(two),
+        "phase_1_1": phase_1_1.numbers(one, claims),
+        "phase_1_2": phase_1_2.numbers(two, claims),
         "precision": precision.numbers(three),
+        "ledger": ledger.numbers(judgements),
         "runs": {
-            "phase_1_1": ledger.numbers(one),
-            "phase_1_2": ledger.numbers(two),
-            "precision": ledger.numbers(three),
+            "phase_1_1": runs.numbers(one),
+            "phase_1_2": runs.numbers(two),
+            "precision": runs.numbers(three),
         },
     }
     tables = {
@@ -48,9 +51,10 @@ def write_variables_and_data(project: Project) -> list[Path]:
         **_named("phase_1_2", phase_1_2.tables(two)),
         **_named("code", code.tables()),
         **_named("precision", precision.tables(three)),
-        "runs.phase_1_1": ledger.runs(one),
-        "runs.phase_1_2": ledger.runs(two),
-        "runs.precision": ledger.runs(three),
+        "ledger.judgements": ledger.table(judgements),
+        "runs.phase_1_1": runs.runs(one),
+        "runs.phase_1_2": runs.runs(two),
+        "runs.precision": runs.runs(three),
     }
     text = "# Written by `epistemics prepare` from the result store.\n"
     text += yaml.safe_dump(variables, allow_unicode=True, sort_keys=True, width=10_000)
@@ -92,8 +96,8 @@ def provenance(table: str, source: str, results: Results | None = None) -> None:
 def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
     """A function from a chapter's path and code cells to what its output depends on besides them.
 
-    That is the source that the cells reach in this package, and the experiment files and results that either
-    names. Two equal keys promise equal outputs; a change of prose changes none.
+    That is the source that the cells reach in this package, the experiment files and results that either names, and
+    the log's claims where they are read. Two equal keys promise equal outputs; a change of prose changes none.
     """
     store = Store(project.results)
 
@@ -104,11 +108,13 @@ def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
         sources = "\n".join([text, *reached.values()])
         for name in experiment_names(project.experiments):
             if f"'{name}'" in sources or f'"{name}"' in sources:
-                runs = load_experiment(project.experiments, name, project.profile).runs
+                planned = load_experiment(project.experiments, name, project.profile).runs
                 parts.append((project.experiments / f"{name}.yaml").read_text(encoding="utf-8"))
                 # A result that has become stale is marked where it is shown; an adopted one is shown as it was.
-                for s in status(runs, store):
+                for s in status(planned, store):
                     parts.append(f"{s.run.key} {store.content(s.run.key)}{' stale' if s.state == 'stale' else ''}")
+        if CLAIMS in sources:
+            parts.append((project.experiments / CLAIMS).read_text(encoding="utf-8"))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     return key

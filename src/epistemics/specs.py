@@ -17,15 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-import yaml
-
 from epistemics.configuration import OPERATIONS, PRECISIONS, Configuration
+from epistemics.sections import Section, SpecificationError, read
 
 PROFILES = ("paper", "smoke")
 
-
-class SpecificationError(ValueError):
-    """A fault in an experiment file; the message names file, key, value and what would be right."""
+CLAIMS = "claims.yaml"
+"""The file beside the experiments that holds what the log claims; see ``claims``."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,6 @@ class Experiment:
     """Number of the log entry that it follows."""
     profile: str
     runs: tuple[Run, ...]
-    published: Mapping[str, Any]
-    """The log's own figures, as declared in the file before our runs."""
 
 
 def configuration_key(configuration: Configuration) -> str:
@@ -87,8 +83,8 @@ def configuration_key(configuration: Configuration) -> str:
 
 
 def experiment_names(folder: Path) -> list[str]:
-    """Names of the experiment files in a folder, sorted."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    """Names of the experiment files in a folder, sorted; the log's claims are none."""
+    return sorted(path.stem for path in folder.glob("*.yaml") if path.name != CLAIMS)
 
 
 def load_experiment(folder: Path, name: str, profile: str = "paper") -> Experiment:
@@ -110,12 +106,8 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
         raise SpecificationError(f"{shown}: runs_of goes round in a circle: {' → '.join((*trail, name))}")
     if profile not in PROFILES:
         raise SpecificationError(f"profile {profile!r} is unknown; known: {', '.join(PROFILES)}")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecificationError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from error
-    file = _Section(shown, "", content)
-    file.allow("title", "entry", "defaults", "profiles", "published")
+    file = read(path, shown)
+    file.allow("title", "entry", "defaults", "profiles")
     profiles = file.section("profiles")
     profiles.allow(*PROFILES)
     chosen = profiles.section(profile)
@@ -143,11 +135,10 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
         entry=file.value("entry", int),
         profile=profile,
         runs=tuple(runs),
-        published=file.section("published", {}).content,
     )
 
 
-def _runs_of_group(group: _Section, name: str, profile: str, defaults: list[_Section]) -> Iterator[Run]:
+def _runs_of_group(group: Section, name: str, profile: str, defaults: list[Section]) -> Iterator[Run]:
     group.allow("name", "set", "vary", "seeds", "keep_weights")
     vary = group.section("vary", {})
     for key, values in vary.content.items():
@@ -171,7 +162,7 @@ def _runs_of_group(group: _Section, name: str, profile: str, defaults: list[_Sec
             yield Run(name, profile, group.value("name", str), configuration, seed in kept)
 
 
-def configuration_from(settings: Mapping[str, Any], places: Mapping[str, _Section], group: _Section) -> Configuration:
+def configuration_from(settings: Mapping[str, Any], places: Mapping[str, Section], group: Section) -> Configuration:
     """A checked configuration.
 
     Args:
@@ -199,7 +190,7 @@ def configuration_from(settings: Mapping[str, Any], places: Mapping[str, _Sectio
     return configuration
 
 
-def _typed(value: Any, hint: Any, where: _Section, key: str) -> Any:
+def _typed(value: Any, hint: Any, where: Section, key: str) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         if math.isfinite(value):
             return float(value)
@@ -284,54 +275,3 @@ def _faults(c: Configuration) -> Iterator[tuple[str, str]]:
 
 def _is_prime(number: int) -> bool:
     return number >= 2 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML without tags, and without the same key twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-class _Section:
-    """A mapping in a file that knows where it stands, for errors."""
-
-    def __init__(self, file: str, path: str, content: Any) -> None:
-        self.file, self.path, self.content = file, path, content
-        if not isinstance(content, dict):
-            raise SpecificationError(f"{file}: {path or 'the file'}: {content!r} must be a mapping")
-
-    def path_to(self, key: str) -> str:
-        return f"{self.file}: {self.path}.{key}" if self.path else f"{self.file}: {key}"
-
-    def fail(self, key: str, value: Any, requirement: str) -> Any:
-        raise SpecificationError(f"{self.path_to(key)}: {value!r} {requirement}")
-
-    def allow(self, *keys: str) -> None:
-        for key, value in self.content.items():
-            if key not in keys:
-                self.fail(str(key), value, f"is unknown here; known keys: {', '.join(keys)}")
-
-    def section(self, key: str, default: dict[str, Any] | None = None) -> _Section:
-        inner = f"{self.path}.{key}" if self.path else key
-        if key not in self.content and default is None:
-            raise SpecificationError(f"{self.path_to(key)} is missing; it must be a mapping")
-        return _Section(self.file, inner, self.content.get(key, default))
-
-    def sections(self, key: str) -> list[_Section]:
-        items = self.value(key, list)
-        return [_Section(self.file, f"{self.path}.{key}[{i}]", item) for i, item in enumerate(items)]
-
-    def value(self, key: str, kind: type, default: Any = None) -> Any:
-        names = {str: "text", int: "an integer", list: "a list"}
-        if key not in self.content:
-            if default is None:
-                raise SpecificationError(f"{self.path_to(key)} is missing; it must be {names[kind]}")
-            return default
-        if type(self.content[key]) is not kind:
-            self.fail(key, self.content[key], f"must be {names[kind]}")
-        return self.content[key]

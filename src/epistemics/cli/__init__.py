@@ -13,7 +13,8 @@ from epistemics.cli.results import adopt, run, show_status, verify, why
 from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
 from epistemics.results import IncompleteResults
 from epistemics.runs import MissingCompiler, RunFailed
-from epistemics.specs import PROFILES, SpecificationError
+from epistemics.sections import SpecificationError
+from epistemics.specs import PROFILES
 
 EXAMPLES = """\
 examples:
@@ -107,10 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     added = verb(
-        "verify", "train stored results again from nothing and hold them against the store", "verify --rerun 2"
+        "verify",
+        "hold the log's claims against the results; with --rerun, train results again and hold them against the store",
+        "verify --json",
     )
-    added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only runs of these (default: all)")
-    added.add_argument("--rerun", type=int, default=1, metavar="N", help="how many, chosen at random (default: 1)")
+    added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all)")
+    added.add_argument("--json", action="store_true", help="the verdicts as a list of objects, for programs")
+    added.add_argument("--rerun", type=int, metavar="N", help="train so many, chosen at random, again from nothing")
     added.add_argument("--seed", type=int, help="of the choice (default: another one each time)")
     working(added)
     added = verb("prepare", "see to the results, then write _variables.yml and data/ for a render", "prepare")

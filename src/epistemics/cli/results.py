@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from epistemics.claims import VERDICTS
 from epistemics.cli.display import Display, duration
 from epistemics.project import Project
 from epistemics.runs import (
@@ -21,7 +22,8 @@ from epistemics.runs import (
     status,
     train_missing,
 )
-from epistemics.specs import Run, SpecificationError, experiment_names, load_experiment
+from epistemics.sections import SpecificationError
+from epistemics.specs import Run, experiment_names, load_experiment
 from epistemics.store import Store
 
 
@@ -161,7 +163,9 @@ def adopt_stale(project: Project, stale: Sequence[Run], device: str) -> int:
 
 
 def verify(project: Project, options: argparse.Namespace) -> int:
-    """Make results again and compare."""
+    """Hold the log's claims against the results, or make some results again and compare."""
+    if options.rerun is None:
+        return _verdicts(project, options)
     from epistemics.verification import rerun
 
     store = Store(project.results)
@@ -174,6 +178,26 @@ def verify(project: Project, options: argparse.Namespace) -> int:
     for one in verified:
         print(f"{one.run.key}  {'agrees' if one.agrees else 'DIFFERS'}  {one.run.label}: {one.said}")
     return 0 if all(one.agrees for one in verified) else 1
+
+
+def _verdicts(project: Project, options: argparse.Namespace) -> int:
+    from epistemics.experiments import ledger
+    from epistemics.results import load_results
+
+    one, two = (load_results(name, project) for name in ("phase-1-1", "phase-1-2"))
+    found = ledger.judgements(one, two, project)
+    if options.experiments:
+        entries = {load_experiment(project.experiments, name, project.profile).entry for name in options.experiments}
+        found = [judgement for judgement in found if judgement.claim.entry in entries]
+    if options.json:
+        print(json.dumps(list(ledger.table(found).records()), indent=1, ensure_ascii=False))
+        return 0
+    for j in found:
+        against = f" (log: {j.claim.shown})" if j.claim.shown else ""
+        note = f"; {j.note}" if j.note else ""
+        print(f"{j.claim.id:32}{j.verdict}{note}\n    {j.claim.says}{against}: {j.ours or '–'}")
+    print("\n" + ", ".join(f"{sum(j.verdict == verdict for j in found)} {verdict}" for verdict in VERDICTS))
+    return 0
 
 
 def _keys(store: Store, beginnings: Sequence[str]) -> list[str]:

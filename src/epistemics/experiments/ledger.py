@@ -1,67 +1,82 @@
-"""The runs behind the book: what is stored, where it came from and what it took."""
+"""Every claim of the log with our verdict."""
 
 from __future__ import annotations
 
-from epistemics.results import Results, StoredRun
-from epistemics.tables import Shown, Table, number, table_of
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from epistemics.claims import CANNOT_BE_JUDGED, VERDICTS, Claim, Evidence, Judgement, judged, load_claims
+from epistemics.experiments import phase_1_1, phase_1_2
+from epistemics.project import Project, find_project
+from epistemics.results import Results
+from epistemics.tables import Shown, Table, table_of
 
 
-def runs(results: Results) -> Table:
-    """One row a run, with its provenance."""
+def judgements(one: Results, two: Results, project: Project | None = None) -> list[Judgement]:
+    """Every claim, judged by the results of the experiments."""
+    evidence = phase_1_1.evidence(one) | phase_1_2.evidence(two)
+    return judged(claims_of(project), evidence, one.experiment.profile)
+
+
+def claims_of(project: Project | None = None) -> list[Claim]:
+    """Every claim, in the order of the file."""
+    return load_claims((project or find_project()).experiments)
+
+
+def of_entry(results: Results, evidence: Mapping[str, Evidence], project: Project | None = None) -> list[Judgement]:
+    """The claims of one experiment's log entry, judged by its results."""
+    own = [claim for claim in claims_of(project) if claim.entry == results.experiment.entry]
+    return judged(own, evidence, results.experiment.profile)
+
+
+def table(found: Sequence[Judgement]) -> Table:
+    """One row a claim."""
     return table_of(
         [
             {
-                "run": r.run.key,
-                "group": r.run.group,
-                "weight_decay": r.configuration.weight_decay,
-                "train_fraction": r.configuration.train_fraction,
-                "layers": r.configuration.layers,
-                "d_model": r.configuration.d_model,
-                "precision": r.configuration.precision,
-                "seed": r.configuration.seed,
-                "steps": r.metrics["final_step"],
-                "seconds": r.result.provenance["seconds"],
-                "device": r.result.provenance["device"],
-                "torch": r.result.provenance["versions"]["torch"],
-                "commit": r.result.provenance["commit"],
-                "date": r.result.provenance["date"],
-                "state": r.state,
+                "id": j.claim.id,
+                "entry": j.claim.entry,
+                "says": j.claim.says,
+                "declared": j.claim.declared,
+                "published": j.claim.shown,
+                "ours": j.ours,
+                "seeds": j.seeds,
+                "measured": j.claim.measured,
+                "criterion": j.claim.criterion,
+                "verdict": j.verdict,
+                "note": j.note,
             }
-            for r in results
+            for j in found
         ]
     )
 
 
-def shown(results: Results) -> Shown:
-    """The same for reading."""
+def shown(found: Sequence[Judgement]) -> Shown:
+    """The claims of one chapter, for its first page."""
+    rows = [[j.claim.says, j.claim.shown or "–", j.ours, str(j.seeds or "–"), _verdict(j)] for j in found]
+    return Shown(["Claim", "Log", "Ours: median (range)", "Seeds", "Verdict"], rows)
+
+
+def shown_all(found: Sequence[Judgement]) -> Shown:
+    """Every claim, with its entry and where it is seen."""
     rows = [
-        [
-            f"`{r.run.key[:8]}`",
-            _what(r),
-            str(r.configuration.seed),
-            number(r.metrics["final_step"]),
-            number(r.result.provenance["seconds"]),
-            r.configuration.precision,
-            f"`{(r.result.provenance['commit'] or 'unknown')[:7]}`",
-            "stale" if r.stale else "fresh",
-        ]
-        for r in results
+        [str(j.claim.entry), j.claim.says, j.claim.shown or "–", j.ours or "–", _verdict(j), j.seen or "–"]
+        for j in found
     ]
-    return Shown(["Run", "What", "Seed", "Steps", "Seconds", "Precision", "Commit", "State"], rows, left=2)
+    return Shown(["Entry", "Claim", "Log", "Ours: median (range)", "Verdict", "Seen in"], rows, left=2)
 
 
-def _what(run: StoredRun) -> str:
-    c = run.configuration
-    return f"{c.layers}L d{c.d_model}, decay {c.weight_decay:g}, fraction {c.train_fraction:g}"
+def _verdict(judgement: Judgement) -> str:
+    return f"{judgement.verdict}: {judgement.note}" if judgement.note else judgement.verdict
 
 
-def numbers(results: Results) -> dict[str, str]:
-    """Totals over the runs of one experiment."""
-    provenances = [r.result.provenance for r in results]
+def numbers(found: Sequence[Judgement]) -> dict[str, str]:
+    """How many claims there are, and how many have each verdict."""
+    counts = Counter(j.verdict for j in found)
+    names = {verdict: verdict.replace(" ", "_").replace("'", "") for verdict in VERDICTS}
     return {
-        "runs": str(len(results)),
-        "hours": f"{sum(p['seconds'] for p in provenances) / 3600:.1f}",
-        "devices": " and ".join(sorted({f"{p['device']}" for p in provenances})),
-        "torch": " and ".join(sorted({p["versions"]["torch"] for p in provenances})),
-        "stale": str(len(results.stale)),
-    }
+        "claims": str(len(found)),
+        "judged": str(len(found) - counts[CANNOT_BE_JUDGED]),
+        "statements": str(sum(j.claim.statement for j in found)),
+        "declared_after": str(sum(j.claim.declared == "after" for j in found)),
+    } | {name: str(counts[verdict]) for verdict, name in names.items()}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from epistemics.claims import Claim, Evidence
 from epistemics.model import parameter_count
 from epistemics.results import Results, StoredRun, load_results
 from epistemics.tables import Shown, Table, number, percent, ranked_median, spread, table_of
-from epistemics.verdicts import CANNOT_BE_JUDGED, NOT_REPRODUCED, REPRODUCED, verdict
 
-BASELINE = "the baseline"
+SWEEPS = ("weight decay", "train fraction", "size")
 
 
 def load() -> Results:
@@ -108,7 +108,7 @@ def summary(results: Results) -> Shown:
     """The three sweeps as a table: median and range over seeds of both readings."""
     steps = grokking_steps(results)
     rows = []
-    for sweep in ("weight decay", "train fraction", "size"):
+    for sweep in SWEEPS:
         for value in values_of(steps, sweep):
             chosen = steps.where(sweep=sweep, **value)
             rows.append(
@@ -145,41 +145,70 @@ def median_step(steps: Table, sweep: str, column: str = "grokking_step", **value
     return ranked_median(chosen.column(column)) if len(chosen) else None
 
 
-def comparisons(results: Results) -> Shown:
-    """The log's figures of this entry against ours, by the criterion declared in the experiment file."""
-    return Shown(
-        ["Quantity", "Log", "Ours: median (range)", "Seeds", "Verdict"],
-        [[c["quantity"], c["published"], c["ours"], str(c["seeds"]), c["verdict"]] for c in judged(results)],
-    )
-
-
-def judged(results: Results) -> list[dict[str, Any]]:
-    """Each published figure with our values by seed and a verdict.
+def evidence(results: Results) -> dict[str, Evidence]:
+    """What these runs say to the log's claims of this entry.
 
     Grokking steps are judged by the first touch, the reading that a log which prints the first evaluation above a
     threshold would have; the sustained step stands in the tables.
     """
-    published = results.experiment.published["grokking_step"]
-    steps, profile = grokking_steps(results), results.experiment.profile
-    log: list[tuple[str, str, str, dict[str, Any]]] = [
-        ("Steps to grok, weight decay 1", "weight_decay_1", "weight decay", {"weight_decay": 1.0}),
-        ("Steps to grok, weight decay 0", "weight_decay_0", "weight decay", {"weight_decay": 0.0}),
-        ("Steps to grok, 1 layer, width 64", "size_1L_d64", "size", {"layers": 1, "d_model": 64}),
-    ]
-    rows = [_figure(what, published[name], steps, profile, sweep, **value) for what, name, sweep, value in log]
+    steps = grokking_steps(results)
+    decays, sizes = "weight decay", "size"
+    one, zero = (touches(steps, decays, weight_decay=decay) for decay in (1.0, 0.0))
+    smallest = touches(steps, sizes, layers=1, d_model=64)
     best = best_fractions(steps)
-    low, high = results.experiment.published["best_train_fraction"]
-    inside = all(low <= fraction <= high for fraction in best)
-    rows.append(
-        {
-            "quantity": "Best train fraction",
-            "published": f"{low:g} to {high:g}",
-            "ours": ", ".join(f"{f:g}" for f in best),
-            "seeds": len(steps.where(sweep="train fraction", train_fraction=best[0])),
-            "verdict": CANNOT_BE_JUDGED if profile != "paper" else REPRODUCED if inside else NOT_REPRODUCED,
-        }
-    )
-    return rows
+    tried = [value["train_fraction"] for value in values_of(steps, "train fraction")]
+    medians = {label_of(v): median_step(steps, sizes, "first_touch", **v) for v in values_of(steps, sizes)}
+    fastest = min((m for m in medians.values() if m is not None), default=None)
+    factors = {sweep: _factor(steps, sweep) for sweep in SWEEPS}
+    middle = ranked_median(one) if one else None
+    seen = "@fig-weight-decay"
+    return {
+        "1.1-steps-at-decay-1": Evidence(seen, one),
+        "1.1-steps-at-decay-0": Evidence(seen, zero),
+        "1.1-ratio-of-decays": Evidence(
+            seen, [None if touch is None or not middle else touch / middle for touch in zero]
+        ),
+        "1.1-steps-of-smallest": Evidence("@fig-size", smallest),
+        "1.1-best-fraction": Evidence("@fig-train-fraction", best),
+        "1.1-decay-1-ten-times-sooner": Evidence(
+            seen, holds=_ten_times(one, zero), said=f"{spread(one)} against {spread(zero)}"
+        )
+        if one and zero
+        else Evidence(seen, said="one of the two was not run"),
+        "1.1-decay-is-strongest": Evidence(
+            "@tbl-phase-1-1-summary",
+            holds=factors[decays] == max(factors.values()),
+            said=", ".join(f"{sweep} {factor:.1f} times" for sweep, factor in factors.items()),
+        ),
+        "1.1-sweet-spot": Evidence(
+            "@fig-train-fraction",
+            holds=not {min(tried), max(tried)} & set(best),
+            said=f"best at {', '.join(f'{f:g}' for f in best)} of {', '.join(f'{f:g}' for f in tried)}",
+        ),
+        "1.1-smallest-is-fastest": Evidence(
+            "@fig-size",
+            holds=fastest is not None and medians.get("1L d64") == fastest,
+            said="fastest: " + ", ".join(label for label, m in medians.items() if m == fastest),
+        ),
+    }
+
+
+def touches(steps: Table, sweep: str, **value: Any) -> list[float | None]:
+    """First touches by seed; empty if the value was not run."""
+    return steps.where(sweep=sweep, **value).column("first_touch") if value in values_of(steps, sweep) else []
+
+
+def _ten_times(one: Sequence[float | None], zero: Sequence[float | None]) -> bool:
+    """Whether the median without decay is at least ten times that at decay 1; "never" is more than any number."""
+    sooner, later = ranked_median(one), ranked_median(zero)
+    return sooner is not None and (later is None or later >= 10 * sooner)
+
+
+def _factor(steps: Table, sweep: str) -> float:
+    """How many times longer the slowest value of a sweep takes than the fastest, of those at which every seed groks."""
+    found = [touches(steps, sweep, **value) for value in values_of(steps, sweep)]
+    medians = [median(t for t in touched if t is not None) for touched in found if None not in touched]
+    return max(medians) / min(medians) if medians else 1.0
 
 
 def best_fractions(steps: Table) -> list[float]:
@@ -192,17 +221,6 @@ def best_fractions(steps: Table) -> list[float]:
     return [fraction for fraction, m in reached.items() if m == min(reached.values())]
 
 
-def _figure(quantity: str, published: int, steps: Table, profile: str, sweep: str, **value: Any) -> dict[str, Any]:
-    ours = steps.where(sweep=sweep, **value).column("first_touch") if value in values_of(steps, sweep) else []
-    return {
-        "quantity": quantity,
-        "published": number(published),
-        "ours": spread(ours) if ours else "not run",
-        "seeds": len(ours),
-        "verdict": verdict(published, ours, profile),
-    }
-
-
 def tables(results: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
     return {
@@ -212,7 +230,7 @@ def tables(results: Results) -> dict[str, Table]:
     }
 
 
-def numbers(results: Results) -> dict[str, str]:
+def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
     """The numbers of the chapter's prose."""
     steps = grokking_steps(results)
     decays = [v["weight_decay"] for v in values_of(steps, "weight decay")]
@@ -227,7 +245,6 @@ def numbers(results: Results) -> dict[str, str]:
     touched = {r["precision"]: [] for r in precisions(results).records()}  # type: dict[str, list[float | None]]
     for record in precisions(results).records():
         touched[record["precision"]].append(record["first_touch"])
-    published = results.experiment.published["grokking_step"]
     model = first_seed(results.where(**baseline(results), weight_decay=1.0)).configuration
     return {
         "runs": str(len(results)),
@@ -240,9 +257,7 @@ def numbers(results: Results) -> dict[str, str]:
         "batch_size": str(model.batch_size),
         "held": str(model.grokking_evaluations),
         "threshold": percent(model.grokking_accuracy),
-        "configurations": str(
-            sum(len(values_of(steps, sweep)) for sweep in ("weight decay", "train fraction", "size")) - 2
-        ),
+        "configurations": str(sum(len(values_of(steps, sweep)) for sweep in SWEEPS) - 2),
         "decays": str(len(decays)),
         "wd1_touch": spread(one),
         "wd1_grok": spread(steps.where(sweep="weight decay", weight_decay=1.0).column("grokking_step")),
@@ -254,10 +269,10 @@ def numbers(results: Results) -> dict[str, str]:
         "wd001_touch": spread(steps.where(sweep="weight decay", weight_decay=0.01).column("first_touch")),
         "wd01_touch": spread(steps.where(sweep="weight decay", weight_decay=0.1).column("first_touch")),
         "ratio": number(ratio, missing="more than " + _at_least(zero, one_median)),
-        "published_ratio": str(published["ratio"]),
-        "published_wd0": number(published["weight_decay_0"]),
-        "published_smallest": number(published["size_1L_d64"]),
-        "published_fractions": " to ".join(f"{f:g}" for f in results.experiment.published["best_train_fraction"]),
+        "published_ratio": claims["1.1-ratio-of-decays"].shown,
+        "published_wd0": claims["1.1-steps-at-decay-0"].shown,
+        "published_smallest": claims["1.1-steps-of-smallest"].shown,
+        "published_fractions": claims["1.1-best-fraction"].shown,
         "best_fraction": ", ".join(f"{f:g}" for f in best_fractions(steps)),
         "fastest_size": fastest[1],
         "fastest_size_steps": number(fastest[0]),

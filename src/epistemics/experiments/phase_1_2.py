@@ -5,9 +5,11 @@ The chapter's tables, verdicts and numbers; what they are made of is measured in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from epistemics.claims import IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, judged
 from epistemics.experiments.phase_1_2_measures import (
     abliteration_curves,
     at_end,
@@ -20,8 +22,7 @@ from epistemics.experiments.phase_1_2_measures import (
     since_grokking,
 )
 from epistemics.results import Results, load_results
-from epistemics.tables import Shown, Table, number, percent, ranked_median, spread, table_of
-from epistemics.verdicts import verdict
+from epistemics.tables import Shown, Table, number, percent, ranked_median, spread
 
 
 def load() -> Results:
@@ -110,78 +111,55 @@ def _offsets(results: Results) -> set[int]:
     return {offset for run in results for offset in run.configuration.measure_after_grokking}
 
 
-PUBLISHED_COLUMNS = {
-    "validation_accuracy": ("validation accuracy", 3),
-    "grokking_step": ("grokking step", 0),
-    "rank99": ("rank99", 0),
-    "k_at_95": ("k@95%", 0),
-    "fourier_share": ("Fourier share", 2),
+FIGURES = {
+    "accuracy": "validation_accuracy",
+    "rank99": "rank99",
+    "k95": "k_at_95",
+    "fourier": "fourier_share",
 }
+"""How the claims name a measure at the end of training → its column in ``moments``."""
 
 
-def judged(results: Results) -> Table:
-    """Every figure of the log's table against ours, by the criterion of ``verdicts``.
+def evidence(results: Results) -> dict[str, Evidence]:
+    """What these runs say to the log's claims of this entry.
 
     Grokking steps are read as the first touch of 95%; the others at the end of training, and beside it over every
     moment measured from the grokking step on, for the log does not name its moment. A k@95% is accepted as
     ``survives_95`` too.
     """
-    published = results.experiment.published
     end = at_end(results)
-    rows = []
-    for row in published["rows"]:
-        log = dict(zip(published["columns"], row, strict=True))
-        decay = log["weight_decay"]
-        runs = results.where(weight_decay=decay)
-        for column in PUBLISHED_COLUMNS:
-            if log[column] is None and column != "grokking_step":
-                continue
-            along: list[Any] = []
-            if column == "grokking_step":
-                ours = accepted = [run.metrics["first_touch"] for run in runs]
-            else:
-                ours = accepted = end.where(weight_decay=decay).column(column)
-                along = [*ours, *since_grokking(results, decay, lambda _: True).column(column)]
-            if column == "k_at_95":
-                survived = end.where(weight_decay=decay).column("survives_95")
-                accepted = [*ours, *(k for k in survived if k is not None)]
-            rows.append(
-                {
-                    "weight_decay": decay,
-                    "quantity": column,
-                    "published": log[column],
-                    "ours_median": ranked_median(ours),
-                    "ours_lowest": _lowest(ours),
-                    "ours_highest": _highest(ours),
-                    "seeds": len(runs),
-                    "verdict": verdict(log[column], accepted, results.experiment.profile, along),
-                }
+    found = {}
+    for decay in decays(results):
+        runs, measured = results.where(weight_decay=decay), end.where(weight_decay=decay)
+        since = since_grokking(results, decay, lambda _: True)
+        found[f"1.2-steps-at-{decay:g}"] = Evidence("@tbl-phase-1-2-summary", [r.metrics["first_touch"] for r in runs])
+        for name, column in FIGURES.items():
+            survived = measured.column("survives_95") if name == "k95" else []
+            found[f"1.2-{name}-at-{decay:g}"] = Evidence(
+                "@tbl-phase-1-2-summary",
+                values=measured.column(column),
+                accepted=[k for k in survived if k is not None],
+                along=[*measured.column(column), *since.column(column)],
             )
-    return table_of(rows)
+    rank, k = _medians(results, "rank99"), _medians(results, "k_at_95")
+    found["1.2-rank-falls"] = Evidence(
+        "@tbl-phase-1-2-summary", holds=all(a >= b for a, b in pairwise(rank.values())), said=_by_decay(rank)
+    )
+    found["1.2-resistance-peaks"] = Evidence(
+        "@tbl-phase-1-2-summary", holds=all(k[0.1] > k[d] for d in k if d != 0.1), said=_by_decay(k)
+    )
+    return found
 
 
-def _lowest(values: list[Any]) -> float | None:
-    present = [v for v in values if v is not None]
-    return min(present) if present else None
+def _medians(results: Results, column: str) -> dict[float, float]:
+    """Weight decay, ascending → median over seeds at the end; infinite for "more than can be removed"."""
+    end = at_end(results)
+    found = {decay: ranked_median(end.where(weight_decay=decay).column(column)) for decay in decays(results)}
+    return {decay: float("inf") if m is None else m for decay, m in found.items()}
 
 
-def _highest(values: list[Any]) -> float | None:
-    """None, "never", if any value is."""
-    return None if any(v is None for v in values) else max(values)
-
-
-def comparisons(results: Results) -> Shown:
-    """``judged`` as the chapter prints it."""
-    rows = []
-    for record in judged(results).records():
-        name, digits = PUBLISHED_COLUMNS[record["quantity"]]
-        show = [
-            number(record[key], digits, missing="never")
-            for key in ("published", "ours_median", "ours_lowest", "ours_highest")
-        ]
-        ours = show[1] if show[2] == show[3] else f"{show[1]} ({show[2]}–{show[3]})"
-        rows.append([f"{record['weight_decay']:g}", name, show[0], ours, str(record["seeds"]), record["verdict"]])
-    return Shown(["Decay", "Quantity", "Log", "Ours: median (range)", "Seeds", "Verdict"], rows, left=2)
+def _by_decay(medians: Mapping[float, float]) -> str:
+    return ", ".join(f"{'all' if m == float('inf') else f'{m:g}'} at {decay:g}" for decay, m in medians.items())
 
 
 def _overlap(one: list[Any], other: list[Any]) -> bool:
@@ -192,67 +170,39 @@ def _overlap(one: list[Any], other: list[Any]) -> bool:
     return min(ranked[0]) <= max(ranked[1]) and min(ranked[1]) <= max(ranked[0])
 
 
-def orders(results: Results) -> dict[str, bool]:
-    """The entry's statements of order, judged by medians over seeds at the end of training."""
-    end = at_end(results)
-
-    def medians(column: str) -> dict[float, float]:
-        found = {d: ranked_median(end.where(weight_decay=d).column(column)) for d in decays(results)}
-        return {d: float("inf") if m is None else m for d, m in found.items()}
-
-    rank, k, touch = medians("rank99"), medians("k_at_95"), _touches(results)
-    ordered = decays(results)
-    return {
-        "rank falls as decay grows": all(rank[a] >= rank[b] for a, b in pairwise(ordered)),
-        "0.1 resists most": all(k[0.1] > k[d] for d in ordered if d != 0.1),
-        "decay 1 groks ten times sooner than 0": touch[1.0] * 10 <= touch[0.0],
-    }
-
-
-def _touches(results: Results) -> dict[float, float]:
-    medians = {
-        d: ranked_median([r.metrics["first_touch"] for r in results.where(weight_decay=d)]) for d in decays(results)
-    }
-    return {d: float("inf") if m is None else m for d, m in medians.items()}
-
-
 def tables(results: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
     return {
         "abliteration_curves": abliteration_curves(results),
         "moments": moments(results),
         "validation_curves": learning_curves(results),
-        "judged": judged(results),
         "planes": planes(results),
     }
 
 
-def numbers(results: Results) -> dict[str, str]:
+def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
     """The numbers of the chapter's prose."""
     end = at_end(results)
     names = {0.0: "wd0", 0.01: "wd001", 0.1: "wd01", 1.0: "wd1", 10.0: "wd10"}
-    log = {row[0]: row for row in results.experiment.published["rows"]}
-    k_column = results.experiment.published["columns"].index("k_at_95")
     found = {
         "runs": str(len(results)),
-        "published_wd01_k95": str(log[0.1][k_column]),
-        "published_wd1_k95": str(log[1.0][k_column]),
+        "published_wd01_k95": claims["1.2-k95-at-0.1"].shown,
+        "published_wd1_k95": claims["1.2-k95-at-1"].shown,
     }
-    verdicts = judged(results).column("verdict")
+    own = [claim for claim in claims.values() if claim.entry == results.experiment.entry]
+    judgements = judged(own, evidence(results), results.experiment.profile)
+    figures = [j for j in judgements if not j.claim.statement]
     found |= {
-        "judged": str(len(verdicts)),
-        "reproduced": str(verdicts.count("reproduced")),
-        "at_some_moment": str(verdicts.count("at some moment")),
-        "not_reproduced": str(verdicts.count("not reproduced")),
+        "judged": str(len(figures)),
+        "reproduced": str(sum(j.verdict == REPRODUCED for j in figures)),
+        "in_kind": str(sum(j.verdict == IN_KIND for j in figures)),
+        "not_reproduced": str(sum(j.verdict == NOT_REPRODUCED for j in figures)),
+        "at_some_moment": str(sum(bool(j.note) for j in figures if j.verdict in (IN_KIND, NOT_REPRODUCED))),
     }
-    ranges = {
-        "at_end": [end.where(weight_decay=d).column("k_at_95") for d in (0.1, 1.0)],
-        "calm": [calm(results, d).column("k_at_95") for d in (0.1, 1.0)],
-    }
-    for name, (weak, strong) in ranges.items():
-        found[f"ranges_{name}"] = "overlap" if _overlap(weak, strong) else "do not overlap"
-    for claim, holds in orders(results).items():
-        found["order_" + claim.replace(" ", "_").replace(".", "")] = "holds" if holds else "does not hold"
+    for j in judgements:
+        if j.claim.statement:
+            name = j.claim.id.partition("-")[2].replace("-", "_")
+            found[f"order_{name}"] = "holds" if j.verdict == REPRODUCED else "does not hold"
     for decay in decays(results):
         name = names[decay]
         chosen = end.where(weight_decay=decay)

@@ -1,0 +1,67 @@
+"""The runs behind the book: what is stored, where it came from and what it took."""
+
+from __future__ import annotations
+
+from epistemics.results import Results, StoredRun
+from epistemics.tables import Shown, Table, number, table_of
+
+
+def runs(results: Results) -> Table:
+    """One row a run, with its provenance."""
+    return table_of(
+        [
+            {
+                "run": r.run.key,
+                "group": r.run.group,
+                "weight_decay": r.configuration.weight_decay,
+                "train_fraction": r.configuration.train_fraction,
+                "layers": r.configuration.layers,
+                "d_model": r.configuration.d_model,
+                "precision": r.configuration.precision,
+                "seed": r.configuration.seed,
+                "steps": r.metrics["final_step"],
+                "seconds": r.result.provenance["seconds"],
+                "device": r.result.provenance["device"],
+                "torch": r.result.provenance["versions"]["torch"],
+                "commit": r.result.provenance["commit"],
+                "date": r.result.provenance["date"],
+                "state": r.state,
+            }
+            for r in results
+        ]
+    )
+
+
+def shown(results: Results) -> Shown:
+    """The same for reading."""
+    rows = [
+        [
+            f"`{r.run.key[:8]}`",
+            _what(r),
+            str(r.configuration.seed),
+            number(r.metrics["final_step"]),
+            number(r.result.provenance["seconds"]),
+            r.configuration.precision,
+            f"`{(r.result.provenance['commit'] or 'unknown')[:7]}`",
+            "stale" if r.stale else "fresh",
+        ]
+        for r in results
+    ]
+    return Shown(["Run", "What", "Seed", "Steps", "Seconds", "Precision", "Commit", "State"], rows, left=2)
+
+
+def _what(run: StoredRun) -> str:
+    c = run.configuration
+    return f"{c.layers}L d{c.d_model}, decay {c.weight_decay:g}, fraction {c.train_fraction:g}"
+
+
+def numbers(results: Results) -> dict[str, str]:
+    """Totals over the runs of one experiment."""
+    provenances = [r.result.provenance for r in results]
+    return {
+        "runs": str(len(results)),
+        "hours": f"{sum(p['seconds'] for p in provenances) / 3600:.1f}",
+        "devices": " and ".join(sorted({f"{p['device']}" for p in provenances})),
+        "torch": " and ".join(sorted({p["versions"]["torch"] for p in provenances})),
+        "stale": str(len(results.stale)),
+    }

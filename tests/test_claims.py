@@ -1,0 +1,118 @@
+"""Claims: what counts as reproduced, and what is wrong with the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from epistemics.claims import Evidence, Figure, is_reproduced, judged, load_claims
+from epistemics.experiments import phase_1_1, phase_1_2
+from epistemics.project import find_project
+from epistemics.results import load_results
+from epistemics.sections import SpecificationError
+
+GOOD = """\
+claims:
+  - {id: steps, entry: 7, declared: before, says: Steps to grok, published: 1400, measured: first touch, in_kind: order}
+  - {id: share, entry: 7, declared: after, says: The best share, published: [0.3, 0.7], measured: medians}
+  - {id: later, entry: 8, declared: before, says: Never groks, published: never, measured: first touch}
+  - {id: order, entry: 7, declared: before, says: Sooner with more, criterion: the medians fall}
+"""
+
+Load = Callable[[str], Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Load:
+    def write(text: str) -> Path:
+        (tmp_path / "claims.yaml").write_text(text)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("published", "ours", "reproduced"),
+    [
+        (1400, [1200, 1600], True),
+        (1200, [1200, 1600], True),
+        (1600, [1200, 1600], True),
+        (1100, [1200, 1600], False),
+        (1700, [1200, 1600], False),
+        # "never" ranks above every number
+        (1700, [1200, None], True),
+        (1100, [1200, None], False),
+        (1400, [None, None], False),
+        (None, [None, None], True),
+        (None, [1200, None], False),
+        # a published range and our median
+        ((9, 14), [2, 10, 30], True),
+        ((9, 14), [2, 8, 10], False),
+        ((9, 14), [10, None, None], False),
+        # nothing measured
+        (1400, [], False),
+        (None, [], False),
+        ((9, 14), [], False),
+    ],
+)
+def test_what_is_reproduced(published: Figure, ours: list[float | None], reproduced: bool) -> None:
+    assert is_reproduced(published, ours) == reproduced
+
+
+def verdicts(folder: Path, profile: str = "paper", **evidence: Evidence) -> dict[str, str]:
+    return {j.claim.id: j.verdict for j in judged(load_claims(folder), evidence, profile)}
+
+
+def test_verdicts(folder: Load) -> None:
+    good = folder(GOOD)
+    inside, outside = Evidence("@fig-x", [1200, 1600]), Evidence("@fig-x", [1500, 1600], along=[1000])
+    holds, fails = (Evidence("@fig-x", holds=value, said="2 against 1") for value in (True, False))
+    assert verdicts(good, steps=inside, order=fails)["steps"] == "reproduced"
+    assert verdicts(good, steps=outside, order=fails)["steps"] == "not reproduced"
+    assert verdicts(good, steps=outside, order=holds)["steps"] == "reproduced in kind"
+    assert verdicts(good, order=holds)["order"] == "reproduced"
+    assert verdicts(good, order=fails)["order"] == "not reproduced"
+    assert verdicts(good, order=Evidence("@fig-x", said="too few"))["order"] == "can't be judged"
+    assert verdicts(good, later=Evidence("@fig-x", [None, None]))["later"] == "reproduced"
+    assert set(verdicts(good).values()) == {"can't be judged"}
+    assert set(verdicts(good, "smoke", steps=inside, order=holds).values()) == {"can't be judged"}
+
+
+def test_a_second_reading_counts_and_another_moment_is_only_noted(folder: Load) -> None:
+    good = folder(GOOD)
+    assert verdicts(good, steps=Evidence("@fig-x", [1500, 1600], accepted=[1400]))["steps"] == "reproduced"
+    (judgement, *_) = judged(load_claims(good), {"steps": Evidence("@fig-x", [1500, 1600], along=[900, 1600])}, "paper")
+    assert (judgement.verdict, judgement.note) == ("not reproduced", "inside our range at some other moment")
+    assert judgement.ours == "1,550 (1,500–1,600)"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("published: 1400", "published: soon", "claims[0].published: 'soon' must be a number, a range"),
+        ("published: 1400, measured: first touch,", "", "claims[0].published: a claim has either"),
+        ("in_kind: order", "in_kind: share", "claims[0].in_kind: 'share' must be the id of a claim with a criterion"),
+        ("id: share", "id: steps", "claims[0].id: 'steps' is there twice"),
+        ("declared: after", "declared: later", "claims[1].declared: 'later' must be before or after"),
+        ("says: Never groks, ", "", "claims[2].says is missing; it must be text"),
+        ("entry: 8", "entry: eight", "claims[2].entry: 'eight' must be an integer"),
+        ("criterion:", "criteria:", "claims[3].criteria: 'the medians fall' is unknown here"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_key_and_value(folder: Load, old: str, new: str, message: str) -> None:
+    assert GOOD.count(old) == 1
+    with pytest.raises(SpecificationError) as raised:
+        load_claims(folder(GOOD.replace(old, new)))
+    assert message in str(raised.value)
+    assert "claims.yaml" in str(raised.value)
+
+
+def test_the_book_s_claims_and_their_evidence_have_the_same_names() -> None:
+    project = find_project(start=Path(__file__).parent)
+    claims = {claim.id: claim for claim in load_claims(project.experiments)}
+    one, two = (load_results(name, project) for name in ("phase-1-1", "phase-1-2"))
+    evidence = phase_1_1.evidence(one) | phase_1_2.evidence(two)
+    assert evidence.keys() - claims.keys() <= {"1.2-k95-at-0", "1.2-k95-at-10"}  # the log has no figure there
+    assert [claim.id for claim in claims.values() if claim.entry in (7, 8) and claim.id not in evidence] == []
