@@ -81,21 +81,27 @@ def status(runs: Iterable[Run], store: Store) -> list[RunStatus]:
 
 @dataclass(frozen=True)
 class Speed:
-    """What this machine was measured to do: floating-point operations a second in training, one process."""
+    """What one process on this machine was measured to do in training."""
 
     operations_per_second: float
+    """Floating-point operations a second, in matrix products and all that goes with them."""
+    overhead: float
+    """Seconds of a step that do not depend on the size of the model."""
 
     def seconds(self, configuration: Configuration) -> float:
         """What a run takes at most: all of its steps, evaluations included, measures not."""
         c = configuration
-        return training_operations(c, c.steps, c.steps // c.evaluate_every + 1) / self.operations_per_second
+        work = training_operations(c, c.steps, c.steps // c.evaluate_every + 1)
+        return work / self.operations_per_second + c.steps * self.overhead
 
 
 def measured_speed(workspace: Path, configuration: Configuration, announce: Callable[[str], None]) -> Speed:
-    """This machine's speed at a configuration's precision: its own step is timed once, and kept in the workspace."""
-    path = workspace / "speed.json"
+    """This machine's speed at a configuration's precision: its own step and a small one are timed once, and kept in the
+    workspace.
+    """
+    path = workspace / "speeds.json"
     name = f"{configuration.precision}{' compiled' if configuration.compiled else ''}"
-    known: dict[str, float] = {}
+    known: dict[str, dict[str, float]] = {}
     if path.is_file():
         known = json.loads(path.read_text())
     if name not in known:
@@ -109,10 +115,10 @@ def measured_speed(workspace: Path, configuration: Configuration, announce: Call
             check=True,
             env=worker_environment(workspace),
         )
-        known[name] = json.loads(done.stdout)["operations_per_second"]
+        known[name] = json.loads(done.stdout)
         workspace.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(known, indent=1, sort_keys=True))
-    return Speed(known[name])
+    return Speed(**known[name])
 
 
 def worker_environment(workspace: Path) -> dict[str, str]:
