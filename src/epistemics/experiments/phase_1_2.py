@@ -203,6 +203,12 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
         if j.claim.statement:
             name = j.claim.id.partition("-")[2].replace("-", "_")
             found[f"order_{name}"] = "holds" if j.verdict == REPRODUCED else "does not hold"
+    ranges = {
+        "at_end": [end.where(weight_decay=d).column("k_at_95") for d in (0.1, 1.0)],
+        "calm": [calm(results, d).column("k_at_95") for d in (0.1, 1.0)],
+    }
+    for name, (weak, strong) in ranges.items():
+        found[f"ranges_{name}"] = "overlap" if _overlap(weak, strong) else "do not overlap"
     for decay in decays(results):
         name = names[decay]
         chosen = end.where(weight_decay=decay)
