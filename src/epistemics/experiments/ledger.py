@@ -52,18 +52,19 @@ def table(found: Sequence[Judgement]) -> Table:
 
 
 def shown(found: Sequence[Judgement]) -> Shown:
-    """The claims of one chapter, for its first page."""
-    rows = [[j.claim.says, j.claim.shown or "–", j.ours, str(j.seeds or "–"), _verdict(j)] for j in found]
-    return Shown(["Claim", "Log", "Ours: median (range)", "Seeds", "Verdict"], rows)
+    """Claims with their verdicts, as a chapter prints them."""
+    rows = [[j.claim.says, j.claim.shown or "–", j.ours or "–", _verdict(j)] for j in found]
+    return Shown(["Claim", "Log", "Ours: median (range)", "Verdict"], rows)
 
 
-def shown_all(found: Sequence[Judgement]) -> Shown:
-    """Every claim, with its entry and where it is seen."""
+def shown_of(found: Sequence[Judgement], entry: int) -> Shown:
+    """The claims of one log entry, each with where it is seen."""
     rows = [
-        [str(j.claim.entry), j.claim.says, j.claim.shown or "–", j.ours or "–", _verdict(j), j.seen or "–"]
+        [j.claim.says, j.claim.shown or "–", j.ours or "–", ", ".join(filter(None, [_verdict(j), j.seen]))]
         for j in found
+        if j.claim.entry == entry
     ]
-    return Shown(["Entry", "Claim", "Log", "Ours: median (range)", "Verdict", "Seen in"], rows, left=2)
+    return Shown(["Claim", "Log", "Ours: median (range)", "Verdict"], rows)
 
 
 def _verdict(judgement: Judgement) -> str:
