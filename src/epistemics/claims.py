@@ -176,7 +176,7 @@ def _judged(claim: Claim, found: Evidence | None, profile: str, holding: set[str
         return Judgement(claim, verdict, ours, len(found.values), note, found.seen)
 
     if profile != "paper":
-        return judgement(CANNOT_BE_JUDGED, f"the {profile} profile is not the log's scale")
+        return judgement(CANNOT_BE_JUDGED, f"{profile} profile")
     if claim.statement:
         if found.holds is None:
             return judgement(CANNOT_BE_JUDGED, found.said)
