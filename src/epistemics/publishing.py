@@ -113,7 +113,7 @@ def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
                 # A result that has become stale is marked where it is shown; an adopted one is shown as it was.
                 for s in status(planned, store):
                     parts.append(f"{s.run.key} {store.content(s.run.key)}{' stale' if s.state == 'stale' else ''}")
-        if CLAIMS in sources:
+        if "claims.load_claims" in reached:
             parts.append((project.experiments / CLAIMS).read_text(encoding="utf-8"))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
