@@ -233,7 +233,8 @@ def _edit(project: Path, edit: str) -> None:
         chapter.write_text(chapter.read_text(encoding="utf-8") + "\nA sentence more.\n", encoding="utf-8")
     if edit == "experiment":
         path = project / "experiments" / "phase-1-1.yaml"
-        path.write_text(path.read_text(encoding="utf-8").replace("title: ", "title: Once more, ", 1), encoding="utf-8")
+        text = path.read_text(encoding="utf-8").replace('title: "', 'title: "Once more, ', 1)
+        path.write_text(text, encoding="utf-8")
 
 
 def shown(found: dict[str, Any]) -> str:
