@@ -12,7 +12,9 @@ from epistemics.geometry import (
     fourier_power,
     fourier_share,
     mean_share,
+    principal_directions,
     random_directions,
+    subspace_overlap,
     variance_rank,
 )
 from epistemics.tasks import table
@@ -165,3 +167,29 @@ def test_random_directions_prefer_no_side() -> None:
     drawn = np.stack([random_directions(8, seed) for seed in range(400)])
     assert np.abs(drawn.mean(0)).max() < 4 / np.sqrt(8 * 400)
     np.testing.assert_allclose((drawn**2).mean(0), 1 / 8, rtol=0.4)
+
+
+def test_principal_directions_are_a_basis_in_order_of_variance() -> None:
+    states = np.random.default_rng(0).standard_normal((200, 6)) * np.asarray([1, 5, 2, 4, 0.1, 3]) + 7
+    directions = principal_directions(states)
+    np.testing.assert_allclose(directions @ directions.T, np.eye(6), atol=1e-12)
+    spread = ((states - states.mean(0)) @ directions.T).std(0) * np.sqrt(len(states))
+    np.testing.assert_allclose(spread, activation_spectrum(states), rtol=1e-9)
+
+
+def test_overlap_of_equal_orthogonal_and_tilted_spans() -> None:
+    basis = np.eye(8)
+    for squared, cosines in (subspace_overlap(basis[:3], basis[:3]), subspace_overlap(basis[:3], basis[[1, 0, 2]])):
+        assert squared[-1] == pytest.approx(1)
+        assert cosines[-1] == pytest.approx(1)
+    assert subspace_overlap(basis[:3], basis[3:6])[0].tolist() == [0, 0, 0]
+    tilted = basis[:2].copy()
+    tilted[0] = 0.6 * basis[0] + 0.8 * basis[5]
+    squared, cosines = subspace_overlap(basis[:2], tilted)
+    np.testing.assert_allclose(squared, [0.36, (0.36 + 1) / 2])
+    np.testing.assert_allclose(cosines, [0.6, (0.6 + 1) / 2])
+
+
+def test_random_spans_overlap_by_their_share_of_the_dimensions() -> None:
+    found = [subspace_overlap(*(random_directions(32, seed + n)[:8] for n in (0, 1000)))[0] for seed in range(200)]
+    np.testing.assert_allclose(np.mean(found, axis=0), np.arange(1, 9) / 32, rtol=0.15)

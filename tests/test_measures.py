@@ -95,12 +95,44 @@ def test_shapes_for_each_operation_and_the_embedding_that_they_share(configurati
             "about_zero": (c.modulus,),
             "random_about_mean": (c.d_model + 1,),
             "random_about_zero": (c.d_model + 1,),
+            "principal_about_mean": (c.d_model + 1,),
+            "gradient_small": (),
+            "gradient_large": (),
+            "others_about_mean": (c.modulus,),
+            "overlap": (c.modulus - 1,),
+            "overlap_cosine": (c.modulus - 1,),
         }
     assert not np.allclose(measured["mul"].singular_values, measured["add"].singular_values)
     embedding = named_parameters(c.architecture, parameters[None])["embedding"][0, : c.modulus]
     expected = fourier_power(embedding.double().numpy())
     np.testing.assert_array_equal(measured["mul"].fourier_power, expected)
     np.testing.assert_array_equal(measured["add"].fourier_power, expected)
+
+
+def test_what_is_left_of_the_other_operation_is_cut_about_its_own_mean(configuration: Make) -> None:
+    c, parameters, _ = trained(configuration(operations=("add", "mul"), steps=200, learning_rate=1e-2))
+    questions = table(c.modulus, c.operations)
+    validation = ~training_rows(questions, c.train_fraction, c.seed)
+    weights = named_parameters(c.architecture, parameters[None].double())
+    unembedding, bias = weights["unembedding.weight"][0].numpy(), weights["unembedding.bias"][0].numpy()
+    measured = measure(c, parameters)
+    rows = {operation: questions.rows_of(operation) for operation in c.operations}
+    states = {operation: final_states(c, parameters, questions.questions[own]) for operation, own in rows.items()}
+    for operation, other in (("add", "mul"), ("mul", "add")):
+        directions, _ = class_directions(states[operation], questions.answers[rows[operation]], c.modulus)
+        held = validation[rows[other]]
+        curve = measured[operation].others_about_mean
+        assert curve is not None
+        for k in (0, 1, 4, c.modulus - 1):
+            cut = project_out(states[other][held], directions[:k], states[other].mean(0))
+            right = (cut @ unembedding + bias).argmax(1) == questions.answers[rows[other]][held]
+            assert curve[k] == pytest.approx(right.mean(), abs=1e-9), k
+
+
+def test_an_operation_alone_has_no_others(learned: tuple[Configuration, torch.Tensor, History]) -> None:
+    c, parameters, _ = learned
+    alone = measure(c, parameters)["add"]
+    assert (alone.others_about_mean, alone.overlap, alone.overlap_cosine) == (None, None, None)
 
 
 def test_measuring_twice_gives_the_same(learned: tuple[Configuration, torch.Tensor, History]) -> None:

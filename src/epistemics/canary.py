@@ -54,6 +54,8 @@ def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
     measures = {}
     for operation, found in measure(c, state.flat[0].cpu()).items():
         for field in dataclasses.fields(found):
+            if getattr(found, field.name) is None:
+                continue
             values = np.asarray(getattr(found, field.name), np.float64)
             norm = float(np.sqrt((values**2).sum()))
             measures[f"{operation}.{field.name}"] = {"norm": norm, "digest": _digest(values)}

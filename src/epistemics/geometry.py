@@ -44,6 +44,35 @@ def random_directions(dimensions: int, seed: int) -> Array:
     return (q * np.sign(np.diag(r))).T
 
 
+def principal_directions(states: Array) -> Array:
+    """Orthonormal directions of greatest variance, strongest first, [d, d]: a basis, whatever the answers are."""
+    centred = states - states.mean(0)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    return vectors[:, ::-1].T
+
+
+def subspace_overlap(one: Array, other: Array) -> tuple[Array, Array]:
+    """How much the spans of the first k directions of two bases share, for k = 1 … r.
+
+    Two readings of the log's "overlap" (entries 11 and 13), by the principal angles θ between the two spans (Björck &
+    Golub 1973, doi:10.1090/S0025-5718-1973-0348991-3): the mean of cos²θ, which is k/d for random spans of dimension
+    d on average, and the mean of cos θ. Both are 1 for equal spans and 0 for orthogonal ones.
+
+    Args:
+        one, other: [r, d] orthonormal.
+
+    Returns:
+        Mean squared cosines [r] and mean cosines [r].
+    """
+    products = one @ other.T
+    squared, cosines = [], []
+    for k in range(1, len(products) + 1):
+        values = np.linalg.svd(products[:k, :k], compute_uv=False)
+        squared.append(float((values**2).mean()))
+        cosines.append(float(values.mean()))
+    return np.asarray(squared), np.asarray(cosines)
+
+
 def activation_spectrum(states: Array) -> Array:
     """Singular values of the states about their mean, [min(n, d)], largest first."""
     centred = states - states.mean(0)

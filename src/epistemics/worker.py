@@ -254,6 +254,7 @@ def _measured(configuration: Configuration, parameters: dict[int, torch.Tensor])
         f"{operation}.{field.name}": np.asarray([getattr(at[operation], field.name) for at in moments], np.float32)
         for operation in configuration.operations
         for field in dataclasses.fields(Measures)
+        if getattr(moments[0][operation], field.name) is not None
     }
 
 
