@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from epistemics.claims import Evidence, Figure, is_reproduced, judged, load_claims
-from epistemics.experiments import phase_1_1, phase_1_2
+from epistemics.experiments import joint, phase_1_1, phase_1_2
 from epistemics.project import find_project
 from epistemics.results import load_results
 from epistemics.sections import SpecificationError
@@ -112,7 +112,7 @@ def test_a_wrong_file_is_refused_by_key_and_value(folder: Load, old: str, new: s
 def test_the_book_s_claims_and_their_evidence_have_the_same_names() -> None:
     project = find_project(start=Path(__file__).parent)
     claims = {claim.id: claim for claim in load_claims(project.experiments)}
-    one, two = (load_results(name, project) for name in ("phase-1-1", "phase-1-2"))
-    evidence = phase_1_1.evidence(one) | phase_1_2.evidence(two)
+    one, two, both = (load_results(name, project) for name in ("phase-1-1", "phase-1-2", "joint"))
+    evidence = phase_1_1.evidence(one) | phase_1_2.evidence(two) | joint.evidence(both, two)
     assert evidence.keys() - claims.keys() <= {"1.2-k95-at-0", "1.2-k95-at-10"}  # the log has no figure there
-    assert [claim.id for claim in claims.values() if claim.entry in (7, 8) and claim.id not in evidence] == []
+    assert [claim.id for claim in claims.values() if claim.entry in (7, 8, 11) and claim.id not in evidence] == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from epistemics.experiments import code, ledger, phase_1_1, phase_1_2, precision, runs
+from epistemics.experiments import code, joint, ledger, phase_1_1, phase_1_2, precision, runs
 from epistemics.fingerprint import reached_from
 from epistemics.project import Project
 from epistemics.results import Results, load_results
@@ -30,30 +30,34 @@ def write_variables_and_data(project: Project) -> list[Path]:
     Raises:
         IncompleteResults: if a result that the book needs is not stored.
     """
-    names = ("phase-1-1", "phase-1-2", "precision")
-    one, two, three = (load_results(name, project) for name in names)
+    names = ("phase-1-1", "phase-1-2", "joint", "precision")
+    one, two, both, three = (load_results(name, project) for name in names)
     claims = {claim.id: claim for claim in ledger.claims_of(project)}
-    judgements = ledger.judgements(one, two, project)
+    judgements = ledger.judgements(one, two, both, project)
     variables = {
         "profile": project.profile,
         "phase_1_1": phase_1_1.numbers(one, claims),
         "phase_1_2": phase_1_2.numbers(two, claims),
+        "joint": joint.numbers(both, two, claims),
         "precision": precision.numbers(three),
         "ledger": ledger.numbers(judgements),
         "runs": {
             "phase_1_1": runs.numbers(one),
             "phase_1_2": runs.numbers(two),
+            "joint": runs.numbers(both),
             "precision": runs.numbers(three),
         },
     }
     tables = {
         **_named("phase_1_1", phase_1_1.tables(one)),
         **_named("phase_1_2", phase_1_2.tables(two)),
+        **_named("joint", joint.tables(both)),
         **_named("code", code.tables()),
         **_named("precision", precision.tables(three)),
         "ledger.judgements": ledger.table(judgements),
         "runs.phase_1_1": runs.runs(one),
         "runs.phase_1_2": runs.runs(two),
+        "runs.joint": runs.runs(both),
         "runs.precision": runs.runs(three),
     }
     text = "# Written by `epistemics prepare` from the result store.\n"

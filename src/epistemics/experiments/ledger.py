@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from epistemics.claims import CANNOT_BE_JUDGED, VERDICTS, Claim, Evidence, Judgement, judged, load_claims
-from epistemics.experiments import phase_1_1, phase_1_2
+from epistemics.experiments import joint, phase_1_1, phase_1_2
 from epistemics.project import Project, find_project
 from epistemics.results import Results
 from epistemics.tables import Shown, Table, table_of
 
 
-def judgements(one: Results, two: Results, project: Project | None = None) -> list[Judgement]:
-    """Every claim, judged by the results of the experiments."""
-    evidence = phase_1_1.evidence(one) | phase_1_2.evidence(two)
+def judgements(one: Results, two: Results, both: Results, project: Project | None = None) -> list[Judgement]:
+    """Every claim, judged by the results of phases 1.1 and 1.2 and of the joint task."""
+    evidence = phase_1_1.evidence(one) | phase_1_2.evidence(two) | joint.evidence(both, two)
     return judged(claims_of(project), evidence, one.experiment.profile)
 
 

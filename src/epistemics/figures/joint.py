@@ -1,0 +1,127 @@
+"""Figures of A.6: two operations in one model, cut along each one's directions, and how much these share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from epistemics.figures.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture
+from epistemics.tables import Table
+
+OPERATION_COLOURS: Mapping[str, str] = {"add": BLUE, "mul": ORANGE}
+OPERATION_NAMES: Mapping[str, str] = {"add": "addition", "mul": "multiplication"}
+MODEL_COLOURS: Mapping[str, str] = {"baseline": GREEN, "capacity": PURPLE, "adversarial": RED}
+MODEL_NAMES: Mapping[str, str] = {"baseline": "2 layers", "capacity": "1 layer", "adversarial": "adversarial"}
+
+
+def abliteration(table: Table, model: str = "baseline") -> Picture:
+    """Both operations' accuracy against directions removed, a panel for each operation's directions."""
+    chosen = table.where(model=model)
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 3.1))
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, operation in zip(panels, OPERATION_NAMES, strict=True):
+            own = chosen.where(directions_of=operation)
+            _lines(axes, own.where(curve="random_about_mean"), MUTED, 0.7, 0.8, "-")
+            _lines(axes, own.where(curve="principal_about_mean"), MUTED, 0.9, 0.9, ":")
+            for measured, colour in OPERATION_COLOURS.items():
+                curve = "about_mean" if measured == operation else "others_about_mean"
+                _lines(axes, own.where(measured=measured, curve=curve), colour, 0.9, 1.5, "-")
+            axes.set_title(f"directions of {OPERATION_NAMES[operation]}", color=OPERATION_COLOURS[operation])
+            axes.set_xlim(0, max(own.where(curve="about_mean").column("removed")))
+            axes.set_ylim(-0.02, 1.03)
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0%}"))
+            axes.set_xlabel("directions removed")
+        panels[0].set_ylabel("validation accuracy")
+        _name(
+            panels[1],
+            [(OPERATION_NAMES[operation], colour) for operation, colour in OPERATION_COLOURS.items()]
+            + [("random\ndirections", MUTED), ("dotted: of most\nvariance", MUTED)],
+            2.3,
+        )
+        figure.subplots_adjust(wspace=0.08)
+        return Picture(figure)
+
+
+def overlap(table: Table) -> Picture:
+    """Overlap of the two operations' first k directions, a line for each seed, and the band of two random spans."""
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 3.2))
+        axes = figure.subplots()
+        names = list(dict.fromkeys(table.column("model")))
+        first = table.where(model=names[0])
+        one = first.where(seed=first.column("seed")[0])
+        band = (one.column("chance_low"), one.column("chance_high"))
+        axes.fill_between(one.column("k"), *band, color=MUTED, alpha=0.35, lw=0)
+        for model in names:
+            for seed in sorted(set(table.where(model=model).column("seed"))):
+                line = table.where(model=model, seed=seed)
+                axes.plot(line.column("k"), line.column("overlap"), color=MODEL_COLOURS.get(model, MUTED), lw=1.2)
+        shown = [(MODEL_NAMES.get(name, name), MODEL_COLOURS.get(name, MUTED)) for name in names]
+        _name(axes, [*shown, ("two random\nspans", MUTED)], 2.4)
+        axes.set_xlim(1, max(one.column("k")))
+        axes.set_ylim(0, 1)
+        axes.set(xlabel="k, directions of each operation", ylabel="overlap of their spans")
+        return Picture(figure)
+
+
+def along_training(table: Table, model: str = "baseline") -> Picture:
+    """Overlap, k@95% and accuracy of one model at every measured moment; a line for each seed."""
+    chosen = table.where(model=model)
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 4.6))
+        panels = figure.subplots(3, 1, sharex=True)
+        for axes, column, label in zip(
+            panels,
+            ("validation_accuracy", "overlap_10", "k_at_95"),
+            ("accuracy", "overlap\nat 10 directions", "k@95%"),
+            strict=True,
+        ):
+            for operation, colour in OPERATION_COLOURS.items():
+                own = chosen.where(operation=operation)
+                if column == "overlap_10" and operation == "mul":  # it is of both
+                    continue
+                for seed in sorted(set(own.column("seed"))):
+                    line = own.where(seed=seed)
+                    points = [
+                        (s, v) for s, v in zip(line.column("step"), line.column(column), strict=True) if v is not None
+                    ]
+                    shade = MODEL_COLOURS.get(model, MUTED) if column == "overlap_10" else colour
+                    axes.plot(*zip(*points, strict=True), color=shade, lw=1.0, marker="o", markersize=2)
+            axes.set_ylabel(label)
+            axes.set_ylim(bottom=0)
+        panels[0].yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0%}"))
+        _name(panels[0], [(OPERATION_NAMES[operation], colour) for operation, colour in OPERATION_COLOURS.items()], 1.1)
+        panels[-1].set_xlabel("step")
+        panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+        panels[-1].set_xlim(left=0)
+        figure.subplots_adjust(hspace=0.18)
+        return Picture(figure)
+
+
+def _name(axes: Axes, names: list[tuple[str, str]], inches: float) -> None:
+    """Names beside axes of so many inches, each in its own colour."""
+    height = 0.97
+    for text, colour in names:
+        axes.annotate(
+            text,
+            (1, height),
+            (7, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            color=colour,
+            va="top",
+            size=8.5,
+            annotation_clip=False,
+        )
+        height -= (0.17 + 0.14 * text.count("\n")) / inches
+
+
+def _lines(axes: Axes, table: Table, colour: str, alpha: float, width: float, style: str) -> None:
+    for seed in sorted(set(table.column("seed"))):
+        one = table.where(seed=seed)
+        axes.plot(one.column("removed"), one.column("accuracy"), color=colour, alpha=alpha, lw=width, ls=style)
