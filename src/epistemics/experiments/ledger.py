@@ -60,7 +60,7 @@ def shown(found: Sequence[Judgement]) -> Shown:
 def shown_of(found: Sequence[Judgement], entry: int) -> Shown:
     """The claims of one log entry, each with where it is seen."""
     rows = [
-        [j.claim.says, j.claim.shown or "–", j.ours or "–", ", ".join(filter(None, [_verdict(j), j.seen]))]
+        [f"{j.claim.says} ({j.seen})" if j.seen else j.claim.says, j.claim.shown or "–", j.ours or "–", _verdict(j)]
         for j in found
         if j.claim.entry == entry
     ]

@@ -97,13 +97,12 @@ def shown(results: Results) -> Shown:
                 [
                     f"{decay:g}",
                     precision,
-                    str(len(chosen)),
                     spread(chosen.column("first_touch")),
                     spread(chosen.column("validation_accuracy"), lambda value: percent(value, 1)),
                     words[same[0]] if same else "",
                 ]
             )
-    headings = ["Weight decay", "Precision", "Seeds", "First touch", "Accuracy at the end", "Agrees with float32"]
+    headings = ["Decay", "Precision", "First touch", "Accuracy at the end", "As in float32"]
     return Shown(headings, rows, left=2)
 
 

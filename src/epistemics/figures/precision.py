@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from epistemics.configuration import PRECISIONS
 from epistemics.figures.style import GREEN, INK, ORANGE, PURPLE, SETTINGS, WIDTH, Picture
@@ -31,8 +31,10 @@ def first_touches(table: Table) -> Picture:
             axes.plot([], [], MARKS[precision], color=COLOURS[precision], label=precision, markersize=5.5)
         axes.set_yscale("log")
         axes.set_xticks(range(len(decays)), [f"{decay:g}" for decay in decays])
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+        low, high = axes.get_ylim()
+        ticks = [t for t in (100, 200, 500, 1000, 2000, 5000, 10000, 20000, 40000) if low <= t <= high]
         axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_yticks(ticks, [f"{t:,}" for t in ticks])
         axes.set(xlabel="weight decay", ylabel="steps to 95%")
         axes.legend(loc="lower left", labelcolor=INK, ncols=3, bbox_to_anchor=(-0.02, 1.0), handletextpad=0.2)
         return Picture(figure)
