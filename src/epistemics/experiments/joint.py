@@ -16,6 +16,7 @@ from epistemics.experiments.joint_measures import (
     abliteration_curves,
     chance,
     learning_curves,
+    model_of,
     moments,
     overlaps,
 )
@@ -34,12 +35,12 @@ def load() -> Results:
 
 def models(results: Results) -> list[str]:
     """The models, in the order of the file."""
-    return list(dict.fromkeys(run.run.group for run in results))
+    return list(dict.fromkeys(model_of(run) for run in results))
 
 
 def runs_of(results: Results, model: str) -> list[Any]:
     """One model's runs, a seed each."""
-    return [run for run in results if run.run.group == model]
+    return [run for run in results if model_of(run) == model]
 
 
 def summary(results: Results) -> Shown:
@@ -163,7 +164,7 @@ def _statements(
     results: Results, single: Results, baseline: Mapping[str, Evidence], capacity: Mapping[str, Evidence]
 ) -> dict[str, Evidence]:
     d_model = runs_of(results, BASELINE)[0].configuration.d_model
-    overlap, other_overlap = (_middle(model["overlap-10"].values) for model in (baseline, capacity))
+    overlap, other_overlap = (middle(model["overlap-10"].values) for model in (baseline, capacity))
     likely = chance(d_model, 10)[1][-1]
     alone = phase_1_2_measures.at_end(single).where(weight_decay=1.0).column("k_at_95")
     joint = {operation: baseline[f"k95-{operation}"].values for operation in OPERATIONS}
@@ -175,12 +176,12 @@ def _statements(
         ),
         "A.6-more-fragile": Evidence(
             SEEN,
-            holds=all(_middle(values) < _middle(alone) for values in joint.values()),
+            holds=all(middle(values) < middle(alone) for values in joint.values()),
             said=f"{spread(joint['add'])} and {spread(joint['mul'])}, alone {spread(alone)}",
         ),
         "A.6-collateral-is-small": Evidence(
             "@fig-joint-abliteration",
-            holds=all(_middle(values) >= 0.99 for values in left.values()),
+            holds=all(middle(values) >= 0.99 for values in left.values()),
             said=" and ".join(spread(values, lambda v: percent(v, 1)) for values in left.values()),
         ),
         "13-capacity-does-not-share": Evidence(
@@ -210,7 +211,7 @@ def _selective(results: Results) -> tuple[bool | None, float | None]:
     return (min(present) > 0.99, min(present)) if present else (None, None)
 
 
-def _middle(values: Sequence[float | None]) -> float:
+def middle(values: Sequence[float | None]) -> float:
     """The median; infinite for "more than can be removed"."""
     middle = ranked_median(values)
     return float("inf") if middle is None else middle

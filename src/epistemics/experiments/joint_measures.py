@@ -48,6 +48,17 @@ def moments(results: Results) -> Table:
     )
 
 
+def model_of(run: StoredRun) -> str:
+    """What a run's model is called: by its group, or by what its group varies."""
+    c = run.configuration
+    varied = {
+        "small": f"width {c.d_model}",
+        "penalty": f"λ {c.adversarial_weight:g}",
+        "directions": f"{c.adversarial_directions} directions",
+    }
+    return varied.get(run.run.group, run.run.group)
+
+
 def _measured(run: StoredRun, index: int, operation: str) -> dict[str, Any]:
     arrays, step = run.result.arrays, run.metrics["moments"][index]
 
@@ -59,7 +70,7 @@ def _measured(run: StoredRun, index: int, operation: str) -> dict[str, Any]:
     killed = falls_at(own, KILLED)
     scale = noise_scale(float(at("gradient_small")), float(at("gradient_large")))
     return {
-        "model": run.run.group,
+        "model": model_of(run),
         "seed": run.configuration.seed,
         "step": step,
         "at_end": step == run.metrics["final_step"],
@@ -120,7 +131,7 @@ def abliteration_curves(results: Results) -> Table:
                 for k, accuracy in enumerate(run.result.arrays[f"{operation}.{curve}"][index]):
                     rows.append(
                         {
-                            "model": run.run.group,
+                            "model": model_of(run),
                             "seed": run.configuration.seed,
                             "step": run.metrics["moments"][index],
                             "directions_of": operation,
@@ -142,7 +153,7 @@ def overlaps(results: Results) -> Table:
         for k, value in enumerate(run.result.arrays[f"{c.operations[0]}.overlap"][index], start=1):
             rows.append(
                 {
-                    "model": run.run.group,
+                    "model": model_of(run),
                     "seed": c.seed,
                     "step": run.metrics["moments"][index],
                     "k": k,
@@ -175,7 +186,7 @@ def learning_curves(results: Results) -> Table:
         for step, accuracy in zip(arrays["history.step"], arrays["history.validation_accuracy"], strict=True):
             rows.append(
                 {
-                    "model": run.run.group,
+                    "model": model_of(run),
                     "seed": run.configuration.seed,
                     "step": int(step),
                     "validation_accuracy": round(float(accuracy), 4),

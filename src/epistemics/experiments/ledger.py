@@ -23,6 +23,12 @@ def claims_of(project: Project | None = None) -> list[Claim]:
     return load_claims((project or find_project()).experiments)
 
 
+def of_ids(evidence: Mapping[str, Evidence], results: Results, project: Project | None = None) -> list[Judgement]:
+    """The claims for which there is evidence."""
+    own = [claim for claim in claims_of(project) if claim.id in evidence]
+    return judged(own, evidence, results.experiment.profile)
+
+
 def of_entry(results: Results, evidence: Mapping[str, Evidence], project: Project | None = None) -> list[Judgement]:
     """The claims of one experiment's log entry, judged by its results."""
     own = [claim for claim in claims_of(project) if claim.entry == results.experiment.entry]

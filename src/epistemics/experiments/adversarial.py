@@ -1,0 +1,197 @@
+"""Log entry 13: training against abliteration, and whether too small a model has to share.
+
+The baseline and the one-layer model are those of experiment joint; what the tables are made of is measured in
+``joint_measures``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from epistemics.claims import IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, judged
+from epistemics.experiments.joint import BASELINE, CAPACITY, OPERATIONS, middle, runs_of
+from epistemics.experiments.joint_measures import (
+    abliteration_curves,
+    learning_curves,
+    model_of,
+    moments,
+    overlaps,
+)
+from epistemics.results import Results, load_results
+from epistemics.tables import Shown, Table, number, percent, spread
+
+ADVERSARIAL = "adversarial"
+SHORTER = 65_000
+SEEN = "@tbl-adversarial-summary"
+
+
+def load() -> Results:
+    """The results of experiment adversarial under the current profile, after those of joint."""
+    return combined(load_results("joint"), load_results("adversarial"))
+
+
+def combined(joint: Results, own: Results) -> Results:
+    """The runs of both, as the second experiment's."""
+    return Results(own.experiment, joint.runs + own.runs)
+
+
+def summary(results: Results) -> Shown:
+    """Each model at the end of training: median and range over seeds, addition / multiplication."""
+    end = moments(results).where(at_end=True)
+    rows = []
+    for model in dict.fromkeys(end.column("model")):
+        chosen = end.where(model=model)
+        both = [chosen.where(operation=operation) for operation in OPERATIONS]
+        rows.append(
+            [
+                model,
+                str(len(both[0])),
+                spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
+                *(spread(both[0].column(c), _share) for c in ("overlap_5", "overlap_10")),
+                *(
+                    " / ".join(spread(own.column(c), never="all") for own in both)
+                    for c in ("k_at_95", "directions_95", "killed_at")
+                ),
+            ]
+        )
+    headings = ["Model", "Seeds", "Both learned", "Overlap at 5", "at 10", "k@95%", "Directions at 95%", "Killed at"]
+    return Shown(headings, rows)
+
+
+def _share(value: float | None) -> str:
+    return number(value, 2)
+
+
+def sweep(results: Results) -> Table:
+    """λ and the number of projected directions of every adversarial run, with what came of it at the end."""
+    names = {model_of(run): run.configuration for run in results if run.configuration.adversarial_weight > 0}
+    end = moments(results).where(at_end=True)
+    kept = [record for record in end.records() if record["model"] in names]
+    columns = ("adversarial_weight", "adversarial_directions", *end.columns)
+    rows = [
+        (c.adversarial_weight, c.adversarial_directions, *record.values())
+        for record in kept
+        if (c := names[record["model"]])
+    ]
+    return Table(columns, tuple(rows))
+
+
+def evidence(results: Results) -> dict[str, Evidence]:
+    """What these runs say to the log's claims of entry 13; those on the baseline and on capacity alone are in joint."""
+    measured = moments(results)
+    own, end = measured.where(model=ADVERSARIAL), measured.where(at_end=True)
+    found = {}
+    for k in (5, 10):
+        found[f"13-adversarial-overlap-{k}"] = _figure(own, "add", f"overlap_{k}")
+    for operation in OPERATIONS:
+        found[f"13-adversarial-k95-{operation}"] = _figure(own, operation, "k_at_95", "survives_95")
+        found[f"13-adversarial-directions-{operation}"] = _figure(own, operation, "directions_95")
+    found["13-adversarial-residual"] = _figure(own, "add", "left_at_30")
+    found["13-adversarial-kill-mul"] = _figure(own, "mul", "killed_at")
+    found["13-adversarial-survival"] = _figure(own, "mul", "other_where_killed")
+    small = [run for run in results if run.run.group == "small"]
+    found["13-small-accuracy"] = Evidence(SEEN, [round(run.metrics["validation_accuracy"], 4) for run in small])
+    found["13-small-never"] = Evidence(
+        SEEN,
+        holds=all(run.metrics["first_touch"] is None for run in small),
+        said=f"{sum(run.metrics['first_touch'] is None for run in small)} of {len(small)} never",
+    )
+    shorter = measured.where(model=BASELINE, operation="add", step=SHORTER).column("overlap_10")
+    full = end.where(model=BASELINE, operation="add").column("overlap_10")
+    found["13-shorter-overlap"] = Evidence("@fig-joint-along-training", shorter)
+    found["13-longer-separates"] = Evidence(
+        "@fig-joint-along-training",
+        holds=middle(full) < middle(shorter) if shorter else None,
+        said=f"{spread(shorter, _share)} after {SHORTER:,} steps, {spread(full, _share)} at the end"
+        if shorter
+        else f"no moment at {SHORTER:,} steps",
+    )
+    return found | _orders(end)
+
+
+def _figure(own: Table, operation: str, column: str, second: str = "") -> Evidence:
+    chosen = own.where(operation=operation)
+    end = chosen.where(at_end=True)
+    accepted = [value for value in end.column(second) if value is not None] if second else []
+    return Evidence(SEEN, end.column(column), accepted, chosen.where(calm=True).column(column))
+
+
+def _orders(end: Table) -> dict[str, Evidence]:
+    def values(model: str, operation: str, column: str) -> list[float | None]:
+        return end.where(model=model, operation=operation).column(column)
+
+    def both(column: str) -> list[tuple[str, list[float | None], list[float | None]]]:
+        """For each operation: its name, the adversarial models' values and the baseline's."""
+        return [
+            (name, values(ADVERSARIAL, operation, column), values(BASELINE, operation, column))
+            for operation, name in OPERATIONS.items()
+        ]
+
+    _, shared, alone = both("overlap_10")[0]
+    resists, diffuses = both("k_at_95"), both("directions_95")
+    return {
+        "13-adversarial-shares": Evidence(
+            "@fig-adversarial-overlap",
+            holds=_above(shared, alone),
+            said=f"{spread(shared, _share)} against {spread(alone, _share)}",
+        ),
+        "13-adversarial-resists": Evidence(
+            "@fig-adversarial-abliteration",
+            holds=all(_above(own, baseline) for _, own, baseline in resists),
+            said="; ".join(
+                f"{name}: {spread(own, never='all')} against {spread(baseline, never='all')}"
+                for name, own, baseline in resists
+            ),
+        ),
+        "13-adversarial-diffuses": Evidence(
+            SEEN,
+            holds=all(1.5 <= middle(own) / middle(baseline) <= 3 for _, own, baseline in diffuses),
+            said="; ".join(f"{name}: {spread(own)} against {spread(baseline)}" for name, own, baseline in diffuses),
+        ),
+    }
+
+
+def _above(own: Sequence[float | None], baseline: Sequence[float | None]) -> bool:
+    """Whether all of ours lie above all of the baseline's; None, more than can be removed, ranks above every number."""
+    ranked = [[float("inf") if value is None else value for value in values] for values in (own, baseline)]
+    return min(ranked[0]) > max(ranked[1])
+
+
+def tables(results: Results) -> dict[str, Table]:
+    """What the figures of the chapter draw, by name."""
+    kept = tuple(run for run in results if model_of(run) in (BASELINE, CAPACITY, ADVERSARIAL))
+    three = Results(results.experiment, kept)
+    return {
+        "moments": moments(results),
+        "abliteration_curves": abliteration_curves(three),
+        "overlaps": overlaps(three),
+        "learning_curves": learning_curves(results),
+        "sweep": sweep(results),
+    }
+
+
+def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+    """The numbers of the chapter's prose."""
+    own = [claim for claim in claims.values() if claim.id in evidence(results)]
+    judgements = judged(own, evidence(results), results.experiment.profile)
+    end = moments(results).where(at_end=True)
+    found = {
+        "judged": str(len(judgements)),
+        **{
+            name: str(sum(j.verdict == verdict for j in judgements))
+            for name, verdict in (("reproduced", REPRODUCED), ("in_kind", IN_KIND), ("not_reproduced", NOT_REPRODUCED))
+        },
+    }
+    for model in (BASELINE, CAPACITY, ADVERSARIAL):
+        found[f"{model}_touch"] = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
+        found[f"{model}_overlap_10"] = spread(end.where(model=model, operation="add").column("overlap_10"), _share)
+        for operation in OPERATIONS:
+            chosen = end.where(model=model, operation=operation)
+            found[f"{model}_{operation}_k95"] = spread(chosen.column("k_at_95"), never="all")
+            found[f"{model}_{operation}_directions"] = spread(chosen.column("directions_95"))
+            found[f"{model}_{operation}_accuracy"] = spread(
+                chosen.column("validation_accuracy"), lambda v: percent(v, 1)
+            )
+    small = [run for run in results if run.run.group == "small"]
+    found["small_accuracy"] = spread([run.metrics["validation_accuracy"] for run in small], lambda v: percent(v, 1))
+    return found
