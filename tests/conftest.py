@@ -15,7 +15,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def configuration() -> Callable[..., Configuration]:
     """A configuration that trains in a second; keyword arguments override."""
 
