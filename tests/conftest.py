@@ -10,7 +10,7 @@ import torch
 from epistemics.configuration import Configuration
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     torch.set_num_threads(1)
 
