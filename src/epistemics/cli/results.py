@@ -39,7 +39,7 @@ def run(project: Project, options: argparse.Namespace) -> int:
 
 
 def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
-    """Print what ``_train`` would do, in its order."""
+    """Print what ``train`` would do, in its order."""
     left = [s.run for s in status(runs, Store(project.results)) if s.state in wanted]
     if not left:
         print("nothing to train")
