@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from epistemics.fingerprint import reached
-from epistemics.runs import CODE, RunFailed, current_code, current_definitions, worker_environment
+from epistemics.runs import CODE, current_code, current_definitions
+from epistemics.scheduler import RunFailed, worker_environment
 from epistemics.store import Store
 
 
