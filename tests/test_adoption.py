@@ -99,6 +99,8 @@ def test_code_that_does_the_same_is_adopted_with_the_proof(draft: Draft) -> None
     assert after["files"] == before["files"]
     assert after["canary"] == before["canary"]
     assert json.loads(draft.epistemics("why", draft.key, "--json")) == []
+    draft.edit("training.py", ("ROWS_AT_ONCE = 1024", "ROWS_AT_ONCE = 512"))
+    assert "-ROWS_AT_ONCE = 1024" in draft.epistemics("why", draft.key)
 
 
 def test_code_that_does_something_else_is_not(draft: Draft) -> None:

@@ -84,7 +84,7 @@ def test_a_second_reading_counts_and_another_moment_is_only_noted(folder: Load) 
     good = folder(GOOD)
     assert verdicts(good, steps=Evidence("@fig-x", [1500, 1600], accepted=[1400]))["steps"] == "reproduced"
     (judgement, *_) = judged(load_claims(good), {"steps": Evidence("@fig-x", [1500, 1600], along=[900, 1600])}, "paper")
-    assert (judgement.verdict, judgement.note) == ("not reproduced", "inside our range at some other moment")
+    assert (judgement.verdict, judgement.note) == ("not reproduced", "inside at another moment")
     assert judgement.ours == "1,550 (1,500–1,600)"
 
 

@@ -24,7 +24,6 @@ from epistemics.training import (
     Moment,
     State,
     adamw,
-    as_array,
     batch_loss,
     cross_entropy,
     first_touch,
@@ -157,7 +156,7 @@ def test_training_is_what_a_plain_loop_does(configuration: Make, changes: dict[s
         expected = plain.parameter_for(name).detach()
         turned = expected.T if expected.dim() == 2 and ".weight" in name else expected
         torch.testing.assert_close(value[0], turned, rtol=1e-9, atol=1e-9, msg=name)
-    for name, column in as_array(ours.state.histories[0]).items():
+    for name, column in vars(ours.state.histories[0]).items():
         np.testing.assert_allclose(column, getattr(history, name), rtol=1e-9, atol=1e-12, err_msg=name)
 
 
@@ -179,7 +178,7 @@ def test_a_stack_trains_as_its_members_do_alone(configuration: Make) -> None:
             torch.testing.assert_close(
                 getattr(together.state, name)[member], getattr(alone.state, name)[0], rtol=1e-9, atol=1e-9
             )
-        for name, column in as_array(alone.state.histories[0]).items():
+        for name, column in vars(alone.state.histories[0]).items():
             np.testing.assert_allclose(getattr(together.state.histories[member], name), column, rtol=1e-9, atol=1e-12)
         assert together.parameters(member).keys() == alone.parameters().keys()
 
@@ -227,7 +226,7 @@ def test_the_compiled_step_computes_what_the_plain_one_does(configuration: Make)
     c = configuration(modulus=7, d_model=8, heads=2, steps=20, batch_size=20, precision="float64")
     plain, compiled = trained(c), trained(dataclasses.replace(c, compiled=True))
     torch.testing.assert_close(compiled.state.flat, plain.state.flat, rtol=1e-9, atol=1e-9)
-    for name, column in as_array(plain.state.histories[0]).items():
+    for name, column in vars(plain.state.histories[0]).items():
         np.testing.assert_allclose(getattr(compiled.state.histories[0], name), column, rtol=1e-9, err_msg=name)
 
 

@@ -21,7 +21,8 @@ from epistemics import checkpoint, worker
 from epistemics.configuration import Configuration, configuration_from_json
 from epistemics.measures import measure
 from epistemics.model import parameter_count
-from epistemics.runs import Overview, current_code, train_missing
+from epistemics.runs import current_code
+from epistemics.scheduler import Overview, train_missing
 from epistemics.specs import Run, configuration_key
 from epistemics.store import Result, Store
 from epistemics.worker import Job, work

@@ -17,7 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from epistemics.runs import CODE, RunFailed, current_code, current_definitions, worker_environment
+from epistemics.fingerprint import reached
+from epistemics.runs import CODE, current_code, current_definitions
+from epistemics.scheduler import RunFailed, worker_environment
 from epistemics.store import Store
 
 
@@ -47,6 +49,7 @@ def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> It
     asked = [{"configuration": c, "canary": store.seal(k).canary} for k, c in zip(keys, configurations, strict=True)]
     process.stdin.write(json.dumps(asked))
     process.stdin.close()
+    store.keep_sources(reached(*CODE.values()).values())  # `why` compares an adopted result with these
     for key, line in zip(keys, process.stdout, strict=False):
         yield _judged(store, key, json.loads(line))
     if process.wait() != 0:

@@ -24,7 +24,7 @@ from typing import Any
 
 from epistemics.configuration import Configuration
 from epistemics.project import Project
-from epistemics.runs import worker_environment
+from epistemics.scheduler import worker_environment
 from epistemics.specs import load_experiment
 
 BASELINE = "phase-1-2"

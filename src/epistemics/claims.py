@@ -183,7 +183,7 @@ def _judged(claim: Claim, found: Evidence | None, profile: str, holding: set[str
         return judgement(REPRODUCED if found.holds else NOT_REPRODUCED)
     if is_reproduced(claim.published, [*found.values, *found.accepted]):
         return judgement(REPRODUCED)
-    elsewhere = "inside our range at some other moment" if is_reproduced(claim.published, found.along) else ""
+    elsewhere = "inside at another moment" if is_reproduced(claim.published, found.along) else ""
     return judgement(IN_KIND if claim.in_kind in holding else NOT_REPRODUCED, elsewhere)
 
 

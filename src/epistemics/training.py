@@ -16,7 +16,6 @@ from functools import partial
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from epistemics.adversarial import without_contrasts
@@ -423,8 +422,3 @@ def _after_evaluation(configurations: Sequence[Configuration], state: State) -> 
 
 def _without_last(history: History) -> History:
     return History(*(column[:-1] for column in vars(history).values()))
-
-
-def as_array(history: History) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
-    """The history's columns as arrays, [evaluations] each."""
-    return {name: np.asarray(column) for name, column in vars(history).items()}

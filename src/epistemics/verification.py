@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from epistemics.runs import Overview, train_missing
+from epistemics.scheduler import Overview, train_missing
 from epistemics.specs import Run
 from epistemics.store import Result, Store
 

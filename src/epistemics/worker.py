@@ -1,7 +1,7 @@
 """One process that trains one stack of runs, measures it and stores the results.
 
-Started by ``runs`` as ``python -m epistemics.worker`` with a job as JSON on standard input; reports progress as JSON
-lines on standard output. It keeps a checkpoint in the workspace and goes on from it after Ctrl-C or ``kill -9``;
+Started by ``scheduler`` as ``python -m epistemics.worker`` with a job as JSON on standard input; reports progress as
+JSON lines on standard output. It keeps a checkpoint in the workspace and goes on from it after Ctrl-C or ``kill -9``;
 the parameters at each measured moment stay there too, so that a change of what is measured costs no training. A
 workspace can be deleted at any time: all that it holds can be computed again.
 """
@@ -39,8 +39,10 @@ from epistemics.configuration import Configuration, configuration_from_json, tra
 from epistemics.fingerprint import reached
 from epistemics.measures import Measures, measure
 from epistemics.provenance import provenance_of
-from epistemics.runs import CODE, Speed, current_code, current_definitions, workspace_folder
+from epistemics.runs import CODE, current_code, current_definitions
+from epistemics.scheduler import workspace_folder
 from epistemics.specs import configuration_key
+from epistemics.speed import Speed
 from epistemics.store import DamagedResult, MissingResult, Result, Store
 from epistemics.training import History, State, first_touch, grokking_step, train
 

@@ -12,7 +12,7 @@ from epistemics.cli.book import FaultyBook, bench, check, prepare, render
 from epistemics.cli.results import adopt, run, show_status, verify, why
 from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
 from epistemics.results import IncompleteResults
-from epistemics.runs import MissingCompiler, RunFailed
+from epistemics.scheduler import MissingCompiler, RunFailed
 from epistemics.sections import SpecificationError
 from epistemics.specs import PROFILES
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from epistemics.runs import Overview
+from epistemics.scheduler import Overview
 
 
 class Display:

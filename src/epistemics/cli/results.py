@@ -13,17 +13,11 @@ from dataclasses import asdict
 from epistemics.claims import VERDICTS
 from epistemics.cli.display import Display, duration
 from epistemics.project import Project
-from epistemics.runs import (
-    MissingCompiler,
-    RunStatus,
-    measured_speed,
-    require_compiler,
-    stacks,
-    status,
-    train_missing,
-)
+from epistemics.runs import RunStatus, status
+from epistemics.scheduler import MissingCompiler, require_compiler, stacks, train_missing
 from epistemics.sections import SpecificationError
 from epistemics.specs import Run, experiment_names, load_experiment
+from epistemics.speed import measured_speed
 from epistemics.store import Store
 
 
@@ -39,7 +33,7 @@ def run(project: Project, options: argparse.Namespace) -> int:
 
 
 def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
-    """Print what ``_train`` would do, in its order."""
+    """Print what ``train`` would do, in its order."""
     left = [s.run for s in status(runs, Store(project.results)) if s.state in wanted]
     if not left:
         print("nothing to train")

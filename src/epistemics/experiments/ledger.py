@@ -57,24 +57,27 @@ def table(found: Sequence[Judgement]) -> Table:
     )
 
 
+HEADINGS = ("Claim", "Verdict", "Log", "Ours: median (range)")
+
+
 def shown(found: Sequence[Judgement]) -> Shown:
     """Claims with their verdicts, as a chapter prints them."""
-    rows = [[j.claim.says, j.claim.shown or "–", j.ours or "–", _verdict(j)] for j in found]
-    return Shown(["Claim", "Log", "Ours: median (range)", "Verdict"], rows)
+    rows = [[j.claim.says, j.verdict, j.claim.shown or "–", _ours(j)] for j in found]
+    return Shown(HEADINGS, rows, left=2)
 
 
 def shown_of(found: Sequence[Judgement], entry: int) -> Shown:
     """The claims of one log entry, each with where it is seen."""
     rows = [
-        [f"{j.claim.says} ({j.seen})" if j.seen else j.claim.says, j.claim.shown or "–", j.ours or "–", _verdict(j)]
+        [f"{j.claim.says} ({j.seen})" if j.seen else j.claim.says, j.verdict, j.claim.shown or "–", _ours(j)]
         for j in found
         if j.claim.entry == entry
     ]
-    return Shown(["Claim", "Log", "Ours: median (range)", "Verdict"], rows)
+    return Shown(HEADINGS, rows, left=2)
 
 
-def _verdict(judgement: Judgement) -> str:
-    return f"{judgement.verdict}: {judgement.note}" if judgement.note else judgement.verdict
+def _ours(judgement: Judgement) -> str:
+    return "; ".join(filter(None, [judgement.ours, judgement.note])) or "–"
 
 
 def numbers(found: Sequence[Judgement]) -> dict[str, str]:

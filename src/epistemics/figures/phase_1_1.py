@@ -27,9 +27,7 @@ def learning_curves(table: Table) -> Picture:
         axes.annotate(
             "training", (memorised, 1.0), (4, 6), textcoords="offset points", color=ORANGE, annotation_clip=False
         )
-        axes.annotate(
-            "validation", (understood, 0.5), (8, -3), textcoords="offset points", color=BLUE, annotation_clip=False
-        )
+        axes.annotate("validation", (understood, 0.5), (-8, -3), textcoords="offset points", color=BLUE, ha="right")
         axes.set(xlabel="step", ylabel="accuracy", ylim=(-0.02, 1.02), xlim=(0, steps[-1]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0%}"))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
