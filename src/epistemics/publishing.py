@@ -1,83 +1,19 @@
-"""What a render needs of the results before it starts: variables for prose, CSV files for readers, chapter keys.
-
-``prepare`` runs before Quarto and before the embedded renderer alike, so both show the same numbers.
-"""
+"""What ties a chapter to the results that it shows: the line below a figure, and the key of all it depends on."""
 
 from __future__ import annotations
 
 import hashlib
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
-from epistemics.experiments import code, joint, ledger, phase_1_1, phase_1_2, precision, runs
 from epistemics.fingerprint import reached_from
 from epistemics.project import Project
-from epistemics.results import Results, load_results
+from epistemics.results import Results
 from epistemics.runs import status
 from epistemics.specs import CLAIMS, experiment_names, load_experiment
-from epistemics.store import Store, write_atomically
-from epistemics.tables import Table
-
-
-def write_variables_and_data(project: Project) -> list[Path]:
-    """Write ``_variables.yml`` and ``data/*.csv`` from the store; returns the files that changed.
-
-    A file whose content would be the same is left alone, so that a render sees no change.
-
-    Raises:
-        IncompleteResults: if a result that the book needs is not stored.
-    """
-    names = ("phase-1-1", "phase-1-2", "joint", "precision")
-    one, two, both, three = (load_results(name, project) for name in names)
-    claims = {claim.id: claim for claim in ledger.claims_of(project)}
-    judgements = ledger.judgements(one, two, both, project)
-    variables = {
-        "profile": project.profile,
-        "phase_1_1": phase_1_1.numbers(one, claims),
-        "phase_1_2": phase_1_2.numbers(two, claims),
-        "joint": joint.numbers(both, two, claims),
-        "precision": precision.numbers(three),
-        "ledger": ledger.numbers(judgements),
-        "runs": {
-            "phase_1_1": runs.numbers(one),
-            "phase_1_2": runs.numbers(two),
-            "joint": runs.numbers(both),
-            "precision": runs.numbers(three),
-        },
-    }
-    tables = {
-        **_named("phase_1_1", phase_1_1.tables(one)),
-        **_named("phase_1_2", phase_1_2.tables(two)),
-        **_named("joint", joint.tables(both)),
-        **_named("code", code.tables()),
-        **_named("precision", precision.tables(three)),
-        "ledger.judgements": ledger.table(judgements),
-        "runs.phase_1_1": runs.runs(one),
-        "runs.phase_1_2": runs.runs(two),
-        "runs.joint": runs.runs(both),
-        "runs.precision": runs.runs(three),
-    }
-    text = "# Written by `epistemics prepare` from the result store.\n"
-    text += yaml.safe_dump(variables, allow_unicode=True, sort_keys=True, width=10_000)
-    written = _written(project.folder / "_variables.yml", text)
-    for name, table in tables.items():
-        written += _written(project.folder / "data" / f"{name}.csv", table.to_csv())
-    return written
-
-
-def _named(chapter: str, tables: dict[str, Table]) -> dict[str, Table]:
-    return {f"{chapter}.{name}": table for name, table in tables.items()}
-
-
-def _written(path: Path, text: str) -> list[Path]:
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.encode())  # a render of another process may be reading it
-    return [path]
+from epistemics.store import Store
 
 
 def provenance(table: str, source: str, results: Results | None = None) -> None:
@@ -91,9 +27,10 @@ def provenance(table: str, source: str, results: Results | None = None) -> None:
     module = source.rpartition(".")[0].replace(".", "/")
     parts = [f"Data: [{table}.csv](../data/{table}.csv)", f"Source: [{source}](../src/epistemics/{module}.py)"]
     if results:
-        name = results.experiment.name
+        counts = Counter(run.run.experiment for run in results)
+        runs = ", ".join(f"[{count} of {name}](runs.qmd#sec-runs-{name})" for name, count in counts.items())
         stale = f" **{len(results.stale)} of them stale: their code has changed since.**" if results.stale else ""
-        parts.append(f"Runs: [{len(results)} of {name}](runs.qmd#sec-runs-{name}).{stale}")
+        parts.append(f"Runs: {runs}.{stale}")
     sys.stdout.write(f"::: {{.provenance}}\n{' · '.join(parts)}\n:::\n")
 
 

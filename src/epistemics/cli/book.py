@@ -21,7 +21,7 @@ class FaultyBook(ValueError):
 
 def prepare(project: Project, options: argparse.Namespace) -> int:
     """See to the results as the policy says, and write what a render reads."""
-    from epistemics.publishing import write_variables_and_data
+    from epistemics.prepared import write_variables_and_data
     from epistemics.quarto import evict
 
     runs = runs_of(project, [])

@@ -176,10 +176,8 @@ def verify(project: Project, options: argparse.Namespace) -> int:
 
 def _verdicts(project: Project, options: argparse.Namespace) -> int:
     from epistemics.experiments import ledger
-    from epistemics.results import load_results
 
-    one, two, both = (load_results(name, project) for name in ("phase-1-1", "phase-1-2", "joint"))
-    found = ledger.judgements(one, two, both, project)
+    found = ledger.judgements(project)
     if options.experiments:
         entries = {load_experiment(project.experiments, name, project.profile).entry for name in options.experiments}
         found = [judgement for judgement in found if judgement.claim.entry in entries]

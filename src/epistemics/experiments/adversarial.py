@@ -17,6 +17,7 @@ from epistemics.experiments.joint_measures import (
     moments,
     overlaps,
 )
+from epistemics.project import Project
 from epistemics.results import Results, load_results
 from epistemics.tables import Shown, Table, number, percent, spread
 
@@ -25,9 +26,9 @@ SHORTER = 65_000
 SEEN = "@tbl-adversarial-summary"
 
 
-def load() -> Results:
+def load(project: Project | None = None) -> Results:
     """The results of experiment adversarial under the current profile, after those of joint."""
-    return combined(load_results("joint"), load_results("adversarial"))
+    return combined(load_results("joint", project), load_results("adversarial", project))
 
 
 def combined(joint: Results, own: Results) -> Results:

@@ -20,6 +20,7 @@ from epistemics.experiments.joint_measures import (
     moments,
     overlaps,
 )
+from epistemics.project import Project
 from epistemics.results import Results, load_results
 from epistemics.tables import Shown, Table, number, percent, ranked_median, spread
 
@@ -28,9 +29,9 @@ OPERATIONS = {"add": "addition", "mul": "multiplication"}
 SEEN = "@tbl-joint-summary"
 
 
-def load() -> Results:
+def load(project: Project | None = None) -> Results:
     """The results of experiment joint under the current profile."""
-    return load_results("joint")
+    return load_results("joint", project)
 
 
 def models(results: Results) -> list[str]:

@@ -6,21 +6,32 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from epistemics.claims import CANNOT_BE_JUDGED, VERDICTS, Claim, Evidence, Judgement, judged, load_claims
-from epistemics.experiments import joint, phase_1_1, phase_1_2
+from epistemics.experiments import adversarial, joint, phase_1_1, phase_1_2
 from epistemics.project import Project, find_project
 from epistemics.results import Results
 from epistemics.tables import Shown, Table, table_of
 
 
-def judgements(one: Results, two: Results, both: Results, project: Project | None = None) -> list[Judgement]:
-    """Every claim, judged by the results of phases 1.1 and 1.2 and of the joint task."""
-    evidence = phase_1_1.evidence(one) | phase_1_2.evidence(two) | joint.evidence(both, two)
+def judgements(project: Project | None = None) -> list[Judgement]:
+    """Every claim, judged by the stored results."""
+    one, two, both = phase_1_1.load(project), phase_1_2.load(project), joint.load(project)
+    evidence = {
+        **phase_1_1.evidence(one),
+        **phase_1_2.evidence(two),
+        **joint.evidence(both, two),
+        **adversarial.evidence(adversarial.load(project)),
+    }
     return judged(claims_of(project), evidence, one.experiment.profile)
 
 
 def claims_of(project: Project | None = None) -> list[Claim]:
     """Every claim, in the order of the file."""
     return load_claims((project or find_project()).experiments)
+
+
+def by_id(project: Project | None = None) -> dict[str, Claim]:
+    """Every claim by its id."""
+    return {claim.id: claim for claim in claims_of(project)}
 
 
 def of_ids(evidence: Mapping[str, Evidence], results: Results, project: Project | None = None) -> list[Judgement]:

@@ -8,15 +8,16 @@ from typing import Any
 
 from epistemics.claims import Claim, Evidence
 from epistemics.model import parameter_count
+from epistemics.project import Project
 from epistemics.results import Results, StoredRun, load_results
 from epistemics.tables import Shown, Table, number, percent, ranked_median, spread, table_of
 
 SWEEPS = ("weight decay", "train fraction", "size")
 
 
-def load() -> Results:
+def load(project: Project | None = None) -> Results:
     """The results of experiment phase-1-1 under the current profile."""
-    return load_results("phase-1-1")
+    return load_results("phase-1-1", project)
 
 
 def baseline(results: Results) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from epistemics.experiments.phase_1_2_measures import (
     planes,
     since_grokking,
 )
+from epistemics.project import Project
 from epistemics.results import Results, load_results
 from epistemics.tables import Shown, Table, number, percent, ranked_median, spread
 
 
-def load() -> Results:
+def load(project: Project | None = None) -> Results:
     """The results of experiment phase-1-2 under the current profile."""
-    return load_results("phase-1-2")
+    return load_results("phase-1-2", project)
 
 
 def summary(results: Results) -> Shown:

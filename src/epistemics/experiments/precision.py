@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from epistemics.configuration import PRECISIONS
+from epistemics.project import Project
 from epistemics.results import Results, load_results
 from epistemics.tables import Shown, Table, Value, percent, spread, table_of
 
@@ -17,9 +18,9 @@ FEWEST_SEEDS = 3
 """Of each precision, for ranges to be compared at all."""
 
 
-def load() -> Results:
+def load(project: Project | None = None) -> Results:
     """The results of experiment precision under the current profile."""
-    return load_results("precision")
+    return load_results("precision", project)
 
 
 def runs(results: Results) -> Table:

@@ -13,10 +13,15 @@ def runs(results: Results) -> Table:
             {
                 "run": r.run.key,
                 "group": r.run.group,
+                "operations": " and ".join(r.configuration.operations),
                 "weight_decay": r.configuration.weight_decay,
                 "train_fraction": r.configuration.train_fraction,
                 "layers": r.configuration.layers,
                 "d_model": r.configuration.d_model,
+                "batch_size": r.configuration.batch_size,
+                "adversarial_weight": r.configuration.adversarial_weight,
+                "adversarial_directions": r.configuration.adversarial_directions,
+                "shuffled_answers": r.configuration.shuffled_answers,
                 "precision": r.configuration.precision,
                 "seed": r.configuration.seed,
                 "steps": r.metrics["final_step"],
@@ -52,7 +57,14 @@ def shown(results: Results) -> Shown:
 
 def _what(run: StoredRun) -> str:
     c = run.configuration
-    return f"{c.layers}L d{c.d_model}, decay {c.weight_decay:g}, fraction {c.train_fraction:g}"
+    said = [f"{c.layers}L d{c.d_model}", f"decay {c.weight_decay:g}", f"fraction {c.train_fraction:g}"]
+    if c.batch_size != 512:
+        said.append(f"batch {c.batch_size}")
+    if c.shuffled_answers:
+        said.append("shuffled answers")
+    if c.adversarial_weight:
+        said.append(f"λ {c.adversarial_weight:g}, {c.adversarial_directions} directions")
+    return ", ".join(said)
 
 
 def numbers(results: Results) -> dict[str, str]:
