@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -123,12 +124,9 @@ def write_variables_and_data(project: Project) -> list[Path]:
 
 def _kept(path: Path, made_of: str, make: Callable[[], Prepared]) -> Prepared:
     """What is kept in a file if it was made of the same, or made now and kept."""
-    if path.is_file():
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            kept = {}
-        if kept.get("made_of") == made_of:
+    with suppress(OSError, ValueError, TypeError, KeyError):  # none, or damaged: it is made again
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["made_of"] == made_of:
             return Prepared(kept["variables"], kept["data"])
     prepared = make()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,30 @@
+"""What a chapter shows is computed once for each state of what it is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from epistemics.prepared import Prepared, _kept
+
+
+def test_it_is_computed_once_and_again_when_what_it_is_made_of_changes(tmp_path: Path) -> None:
+    calls = []
+
+    def make() -> Prepared:
+        calls.append(1)
+        return Prepared({"runs": str(len(calls)), "nested": {"share": "½"}}, {"table": "a,b\n1,2\n"})
+
+    first = _kept(tmp_path / "x" / "chapter.json", "one", make)
+    assert _kept(tmp_path / "x" / "chapter.json", "one", make) == first
+    assert len(calls) == 1
+    assert _kept(tmp_path / "x" / "chapter.json", "other", make).variables["runs"] == "2"
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"made_of": "one"', "[]"])
+def test_a_damaged_file_is_made_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "chapter.json").write_text(text)
+    made = Prepared({"runs": "1"}, {})
+    assert _kept(tmp_path / "chapter.json", "one", lambda: made) == made
+    assert _kept(tmp_path / "chapter.json", "one", lambda: Prepared({}, {})) == made
