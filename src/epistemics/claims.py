@@ -179,7 +179,7 @@ def _judged(claim: Claim, found: Evidence | None, profile: str, holding: set[str
         return judgement(CANNOT_BE_JUDGED, f"{profile} profile")
     if claim.statement:
         if found.holds is None:
-            return judgement(CANNOT_BE_JUDGED, found.said)
+            return Judgement(claim, CANNOT_BE_JUDGED, "", 0, found.said, found.seen)
         return judgement(REPRODUCED if found.holds else NOT_REPRODUCED)
     if is_reproduced(claim.published, [*found.values, *found.accepted]):
         return judgement(REPRODUCED)
