@@ -63,20 +63,6 @@ def _share(value: float | None) -> str:
     return number(value, 2)
 
 
-def sweep(results: Results) -> Table:
-    """λ and the number of projected directions of every adversarial run, with what came of it at the end."""
-    names = {model_of(run): run.configuration for run in results if run.configuration.adversarial_weight > 0}
-    end = moments(results).where(at_end=True)
-    kept = [record for record in end.records() if record["model"] in names]
-    columns = ("adversarial_weight", "adversarial_directions", *end.columns)
-    rows = [
-        (c.adversarial_weight, c.adversarial_directions, *record.values())
-        for record in kept
-        if (c := names[record["model"]])
-    ]
-    return Table(columns, tuple(rows))
-
-
 def evidence(results: Results) -> dict[str, Evidence]:
     """What these runs say to the log's claims of entry 13; those on the baseline and on capacity alone are in joint."""
     measured = moments(results)
@@ -167,7 +153,6 @@ def tables(results: Results) -> dict[str, Table]:
         "abliteration_curves": abliteration_curves(three),
         "overlaps": overlaps(three),
         "learning_curves": learning_curves(results),
-        "sweep": sweep(results),
     }
 
 

@@ -6,11 +6,11 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from epistemics.figures.joint import MODEL_COLOURS, MODEL_NAMES, OPERATION_COLOURS, OPERATION_NAMES, overlap
+from epistemics.figures.joint import MODEL_COLOURS, MODEL_NAMES, OPERATION_NAMES, overlap
 from epistemics.figures.style import MUTED, SETTINGS, WIDTH, Picture
 from epistemics.tables import Table
 
-__all__ = ["abliteration", "learning", "overlap", "sweep"]
+__all__ = ["abliteration", "learning", "overlap"]
 
 
 def abliteration(table: Table) -> Picture:
@@ -66,41 +66,4 @@ def learning(table: Table) -> Picture:
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
         figure.supylabel("validation accuracy", size=9.5, x=0.0)
         figure.subplots_adjust(hspace=0.3)
-        return Picture(figure)
-
-
-def sweep(table: Table) -> Picture:
-    """k@95% at the end against λ, and against the number of projected directions; a point for each seed."""
-    first = table.where(model="adversarial")
-    weight, directions = first.column("adversarial_weight")[0], first.column("adversarial_directions")[0]
-    with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(WIDTH, 2.7))
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, column, fixed, label in (
-            (panels[0], "adversarial_weight", {"adversarial_directions": directions}, "λ"),
-            (panels[1], "adversarial_directions", {"adversarial_weight": weight}, "directions projected out"),
-        ):
-            chosen = table.where(**fixed)
-            values = sorted(set(chosen.column(column)))
-            for record in chosen.records():
-                if record["k_at_95"] is None:
-                    continue
-                shift = 0.12 if record["operation"] == "mul" else -0.12
-                colour = OPERATION_COLOURS[record["operation"]]
-                axes.plot(values.index(record[column]) + shift, record["k_at_95"], "o", color=colour, markersize=5)
-            axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
-            axes.set_xlabel(label)
-        panels[0].set_ylim(bottom=0)
-        panels[0].set_ylabel("k@95%, directions")
-        for place, (operation, colour) in enumerate(OPERATION_COLOURS.items()):
-            panels[1].text(
-                1.03,
-                0.97 - 0.09 * place,
-                OPERATION_NAMES[operation],
-                transform=panels[1].transAxes,
-                color=colour,
-                va="top",
-                size=8.5,
-            )
-        figure.subplots_adjust(wspace=0.08)
         return Picture(figure)
