@@ -1,7 +1,8 @@
-"""What a render needs of the results before it starts: variables for prose and CSV files for readers.
+"""Before a render: ``_variables.yml`` and ``data/*.csv``, written from the result store.
 
-``write_variables_and_data`` runs before Quarto and before the embedded renderer alike, so both show the same numbers.
-Each chapter's are computed once for each state of the results, the files and the source that they are made of.
+It happens before Quarto and before the embedded renderer alike, so both show the same numbers. Each chapter's are
+computed once for each state of the results, the files and the source that they are made of, and kept in the workspace;
+if all are kept, nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 
 import yaml
 
-from epistemics.experiments import adversarial, baselines, code, joint, ledger, phase_1_1, phase_1_2, precision, runs
 from epistemics.project import Project
 from epistemics.publishing import chapter_key
-from epistemics.results import load_results
 from epistemics.store import write_atomically
-from epistemics.tables import Table
+
+CHAPTERS = ("phase_1_1", "phase_1_2", "baselines", "joint", "adversarial", "ledger", "precision", "code", "runs")
+"""Each has a function ``of_…`` in ``experiments.chapters``."""
 
 
 @dataclass(frozen=True)
@@ -29,74 +30,9 @@ class Prepared:
     """One chapter's share."""
 
     variables: Mapping[str, Any]
-    """Name → text, or a mapping of such: what its prose shows as ``{{< var chapter.name >}}``."""
+    """Name → text, or a mapping of such."""
     data: Mapping[str, str]
-    """Name → CSV, for ``data/chapter.name.csv``."""
-
-
-def _prepared(variables: Mapping[str, Any], tables: Mapping[str, Table]) -> Prepared:
-    return Prepared(variables, {name: table.to_csv() for name, table in tables.items()})
-
-
-def _phase_1_1(project: Project) -> Prepared:
-    one = phase_1_1.load(project)
-    return _prepared(phase_1_1.numbers(one, ledger.by_id(project)), phase_1_1.tables(one))
-
-
-def _phase_1_2(project: Project) -> Prepared:
-    two = phase_1_2.load(project)
-    return _prepared(phase_1_2.numbers(two, ledger.by_id(project)), phase_1_2.tables(two))
-
-
-def _baselines(project: Project) -> Prepared:
-    tables = baselines.tables(phase_1_2.load(project), baselines.load(project))
-    return _prepared(baselines.numbers(tables), tables)
-
-
-def _joint(project: Project) -> Prepared:
-    both = joint.load(project)
-    return _prepared(joint.numbers(both, phase_1_2.load(project), ledger.by_id(project)), joint.tables(both))
-
-
-def _adversarial(project: Project) -> Prepared:
-    all_of_them = adversarial.load(project)
-    return _prepared(adversarial.numbers(all_of_them, ledger.by_id(project)), adversarial.tables(all_of_them))
-
-
-def _precision(project: Project) -> Prepared:
-    three = precision.load(project)
-    return _prepared(precision.numbers(three), precision.tables(three))
-
-
-def _code(_: Project) -> Prepared:
-    return _prepared({}, code.tables())
-
-
-def _ledger(project: Project) -> Prepared:
-    judgements = ledger.judgements(project)
-    return _prepared(ledger.numbers(judgements), {"judgements": ledger.table(judgements)})
-
-
-def _runs(project: Project) -> Prepared:
-    names = ("phase-1-1", "phase-1-2", "baselines", "joint", "adversarial", "precision")
-    listed = {name.replace("-", "_"): load_results(name, project) for name in names}
-    return _prepared(
-        {name: runs.numbers(results) for name, results in listed.items()},
-        {name: runs.runs(results) for name, results in listed.items()},
-    )
-
-
-CHAPTERS: Mapping[str, Callable[[Project], Prepared]] = {
-    "phase_1_1": _phase_1_1,
-    "phase_1_2": _phase_1_2,
-    "baselines": _baselines,
-    "joint": _joint,
-    "adversarial": _adversarial,
-    "ledger": _ledger,
-    "precision": _precision,
-    "code": _code,
-    "runs": _runs,
-}
+    """Name → CSV."""
 
 
 def write_variables_and_data(project: Project) -> list[Path]:
@@ -107,12 +43,12 @@ def write_variables_and_data(project: Project) -> list[Path]:
     Raises:
         IncompleteResults: if a result that the book needs is not stored.
     """
-    key = chapter_key(project)
+    key = chapter_key(project, states=("stale", "adopted"))
     variables: dict[str, Any] = {"profile": project.profile}
     written = []
-    for name, make in CHAPTERS.items():
-        made_of = key(Path(), [f"from epistemics import prepared\nprepared.{make.__name__}"])
-        chapter = _kept(project.workspace / "prepared" / f"{name}.json", made_of, partial(make, project))
+    for name in CHAPTERS:
+        made_of = key(Path(), [f"from epistemics.experiments import chapters\nchapters.of_{name}"])
+        chapter = _kept(project.workspace / "prepared" / f"{name}.json", made_of, partial(_made, project, name))
         if chapter.variables:
             variables[name] = dict(chapter.variables)
         for table, text in chapter.data.items():
@@ -120,6 +56,13 @@ def write_variables_and_data(project: Project) -> list[Path]:
     text = "# Written by `epistemics prepare` from the result store.\n"
     text += yaml.safe_dump(variables, allow_unicode=True, sort_keys=True, width=10_000)
     return written + _written(project.folder / "_variables.yml", text)
+
+
+def _made(project: Project, name: str) -> Prepared:
+    from epistemics.experiments import chapters
+
+    variables, tables = getattr(chapters, f"of_{name}")(project)
+    return Prepared(variables, {table: content.to_csv() for table, content in tables.items()})
 
 
 def _kept(path: Path, made_of: str, make: Callable[[], Prepared]) -> Prepared:

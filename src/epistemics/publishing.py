@@ -34,11 +34,15 @@ def provenance(table: str, source: str, results: Results | None = None) -> None:
     sys.stdout.write(f"::: {{.provenance}}\n{' · '.join(parts)}\n:::\n")
 
 
-def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
+def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Callable[[Path, list[str]], str]:
     """A function from a chapter's path and code cells to what its output depends on besides them.
 
     That is the source that the cells reach in this package, the experiment files and results that either names, and
     the log's claims where they are read. Two equal keys promise equal outputs; a change of prose changes none.
+
+    Args:
+        states: those of a result that make a difference. A stale one is marked where it is shown; chapters show an
+            adopted one as it was, and only the data of the list of runs tell it from a fresh one.
     """
     store = Store(project.results)
 
@@ -51,9 +55,8 @@ def chapter_key(project: Project) -> Callable[[Path, list[str]], str]:
             if f"'{name}'" in sources or f'"{name}"' in sources:
                 planned = load_experiment(project.experiments, name, project.profile).runs
                 parts.append((project.experiments / f"{name}.yaml").read_text(encoding="utf-8"))
-                # A result that has become stale is marked where it is shown; an adopted one is shown as it was.
                 for s in status(planned, store):
-                    parts.append(f"{s.run.key} {store.content(s.run.key)}{' stale' if s.state == 'stale' else ''}")
+                    parts.append(f"{s.run.key} {store.content(s.run.key)}{f' {s.state}' if s.state in states else ''}")
         if "claims.load_claims" in reached:
             parts.append((project.experiments / CLAIMS).read_text(encoding="utf-8"))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,66 @@
+"""What each chapter shows besides the outputs of its cells: variables for its prose, and tables for readers.
+
+A function for each chapter; ``prepared`` calls them by name. A variable is shown as ``{{< var chapter.name >}}``, and a
+table lies in ``data/chapter.name.csv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from epistemics.experiments import adversarial, baselines, code, joint, ledger, phase_1_1, phase_1_2, precision, runs
+from epistemics.project import Project
+from epistemics.results import load_results
+from epistemics.tables import Table
+
+Share = tuple[Mapping[str, Any], Mapping[str, Table]]
+"""Variables by name, each a text or a mapping of such, and tables by name."""
+
+
+def of_phase_1_1(project: Project) -> Share:
+    one = phase_1_1.load(project)
+    return phase_1_1.numbers(one, ledger.by_id(project)), phase_1_1.tables(one)
+
+
+def of_phase_1_2(project: Project) -> Share:
+    two = phase_1_2.load(project)
+    return phase_1_2.numbers(two, ledger.by_id(project)), phase_1_2.tables(two)
+
+
+def of_baselines(project: Project) -> Share:
+    tables = baselines.tables(phase_1_2.load(project), baselines.load(project))
+    return baselines.numbers(tables), tables
+
+
+def of_joint(project: Project) -> Share:
+    both = joint.load(project)
+    return joint.numbers(both, phase_1_2.load(project), ledger.by_id(project)), joint.tables(both)
+
+
+def of_adversarial(project: Project) -> Share:
+    all_of_them = adversarial.load(project)
+    return adversarial.numbers(all_of_them, ledger.by_id(project)), adversarial.tables(all_of_them)
+
+
+def of_precision(project: Project) -> Share:
+    three = precision.load(project)
+    return precision.numbers(three), precision.tables(three)
+
+
+def of_code(_: Project) -> Share:
+    return {}, code.tables()
+
+
+def of_ledger(project: Project) -> Share:
+    judgements = ledger.judgements(project)
+    return ledger.numbers(judgements), {"judgements": ledger.table(judgements)}
+
+
+def of_runs(project: Project) -> Share:
+    names = ("phase-1-1", "phase-1-2", "baselines", "joint", "adversarial", "precision")
+    listed = {name.replace("-", "_"): load_results(name, project) for name in names}
+    return (
+        {name: runs.numbers(results) for name, results in listed.items()},
+        {name: runs.runs(results) for name, results in listed.items()},
+    )
