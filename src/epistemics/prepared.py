@@ -21,7 +21,18 @@ from epistemics.project import Project
 from epistemics.publishing import chapter_key
 from epistemics.store import write_atomically
 
-CHAPTERS = ("phase_1_1", "phase_1_2", "baselines", "joint", "adversarial", "ledger", "precision", "code", "runs")
+CHAPTERS = (
+    "phase_1_1",
+    "phase_1_2",
+    "baselines",
+    "joint",
+    "adversarial",
+    "trilemma",
+    "ledger",
+    "precision",
+    "code",
+    "runs",
+)
 """Each has a function ``of_…`` in ``experiments.chapters``."""
 
 

@@ -16,7 +16,7 @@ from epistemics.specs import CLAIMS, experiment_names, load_experiment
 from epistemics.store import Store
 
 
-def provenance(table: str, source: str, results: Results | None = None) -> None:
+def provenance(table: str, source: str, *results: Results) -> None:
     """Print the line below a figure or table: its data, the function that made it and the runs behind it.
 
     Args:
@@ -26,11 +26,12 @@ def provenance(table: str, source: str, results: Results | None = None) -> None:
     """
     module = source.rpartition(".")[0].replace(".", "/")
     parts = [f"Data: [{table}.csv](../data/{table}.csv)", f"Source: [{source}](../src/epistemics/{module}.py)"]
-    if results:
-        counts = Counter(run.run.experiment for run in results)
-        runs = ", ".join(f"[{count} of {name}](runs.qmd#sec-runs-{name})" for name, count in counts.items())
-        stale = f" **{len(results.stale)} of them stale: their code has changed since.**" if results.stale else ""
-        parts.append(f"Runs: {runs}.{stale}")
+    if behind := [run for several in results for run in several]:
+        counts = Counter(run.run.experiment for run in behind)
+        shown = ", ".join(f"[{count} of {name}](runs.qmd#sec-runs-{name})" for name, count in counts.items())
+        stale = sum(run.stale for run in behind)
+        marked = f" **{stale} of them stale: their code has changed since.**" if stale else ""
+        parts.append(f"Runs: {shown}.{marked}")
     sys.stdout.write(f"::: {{.provenance}}\n{' · '.join(parts)}\n:::\n")
 
 

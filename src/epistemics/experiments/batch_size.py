@@ -16,6 +16,7 @@ import numpy as np
 from epistemics.claims import Claim, Evidence, judged
 from epistemics.configuration import Configuration
 from epistemics.experiments import batch_size_noise
+from epistemics.project import Project
 from epistemics.results import Results, StoredRun, load_results
 from epistemics.tables import Shown, Table, number, percent, ranked_median, spread, table_of
 
@@ -26,9 +27,9 @@ CLAIM = "6-small-batches-sooner"
 SEEN = "@fig-batch-size-samples"
 
 
-def load() -> Results:
+def load(project: Project | None = None) -> Results:
     """The results of experiment batch-size under the current profile."""
-    return load_results("batch-size")
+    return load_results("batch-size", project)
 
 
 def sample_budget(results: Results) -> int:

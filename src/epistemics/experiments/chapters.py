@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from epistemics.experiments import adversarial, baselines, code, joint, ledger, phase_1_1, phase_1_2, precision, runs
+from epistemics.experiments import (
+    adversarial,
+    baselines,
+    code,
+    joint,
+    ledger,
+    phase_1_1,
+    phase_1_2,
+    precision,
+    runs,
+    trilemma,
+)
 from epistemics.project import Project
 from epistemics.results import load_results
 from epistemics.tables import Table
@@ -41,6 +52,11 @@ def of_joint(project: Project) -> Share:
 def of_adversarial(project: Project) -> Share:
     all_of_them = adversarial.load(project)
     return adversarial.numbers(all_of_them, ledger.by_id(project)), adversarial.tables(all_of_them)
+
+
+def of_trilemma(project: Project) -> Share:
+    all_of_them, single = trilemma.load(project), phase_1_2.load(project)
+    return trilemma.numbers(all_of_them, single, ledger.by_id(project)), trilemma.tables(all_of_them, single)
 
 
 def of_precision(project: Project) -> Share:

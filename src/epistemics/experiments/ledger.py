@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from epistemics.claims import CANNOT_BE_JUDGED, VERDICTS, Claim, Evidence, Judgement, judged, load_claims
-from epistemics.experiments import adversarial, joint, phase_1_1, phase_1_2
+from epistemics.experiments import adversarial, joint, phase_1_1, phase_1_2, trilemma
 from epistemics.project import Project, find_project
 from epistemics.results import Results
 from epistemics.tables import Shown, Table, table_of
@@ -15,11 +15,13 @@ from epistemics.tables import Shown, Table, table_of
 def judgements(project: Project | None = None) -> list[Judgement]:
     """Every claim, judged by the stored results."""
     one, two, both = phase_1_1.load(project), phase_1_2.load(project), joint.load(project)
+    with_adversarial = adversarial.load(project)
     evidence = {
         **phase_1_1.evidence(one),
         **phase_1_2.evidence(two),
         **joint.evidence(both, two),
-        **adversarial.evidence(adversarial.load(project)),
+        **adversarial.evidence(with_adversarial),
+        **trilemma.evidence(with_adversarial, two),
     }
     return judged(claims_of(project), evidence, one.experiment.profile)
 

@@ -32,6 +32,7 @@ from epistemics.experiments.joint import BASELINE, CAPACITY, OPERATIONS
 from epistemics.experiments.joint_measures import VARIANCE, abliteration_curves, chance, model_of
 from epistemics.geometry import variance_rank
 from epistemics.model import parameter_count
+from epistemics.project import Project
 from epistemics.results import Results, StoredRun
 from epistemics.tables import Shown, Table, number, ranked_median, spread, table_of
 
@@ -52,9 +53,9 @@ WORDS = {
 }
 
 
-def load() -> Results:
+def load(project: Project | None = None) -> Results:
     """The results of experiments joint and adversarial under the current profile, as the second's."""
-    return adversarial.load()
+    return adversarial.load(project)
 
 
 def name_of(run: StoredRun) -> str:
