@@ -20,6 +20,8 @@ from epistemics.tables import Shown, Table, Value, number, percent, spread, tabl
 from epistemics.tasks import table, training_rows
 
 OPERATION = "add"
+UNDERSTOOD = 0.9
+"""Validation accuracy from which a model is worth cutting: some runs end in one of training's dips."""
 REMOVED = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 40, 50, 64)
 """How many directions are cut at each place."""
 CURVES = {
@@ -37,8 +39,8 @@ def load(project: Project | None = None) -> Results:
 
 
 def dissected(single: Results) -> list[StoredRun]:
-    """The runs of phase 1.2 whose weights are stored, strongest decay first."""
-    kept = [run for run in single if run.run.keep_weights]
+    """The runs of phase 1.2 whose weights are stored and that understand at their end, strongest decay first."""
+    kept = [run for run in single if run.run.keep_weights and run.metrics["validation_accuracy"] >= UNDERSTOOD]
     return sorted(kept, key=lambda run: (-run.configuration.weight_decay, run.configuration.seed))
 
 
@@ -183,12 +185,12 @@ def numbers(tables: dict[str, Table]) -> dict[str, str]:
         "shuffled_steps": number(max(models.column("steps"))),
         "shuffled_train": spread(models.column("train_accuracy"), percent),
         "shuffled_validation": spread(models.column("validation_accuracy"), lambda v: percent(v, 1)),
-        "seeds": str(len(set(curves.column("seed")))),
         "sample": number(SAMPLE),
     }
     last = _last_attention(places)
     for decay in _decays(curves):
         name = "wd" + f"{decay:g}".replace(".", "")
+        found[f"{name}_seeds"] = str(len(set(curves.where(weight_decay=decay).column("seed"))))
         for curve, directions in CURVES.items():
             chosen = curves.where(weight_decay=decay, directions=directions)
             if len(chosen):
