@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from test_baselines import trained
 from torch import Tensor
 
 from epistemics.abliteration import falls_at
@@ -16,7 +17,6 @@ from epistemics.experiments.input_robustness import nearest_other, smallest_chan
 from epistemics.model import final_state, named_parameters, read_out
 from epistemics.results import Results
 from epistemics.tasks import table, training_rows
-from test_baselines import trained
 
 Make = Callable[..., Configuration]
 
@@ -96,7 +96,7 @@ def test_tables_hold_what_was_attacked_beside_the_stored_curve(results: Results)
     assert model["k_at_95"] == falls_at(run.result.arrays["add.about_mean"][-1], 0.95)
     again = input_robustness.attacks(results)
     assert again == attacks
-    assert input_robustness.numbers(results, found)["models"] == "1"
+    assert input_robustness.numbers(results, found)["models"] == "1 model"
 
 
 def test_a_weaker_correlation_needs_more_models() -> None:

@@ -1,4 +1,4 @@
-"""Log entry 10: does geometry predict robustness to inputs? A first look at the models of phase 1.2 with stored weights.
+"""Log entry 10: does geometry predict robustness to inputs? A first look at models of phase 1.2 with stored weights.
 
 What enters a model is an embedding, so its smallest attack is the shortest change of the first number's embedding that
 changes the answer. It is searched by DeepFool (Moosavi-Dezfooli, Fawzi & Frossard 2016, arXiv:1511.04599): step onto
@@ -221,7 +221,7 @@ def numbers(single: Results, tables: dict[str, Table]) -> dict[str, str]:
     counts = sorted({parameter_count(run.configuration.architecture) for run in single})
     found = {
         "parameters": " or ".join(number(count) for count in counts),
-        "models": str(len(every)),
+        "models": _counted(len(every)),
         "sample": str(SAMPLE),
         "rivals": str(RIVALS),
         "needed_half": str(models_needed(0.5)),
@@ -231,10 +231,14 @@ def numbers(single: Results, tables: dict[str, Table]) -> dict[str, str]:
     for decay in sorted(set(every.column("weight_decay")), reverse=True):
         of_decay, name = every.where(weight_decay=decay), "wd" + f"{decay:g}".replace(".", "")
         found |= {
-            f"{name}_models": str(len(of_decay)),
+            f"{name}_models": _counted(len(of_decay)),
             f"{name}_of_nearest": spread(of_decay.column("of_nearest"), lambda v: number(v, 2)),
             f"{name}_of_norm": spread(of_decay.column("of_norm"), lambda v: number(v, 2)),
             f"{name}_k95": spread(of_decay.column("k_at_95"), never="all"),
             f"{name}_random": spread(of_decay.column("random_changes"), percent),
         }
     return found
+
+
+def _counted(models: int) -> str:
+    return f"{models} model" + ("" if models == 1 else "s")

@@ -206,22 +206,15 @@ def trade_off() -> Table:
 
 
 def by_compute() -> Shown:
-    """Each law's optimum, decade by decade: parameters, tokens and tokens a parameter."""
+    """Each law's optimum, every second decade: parameters, and tokens a parameter."""
     rows = []
     for compute in DECADES[::2]:
         row = [power(compute, 0)]
         for optimal in LAWS.values():
             parameters, tokens = optimal(compute)
-            row += [
-                counted(parameters),
-                counted(tokens),
-                number(tokens / parameters, 0 if tokens > 9.5 * parameters else 1 if tokens > parameters else 2),
-            ]
+            row += [counted(parameters), _ratio(parameters, tokens)]
         rows.append(row)
-    headings = ["Compute, FLOP"]
-    for law in LAWS:
-        headings += [f"{law}: N", "D", "D/N"]
-    return Shown(headings, rows)
+    return Shown(["Compute, FLOP", *(f"{law}: {name}" for law in LAWS for name in ("N", "D/N"))], rows)
 
 
 def by_batch() -> Shown:
@@ -230,7 +223,13 @@ def by_batch() -> Shown:
         [f"{b:g}" if b >= 1 else f"1/{1 / b:g}", number(steps_over_least(b), 2), number(samples_over_least(b), 2)]
         for b in BATCHES[::2]
     ]
-    return Shown(["Batch over B_crit", "Steps over S_min", "Samples over E_min"], rows, left=0)
+    return Shown(["Batch, in critical ones", "Steps, over the least", "Samples, over the least"], rows, left=0)
+
+
+def _ratio(parameters: float, tokens: float) -> str:
+    """Tokens a parameter, with the digits that count."""
+    ratio = tokens / parameters
+    return number(ratio, 0 if ratio >= 9.95 else 1 if ratio >= 1 else 2)
 
 
 def power(value: float, digits: int = 1) -> str:
@@ -276,7 +275,7 @@ def numbers() -> dict[str, str]:
         "overfit_c_exponent": f"{KAPLAN_EXPONENT * OVERFIT_ALPHA_N / OVERFIT_ALPHA_D:.2f}",
         "chinchilla_exponents": "{}, {} and {}".format(*(f"{x:.2f}" for x in CHINCHILLA_EXPONENTS)),
         "largest_attention_share": percent(attention_share(2048, 12288), 1),
-        "b_star": power(CRITICAL_BATCH, 0),
+        "b_star": power(CRITICAL_BATCH, 0).strip("$"),
         "alpha_b": f"{CRITICAL_BATCH_ALPHA}",
         "alpha_b_inverse": f"{1 / CRITICAL_BATCH_ALPHA:.1f}",
         "halving_doubling": percent(1 - 2**-CRITICAL_BATCH_ALPHA),
@@ -306,7 +305,7 @@ def numbers() -> dict[str, str]:
             f"{name}_ratio_n": f"{1 - 2 * law.exponent:+.2f}".replace("-", "−"),
             f"{name}_at_gopher_n": counted(parameters),
             f"{name}_at_gopher_d": counted(tokens),
-            f"{name}_at_gopher_ratio": number(tokens / parameters),
+            f"{name}_at_gopher_ratio": _ratio(parameters, tokens),
             f"{name}_halved": f"{halved:.3f}",
             f"{name}_doubled": f"{doubled:.3f}",
         }
@@ -318,7 +317,7 @@ def numbers() -> dict[str, str]:
             )
     for model, (n, d) in MODELS.items():
         key = model.lower().replace("-", "")
-        found |= {f"{key}_ratio": number(d / n, 1 if d < 9.5 * n else 0), f"{key}_compute": power(compute_of(n, d))}
+        found |= {f"{key}_ratio": _ratio(n, d), f"{key}_compute": power(compute_of(n, d))}
     errors: Mapping[str, float] = REPLICATION_ERRORS
     found |= {f"replication_{name}_error": f"{error}" for name, error in errors.items()}
     return found

@@ -39,5 +39,8 @@ def input_and_cut(models: Table) -> Picture:
         axes.set_ylim(0, max([0.56, *(1.15 * row["of_nearest_high"] for row in shown)]))
         axes.set_xlim(0, max([10, *(row["k_at_95"] for row in shown)]) * 1.12)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set(xlabel="k@95%, directions cut from the final state", ylabel="shortest change found,\nof the way to the nearest number")
+        axes.set(
+            xlabel="k@95%, directions cut from the final state",
+            ylabel="shortest change found,\nof the way to the nearest number",
+        )
         return Picture(figure)
