@@ -33,7 +33,7 @@ class ParametricLoss:
     beta: float
 
     def loss(self, parameters: float, tokens: float) -> float:
-        return self.irreducible + self.a / parameters**self.alpha + self.b / tokens**self.beta
+        return float(self.irreducible + self.a / parameters**self.alpha + self.b / tokens**self.beta)
 
     @property
     def exponent(self) -> float:
@@ -212,9 +212,9 @@ def by_compute() -> Shown:
         row = [power(compute, 0)]
         for optimal in LAWS.values():
             parameters, tokens = optimal(compute)
-            row += [counted(parameters), _ratio(parameters, tokens)]
+            row.append(f"{counted(parameters)}, {_ratio(parameters, tokens)}")
         rows.append(row)
-    return Shown(["Compute, FLOP", *(f"{law}: {name}" for law in LAWS for name in ("N", "D/N"))], rows)
+    return Shown(["Compute, FLOP", *LAWS], rows)
 
 
 def by_batch() -> Shown:

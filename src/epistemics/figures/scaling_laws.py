@@ -20,7 +20,7 @@ FIT_COLOURS: Mapping[str, str] = {CHINCHILLA.name: BLUE, REPLICATION.name: GREEN
 Place = tuple[float, float, Literal["left", "right"]]
 NAMES: Mapping[str, Mapping[str, Place]] = {
     "tokens_per_parameter": {"GPT-3": (-2, 10, "left"), "Gopher": (8, -5, "left"), "Chinchilla": (-4, 9, "right")},
-    "parameters": {"GPT-3": (-38, 30, "right"), "Gopher": (9, 0, "left"), "Chinchilla": (16, -27, "left")},
+    "parameters": {"GPT-3": (-38, 30, "right"), "Gopher": (9, 3, "left"), "Chinchilla": (16, -27, "left")},
     "tokens": {"GPT-3": (-22, -36, "right"), "Gopher": (16, -36, "left"), "Chinchilla": (-30, 28, "right")},
 }
 """Column → model → where its name stands: its offset from the point in points, and the side of it that is there."""
