@@ -22,9 +22,11 @@ from epistemics.publishing import chapter_key
 from epistemics.store import write_atomically
 
 CHAPTERS = (
+    "scaling_laws",
     "phase_1_1",
     "phase_1_2",
     "baselines",
+    "input_robustness",
     "joint",
     "adversarial",
     "trilemma",

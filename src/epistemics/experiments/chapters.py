@@ -13,12 +13,14 @@ from epistemics.experiments import (
     adversarial,
     baselines,
     code,
+    input_robustness,
     joint,
     ledger,
     phase_1_1,
     phase_1_2,
     precision,
     runs,
+    scaling_laws,
     trilemma,
 )
 from epistemics.project import Project
@@ -27,6 +29,10 @@ from epistemics.tables import Table
 
 Share = tuple[Mapping[str, Any], Mapping[str, Table]]
 """Variables by name, each a text or a mapping of such, and tables by name."""
+
+
+def of_scaling_laws(_: Project) -> Share:
+    return scaling_laws.numbers(), scaling_laws.tables()
 
 
 def of_phase_1_1(project: Project) -> Share:
@@ -42,6 +48,12 @@ def of_phase_1_2(project: Project) -> Share:
 def of_baselines(project: Project) -> Share:
     tables = baselines.tables(phase_1_2.load(project), baselines.load(project))
     return baselines.numbers(tables), tables
+
+
+def of_input_robustness(project: Project) -> Share:
+    single = input_robustness.load(project)
+    tables = input_robustness.tables(single)
+    return input_robustness.numbers(single, tables), tables
 
 
 def of_joint(project: Project) -> Share:
