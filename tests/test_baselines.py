@@ -40,6 +40,13 @@ def results(tmp_path_factory: pytest.TempPathFactory, configuration: Make) -> tu
     return trained(folder, single), trained(folder, [(dataclasses.replace(base, shuffled_answers=True), True)])
 
 
+@pytest.fixture
+def all_understand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These models are too small to; they are cut all the same."""
+    monkeypatch.setattr(baselines, "UNDERSTOOD", 0.0)
+
+
+@pytest.mark.usefixtures("all_understand")
 def test_curves_of_every_kind_start_at_the_models_own_accuracy(results: tuple[Results, Results]) -> None:
     table = baselines.curves(*results)
     assert set(table.column("directions")) == set(baselines.CURVES.values())
@@ -50,11 +57,17 @@ def test_curves_of_every_kind_start_at_the_models_own_accuracy(results: tuple[Re
         np.testing.assert_allclose(starts, run.metrics["validation_accuracy"], atol=0.02)  # a tie may fall either way
 
 
+def test_a_model_that_does_not_understand_is_not_dissected(results: tuple[Results, Results]) -> None:
+    assert baselines.dissected(results[0]) == []
+
+
+@pytest.mark.usefixtures("all_understand")
 def test_only_models_with_weights_are_dissected(results: tuple[Results, Results]) -> None:
     assert [run.configuration.weight_decay for run in baselines.dissected(results[0])] == [1.0, 0.1]
     assert set(baselines.places(results[0]).column("seed")) == {0}
 
 
+@pytest.mark.usefixtures("all_understand")
 def test_the_final_state_is_cut_as_the_store_has_it(results: tuple[Results, Results]) -> None:
     places = baselines.places(results[0]).where(place="final state", weight_decay=1.0)
     stored = results[0].runs[0].result.arrays["add.about_mean"][-1]
