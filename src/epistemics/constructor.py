@@ -52,18 +52,18 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Event:
-    """One element's turn."""
+class Joining:
+    """Something joined to the offspring."""
 
+    turn: int
+    """How many elements had their turn before, since the machine began."""
     organ: int
-    element: str
     position: int
-    """Of the symbol in hand on the tape, from 0; -1 with an empty hand."""
-    symbol: str
-    body: tuple[str, ...]
-    """The offspring's, after this turn."""
-    tape: str
-    """The offspring's, after this turn."""
+    """Of the symbol in hand on the machine's tape, from 0."""
+    joined: str
+    """An element, or the gap before a further organ, to the body; a small letter or a full stop to the tape."""
+    interpreted: bool
+    """Whether the symbol was read as what it describes, or as itself."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,9 @@ class Life:
     offspring: Machine | None
     """None if nothing was set free."""
     product: str
-    events: tuple[Event, ...]
+    joinings: tuple[Joining, ...]
+    turns: int
+    """How many elements had their turn."""
 
 
 ORGANS = ("RMJ", "RWJ", "UVSP", "XYZ")
@@ -83,35 +85,36 @@ REPRODUCER = Machine(ORGANS, describe(ORGANS))
 
 def live(machine: Machine) -> Life:
     """Run a machine: its third organ, the controller, element by element, and the organs that it uses."""
-    body, tape, product, free = [""], "", "", False
-    events = []
+    body, tape, product, free = "", "", "", False
+    joinings = []
     calls = [(CONTROLLER, 0)] if len(machine.body) > CONTROLLER else []  # organ and place of its next element
-    head, hand = 0, -1
-    while calls and len(events) < LIMIT:
+    head, hand, turns = 0, -1, 0  # positions on the tape: of the next symbol, and of the one in hand
+    while calls and turns < LIMIT:
         organ, place = calls.pop()
         if place == len(machine.body[organ]):
             continue
         element = machine.body[organ][place]
         calls.append((organ, 0 if element == "J" else place + 1))
-        symbol = machine.tape[hand] if hand >= 0 else ""
         if element == "R":
             if head == len(machine.tape):
                 calls.pop()
             else:
                 head, hand = head + 1, head
-        elif element == "M" and symbol and not free:
-            body = [*body, ""] if symbol == GAP else [*body[:-1], body[-1] + symbol.upper()]
-        elif element == "W" and symbol and not free:
-            tape += symbol
+        elif element in "MW" and hand >= 0 and not free:
+            symbol = machine.tape[hand]
+            joined = symbol.upper() if element == "M" else symbol
+            body, tape = (body + joined, tape) if element == "M" else (body, tape + joined)
+            joinings.append(Joining(turns, organ, hand, joined, interpreted=element == "M"))
         elif element in "UV":
             calls.append((CONSTRUCTOR if element == "U" else COPIER, 0))
             head, hand = 0, -1
         elif element == "S":
             free = True
-        elif element == "P":
-            product += machine.body[GOAL] if len(machine.body) > GOAL else ""
-        events.append(Event(organ, element, hand, machine.tape[hand] if hand >= 0 else "", tuple(body), tape))
-    return Life(Machine(tuple(body), tape) if free else None, product, tuple(events))
+        elif element == "P" and len(machine.body) > GOAL:
+            product += machine.body[GOAL]
+        turns += 1
+    offspring = Machine(tuple(body.split(GAP)), tape) if free else None
+    return Life(offspring, product, tuple(joinings), turns)
 
 
 def line(

@@ -8,6 +8,7 @@ knows one sequence, Eigen's case; then they grow by insertion.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +27,6 @@ def longest(error_rate: float, superiority: float) -> float:
     return -math.log(superiority) / math.log1p(-error_rate)
 
 
-def expected_share(length: int, error_rate: float, superiority: float) -> float:
-    """The master's share in an infinite population, (σ q^L − 1) / (σ − 1), errors that undo errors left out."""
-    return max(0.0, (superiority * (1 - error_rate) ** length - 1) / (superiority - 1))
-
-
 def copying(length: int, error_rate: float) -> Array:
     """Probability that a binary tape with i errors is copied as one with j: [L + 1, L + 1]."""
     kept = [_binomial(errors, 1 - error_rate) for errors in range(length + 1)]
@@ -45,22 +41,21 @@ def _binomial(trials: int, probability: float) -> Array:
     return ways * probability**k * (1 - probability) ** (trials - k)
 
 
-def shares(
-    length: int, error_rate: float, superiority: float, population: int, generations: int, seed: int
-) -> npt.NDArray[np.float64]:
+def shares(length: int, error_rate: float, superiority: float, population: int, generations: int, seed: int) -> Array:
     """The master's share in each generation of a population that begins with masters alone: [generations + 1].
 
-    Tapes are binary; the master has σ times the offspring of any other tape, however many errors this has.
+    Tapes are binary; the master has σ times the offspring of any other tape, however many errors this has. Where the
+    master is lost, the generation without it is the last.
     """
     random = np.random.default_rng(seed)
     fitness = np.ones(length + 1)
     fitness[0] = superiority
-    after = copying(length, error_rate) * fitness[:, None]
+    offspring = copying(length, error_rate) * fitness[:, None]
     counts = np.zeros(length + 1)
     counts[0] = population
     found = [1.0]
-    for _ in range(generations):
-        chances = counts @ after
+    while found[-1] > 0 and len(found) <= generations:
+        chances = counts @ offspring
         counts = random.multinomial(population, chances / chances.sum())
         found.append(counts[0] / population)
     return np.array(found)
@@ -69,7 +64,7 @@ def shares(
 def highest_kept(
     length: int, superiority: float, population: int, generations: int, seed: int, halvings: int = 8
 ) -> float:
-    """The highest error rate at which masters are left at the end, by bisection around ``threshold``."""
+    """The highest error rate at which the master is kept to the end, by bisection around ``threshold``."""
     low, high = 0.0, 2 * threshold(length, superiority)
     for _ in range(halvings):
         middle = (low + high) / 2
@@ -82,18 +77,20 @@ def highest_kept(
 class Growth:
     """How tapes grow, and what they are paid for.
 
-    A tape with w working symbols has w^a times the offspring of a tape with one: a doubling is always worth the same.
-    A copy loses each symbol with probability 1 − q, and gains one more that works with a fixed probability. Where
-    ``improving``, half of these serve the copier instead: each lowers the error rate by a fixed part, is not paid for,
-    and can be lost like any other.
+    A tape works or is broken. One that works with w paid symbols has w^a times the offspring of a broken one, so a
+    doubling is always worth the same. A copy works if every symbol came out right; broken tapes stay so. A working copy
+    then gains a symbol that works, or loses one and works without it, each with the same probability.
+
+    Where ``improving``, half of the gains and losses are of symbols that serve the copier instead: each takes a fixed
+    part off the error rate, has to be copied right like any other, and is not paid for.
     """
 
     error_rate: float
     improving: bool = False
     payment: float = 2.0
     """a"""
-    insertion: float = 0.1
-    """The probability that a copy is longer by a symbol that works."""
+    change: float = 0.1
+    """The probability that a working copy is longer by one symbol, and that it is shorter by one."""
     improvement: float = 0.05
     """The part of the error rate that a symbol of the copier takes away."""
     start: int = 40
@@ -102,30 +99,41 @@ class Growth:
 
     @property
     def ceiling(self) -> float:
-        """The w at which w^a q^w is highest: tapes beyond it are outgrown by shorter ones (infinite population)."""
+        """The w at which w^a q^w, the working offspring, is largest: −a / ln q, about a / (1 − q)."""
         return -self.payment / math.log1p(-self.error_rate)
 
+    @property
+    def kept(self) -> bool:
+        """Whether tapes of the first length keep ahead of broken ones: w^a q^w > 1, Eigen's condition with σ = w^a."""
+        return self.start**self.payment * (1 - self.error_rate) ** self.start > 1
 
-def grow(settings: Growth, seed: int) -> tuple[Array, Array]:
-    """Working symbols and error rate of the tape with most offspring, each generation: [generations + 1] each."""
-    random = np.random.default_rng(seed)
-    s = settings
-    working = np.full(s.population, s.start)
-    copier = np.zeros(s.population, dtype=np.int64)
-    lengths, rates = [float(s.start)], [s.error_rate]
+
+def grow(settings: Growth, seeds: Sequence[int]) -> tuple[Array, Array]:
+    """Paid symbols and error rate of the tape with most offspring in each generation: [seeds, generations + 1] each.
+
+    Each seed draws for itself: its row does not depend on the others.
+    """
+    s, randoms = settings, [np.random.default_rng(seed) for seed in seeds]
+    paid = np.full((len(seeds), s.population), s.start)  # 0 for a broken tape
+    copier = np.zeros_like(paid)
+    rate = np.full(paid.shape, s.error_rate)
+    every = np.arange(len(seeds))
+    lengths, rates = [paid[:, 0]], [rate[:, 0]]
     for _ in range(s.generations):
-        fitness = np.cumsum(np.maximum(working, 1).astype(np.float64) ** s.payment)
-        parents = np.searchsorted(fitness, random.random(s.population) * fitness[-1], side="right")
-        working, copier = working[parents], copier[parents]
-        rate = s.error_rate * (1 - s.improvement) ** copier
-        working = random.binomial(working, 1 - rate)
-        gains = random.random(s.population) < s.insertion
+        draws = np.stack([random.random((4, s.population)) for random in randoms], axis=1)
+        offspring = np.cumsum(np.maximum(paid, 1) ** s.payment, axis=1)
+        offspring /= offspring[:, -1:]
+        parents = np.searchsorted((offspring + every[:, None]).ravel(), draws[0] + every[:, None], side="right")
+        paid, copier, rate = paid.ravel()[parents], copier.ravel()[parents], rate.ravel()[parents]
+        right = draws[1] < np.exp((paid + copier) * np.log1p(-rate))
+        step = (draws[2] < s.change).astype(np.int64) - (draws[2] > 1 - s.change)
         if s.improving:
-            copier = random.binomial(copier, 1 - rate)
-            serves = gains & (random.random(s.population) < 0.5)
-            copier, gains = copier + serves, gains & ~serves
-        working = working + gains
-        best = int(np.argmax(working))
-        lengths.append(float(working[best]))
-        rates.append(float(rate[best]))
-    return np.array(lengths), np.array(rates)
+            serving = np.where(draws[3] < 0.5, step, 0)
+            step = step - serving
+            copier = np.maximum(copier + serving, 0)
+            rate = s.error_rate * (1 - s.improvement) ** copier
+        paid = np.where(right & (paid > 0), np.maximum(paid + step, 1), 0)
+        best = paid.argmax(axis=1)
+        lengths.append(paid[every, best])
+        rates.append(rate[every, best])
+    return np.stack(lengths, axis=1).astype(np.float64), np.stack(rates, axis=1)
