@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 
 def threshold(length: float, superiority: float) -> float:
     """The error rate 1 − q at which σ q^L = 1: above it a tape of L symbols is not kept (Eigen 1971)."""
-    return 1 - superiority ** (-1 / length)
+    return -math.expm1(-math.log(superiority) / length)
 
 
 def longest(error_rate: float, superiority: float) -> float:
@@ -38,7 +38,8 @@ def _binomial(trials: int, probability: float) -> Array:
     """The binomial distribution: [trials + 1]."""
     k = np.arange(trials + 1)
     ways = np.array([math.comb(trials, int(i)) for i in k], dtype=np.float64)
-    return ways * probability**k * (1 - probability) ** (trials - k)
+    found: Array = ways * probability**k * (1 - probability) ** (trials - k)
+    return found
 
 
 def shares(length: int, error_rate: float, superiority: float, population: int, generations: int, seed: int) -> Array:
@@ -56,7 +57,7 @@ def shares(length: int, error_rate: float, superiority: float, population: int, 
     found = [1.0]
     while found[-1] > 0 and len(found) <= generations:
         chances = counts @ offspring
-        counts = random.multinomial(population, chances / chances.sum())
+        counts = random.multinomial(population, chances / chances.sum()).astype(np.float64)
         found.append(counts[0] / population)
     return np.array(found)
 
@@ -103,9 +104,12 @@ class Growth:
         return -self.payment / math.log1p(-self.error_rate)
 
     @property
-    def kept(self) -> bool:
-        """Whether tapes of the first length keep ahead of broken ones: w^a q^w > 1, Eigen's condition with σ = w^a."""
-        return self.start**self.payment * (1 - self.error_rate) ** self.start > 1
+    def lead(self) -> float:
+        """w^a q^w for tapes of the first length: their working offspring to one of a broken tape's.
+
+        Below 1 they are lost; it is Eigen's condition with σ = w^a.
+        """
+        return math.exp(self.payment * math.log(self.start) + self.start * math.log1p(-self.error_rate))
 
 
 def grow(settings: Growth, seeds: Sequence[int]) -> tuple[Array, Array]:

@@ -29,13 +29,15 @@ GENERATIONS = 5
 """How far a line is followed."""
 
 PUBLISHED = {
-    "swe_bench": "1.96%",  # issues that the best model resolved in the first version of SWE-bench (Jimenez et al. 2024)
-    "horizon_minutes": "50",  # 50% time horizon of the best model, Claude 3.7 Sonnet (Kwa et al. 2025)
-    "horizon_doubling": "seven months",  # of that horizon, 2019 to 2025 (Kwa et al. 2025)
-    "re_bench_ahead": "2",  # hours for a task, with which the best agents score 4 times what experts do …
-    "re_bench_ratio": "4",
-    "re_bench_behind": "8",  # … and from which on experts score more (Wijk et al. 2024)
-    "evolve_kernel": "1%",  # of Gemini's training time, by a kernel that AlphaEvolve found (Novikov et al. 2025)
+    "swe_bench": "1.96%",  # issues resolved by the best model, Claude 2, when SWE-bench appeared (Jimenez et al. 2024)
+    "horizon": "50 minutes",  # the best model's, Claude 3.7 Sonnet, at 50% success (Kwa et al. 2025)
+    "horizon_doubles": "seven months",  # over 2019 to 2025 (Kwa et al. 2025)
+    "re_bench_short": "2 hours",  # a task, in which the best agents score 4 times what experts do (Wijk et al. 2024)
+    "re_bench_ratio": "four",
+    "re_bench_long": "8 hours",  # a task, in which experts narrowly score more (Wijk et al. 2024)
+    "evolve_training": "1%",  # of Gemini's training time, by a kernel that AlphaEvolve found (Novikov et al. 2025)
+    "drake_rate": "0.0033",  # mutations for each genome and replication, in microbes with DNA (Drake 1991)
+    "drake_sizes": "6,500",  # from the shortest to the longest of these genomes (Drake 1991)
 }
 """What sources report, as they report it."""
 
@@ -293,9 +295,7 @@ def numbers(tables: dict[str, Table]) -> dict[str, str]:
         "population": number(POPULATION),
         "copies": number(COPIES),
         "seeds": str(len(SEEDS)),
-        "below_line": spread(
-            [r["error_rate"] / r["expected"] for r in limits.records()], lambda value: percent(value)
-        ),
+        "below_line": spread([r["error_rate"] / r["expected"] for r in limits.records()], lambda value: percent(value)),
         "longest_at_1": number(longest(0.01, SUPERIORITY)),
         "goals": number(len(swapped.where(design="separate"))),
         "goals_able": number(len(swapped.where(design="separate", reproduces=True, pursued=True, builds_others=True))),
@@ -305,10 +305,11 @@ def numbers(tables: dict[str, Table]) -> dict[str, str]:
     for name, settings in GROWTHS.items():
         last = grown.where(setting=name, generation=settings.generations)
         found |= {
-            f"{name}_rate": f"{settings.error_rate:g}",
+            f"{name}_rate": percent(settings.error_rate),
             f"{name}_ceiling": number(settings.ceiling),
+            f"{name}_lead": number(settings.lead, 0 if settings.lead > 10 else 1),
             f"{name}_end": spread(last.column("length")),
-            f"{name}_rate_end": spread(last.column("error_rate"), lambda value: f"{value:.1e}"),
+            f"{name}_rate_end": spread(last.column("error_rate"), lambda value: percent(value, 2)),
         }
     any_of = GROWTHS["short"]
     found |= {
@@ -319,6 +320,6 @@ def numbers(tables: dict[str, Table]) -> dict[str, str]:
         "improvement": percent(any_of.improvement),
         "grown_population": number(any_of.population),
         "grown_generations": number(any_of.generations),
-        "published": PUBLISHED,
+        **{f"published_{name}": reported for name, reported in PUBLISHED.items()},
     }
     return found

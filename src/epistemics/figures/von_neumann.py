@@ -12,7 +12,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from epistemics.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture
 from epistemics.tables import Table
 
-USE_COLOURS: Mapping[str, str] = {"interpreted": BLUE, "copied": RED}
+USES: Mapping[str, tuple[str, str]] = {
+    "interpreted": ("A interprets Φ:\nit makes what\nis described", BLUE),
+    "copied": ("B copies Φ:\nit writes what\nis there", RED),
+}
 SIZE_LABELS: Mapping[str, tuple[str, str, tuple[float, float]]] = {
     "the same, Φ(D) longer by a symbol each time": ("Φ(D) grows by a\nsymbol each time", GREEN, (5.12, 39)),
     "A + B + C + D, and Φ of all four": ("A + B + C + D\nand Φ of them", BLUE, (5.12, 29)),
@@ -36,8 +39,10 @@ def trace(table: Table) -> Picture:
             axes.axhspan(start - 0.5, end - 0.5, color=MUTED, alpha=0.10 if index % 2 == 0 else 0.04, lw=0)
             axes.text(-20, (start + end - 1) / 2, f"Φ({name})", color=MUTED, va="center", ha="left", size=9)
             start = end + 1
-        for use, colour in USE_COLOURS.items():
-            for record in table.where(use=use).records():
+        for use, (name, colour) in USES.items():
+            own = table.where(use=use)
+            axes.text(min(own.column("turn")) + 15, 1, name, color=colour, va="center", size=9)
+            for record in own.records():
                 axes.text(
                     record["turn"],
                     record["position"],
@@ -48,8 +53,6 @@ def trace(table: Table) -> Picture:
                     size=11,
                     weight="bold",
                 )
-        axes.text(17, 1, "A interprets Φ:\nit makes what\nis described", color=BLUE, va="center", size=9)
-        axes.text(67, 1, "B copies Φ:\nit writes what\nis there", color=RED, va="center", size=9)
         axes.set_xlim(-21, max(table.column("turn")) + 4)
         axes.set_ylim(len(tape) - 0.5, -0.5)
         axes.set_yticks(list(tape), ["·" if symbol == "." else symbol for symbol in tape.values()])
@@ -88,9 +91,7 @@ def thresholds(table: Table) -> Picture:
         axes.set_xlim(line[0][0] / 1.1, line[-1][0] * 1.1)
         axes.set_ylim(line[-1][1] / 2.2, line[0][1] * 1.7)
         middle = len(line) // 2
-        axes.annotate("σ q", line[1], (12, 10), textcoords="offset points", color=INK, size=10)
-        axes.annotate("L", line[1], (30, 14), textcoords="offset points", color=INK, size=7)
-        axes.annotate("= 1", line[1], (38, 10), textcoords="offset points", color=INK, size=10)
+        axes.annotate(r"$\sigma\,q^{L} = 1$", line[1], (12, 10), textcoords="offset points", color=INK, size=11)
         axes.text(0.97, 0.9, "the tape is lost", transform=axes.transAxes, color=RED, ha="right", size=10)
         axes.text(0.03, 0.08, "the tape is kept", transform=axes.transAxes, color=GREEN, size=10)
         axes.annotate(
@@ -128,7 +129,9 @@ def growth(table: Table, ceilings: Mapping[str, float]) -> Picture:
                 axes.axhline(ceilings[setting], color=colour, lw=1.0, ls="--")
             end = float(np.median(own.where(generation=last).column("length")))
             rate = own.column("error_rate")[0]
-            name = {"improving": f"{rate:.0%} at first,\nlower as the tape\nimproves its copier"}.get(setting, f"{rate:.0%} errors")
+            name = {"improving": f"{rate:.0%} at first,\nlower as the tape\nimproves its copier"}.get(
+                setting, f"{rate:.0%} errors"
+            )
             axes.text(last * 1.02, max(end, 4), name, color=colour, va="center", size=9)
         axes.set_xlim(0, last)
         axes.set_ylim(bottom=0)
