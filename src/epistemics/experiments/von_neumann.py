@@ -79,14 +79,14 @@ def _longer(machine: Machine) -> Machine:
 
 
 CASES: dict[str, tuple[Machine, Callable[[Machine], Machine]]] = {
-    "A + B + C + D, and Φ of all four": (REPRODUCER, lambda machine: machine),
-    "the same, Φ(D) longer by a symbol each time": (REPRODUCER, _longer),
-    "Φ(D) changed once, xyz to xxz": (Machine(ORGANS, REPRODUCER.tape.replace("xyz", "xxz")), lambda machine: machine),
-    "Φ(A) changed once, rmj to rxj": (Machine(ORGANS, REPRODUCER.tape.replace("rmj", "rxj")), lambda machine: machine),
-    "C without the element that uses B": (_with(2, "USP"), lambda machine: machine),
+    "A + B + C + D and Φ of them": (REPRODUCER, lambda machine: machine),
+    "Φ(D) longer by a symbol each time": (REPRODUCER, _longer),
+    "Φ(D) changed once, to xxz": (Machine(ORGANS, REPRODUCER.tape.replace("xyz", "xxz")), lambda machine: machine),
+    "Φ(A) changed once, to rxj": (Machine(ORGANS, REPRODUCER.tape.replace("rmj", "rxj")), lambda machine: machine),
+    "C without the use of B": (_with(2, "USP"), lambda machine: machine),
     "Φ without A": (_without(0), lambda machine: machine),
     "Φ without B": (_without(1), lambda machine: machine),
-    "Φ(D) alone: a machine that makes a ware": (Machine(ORGANS, "xyz"), lambda machine: machine),
+    "Φ(D) alone: it makes a ware": (Machine(ORGANS, "xyz"), lambda machine: machine),
     "no tape": (Machine(ORGANS, ""), lambda machine: machine),
 }
 """Machines, and what befalls the tape of each generation before it is read."""
@@ -112,14 +112,14 @@ def lines() -> Table:
 
 
 def descent(lines: Table) -> Shown:
-    """The lines for reading: child and grandchild, and the size of four generations."""
+    """The lines for reading: the child, and the size of four generations."""
     rows = []
     for case in CASES:
         own = lines.where(case=case)
         bodies, tapes, sizes = own.column("body"), own.column("tape"), own.column("size")
-        children = [f"`{bodies[g] or '–'}` `{tapes[g] or '–'}`" if sizes[g] else "nothing" for g in (1, 2)]
-        rows.append([case, *children, " ".join(str(size) for size in sizes[:4])])
-    return Shown(["The machine", "Its child: body, tape", "Its grandchild", "Sizes"], rows, left=3)
+        child = [f"`{bodies[1]}`" if bodies[1] else "none", f"`{tapes[1]}`" if tapes[1] else "none"]
+        rows.append([case, *child, ", ".join(str(size) for size in sizes[:4])])
+    return Shown(["The machine", "Its child's body", "and tape", "Sizes"], rows, left=3)
 
 
 def mutations() -> Table:
