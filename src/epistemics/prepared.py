@@ -22,6 +22,7 @@ from epistemics.publishing import chapter_key
 from epistemics.store import write_atomically
 
 CHAPTERS = (
+    "von_neumann",
     "scaling_laws",
     "phase_1_1",
     "phase_1_2",

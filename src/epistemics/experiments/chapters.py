@@ -22,6 +22,7 @@ from epistemics.experiments import (
     runs,
     scaling_laws,
     trilemma,
+    von_neumann,
 )
 from epistemics.project import Project
 from epistemics.results import load_results
@@ -29,6 +30,11 @@ from epistemics.tables import Table
 
 Share = tuple[Mapping[str, Any], Mapping[str, Table]]
 """Variables by name, each a text or a mapping of such, and tables by name."""
+
+
+def of_von_neumann(_: Project) -> Share:
+    tables = von_neumann.tables()
+    return von_neumann.numbers(tables), tables
 
 
 def of_scaling_laws(_: Project) -> Share:
