@@ -29,6 +29,16 @@ Share = tuple[Mapping[str, Any], Mapping[str, Table]]
 """Variables by name, each a text or a mapping of such, and tables by name."""
 
 
+def of_epistemology(project: Project) -> Share:
+    tables = epistemology.tables(phase_1_2.load(project))
+    return epistemology.numbers(tables), tables
+
+
+def of_debate(_: Project) -> Share:
+    tables = debate.tables()
+    return debate.numbers(tables), tables
+
+
 def of_phase_1_1(project: Project) -> Share:
     one = phase_1_1.load(project)
     return phase_1_1.numbers(one, ledger.by_id(project)), phase_1_1.tables(one)

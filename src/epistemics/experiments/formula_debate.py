@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cache
 from math import sqrt
 
-from epistemics.tables import Table, Value, number, table_of
+from epistemics.tables import Table, Value, table_of
 
 GOLDEN = (sqrt(5) - 1) / 2
 """Share of true leaves at which formulas of every even depth are true with the same chance, this one (Pearl 1980,
@@ -86,7 +86,3 @@ def at_depth(accuracies: Table, debaters: str, depth: int) -> float:
     value: float = accuracies.where(debaters=debaters, depth=depth).column("accuracy")[0]
     return value
 
-
-def leaves(depth: int) -> str:
-    """How many leaves there are, for reading."""
-    return number(2**depth)

@@ -184,7 +184,7 @@ def accuracies() -> Table:
     return table_of(rows)
 
 
-EXAMPLE = (8, 6, 4)
+EXAMPLE = (8, 3, 4)
 """The digit, the lie and the pixels of the debate that is drawn, in the middle of the board; the liar has the last
 word."""
 

@@ -10,6 +10,8 @@ from epistemics.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, SETTI
 from epistemics.tables import Table
 
 RULE_COLOURS = {"rule 30": RED, "rule 90": BLUE, "rule 110": GREEN, "rule 250": ORANGE}
+SHOWN = 24.5
+"""Cells to either side of the centre that are drawn."""
 APART = 0.11
 """Height between the points of two rules in one row."""
 
@@ -20,10 +22,10 @@ def predictions(table: Table, pattern: Table) -> Picture:
     predictors = list(dict.fromkeys(table.column("predictor")))
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.4))
-        left, right = figure.subplots(1, 2, width_ratios=(0.8, 1))
+        left, right = figure.subplots(1, 2, width_ratios=(0.55, 1))
         for cells, colour in ((pattern, MUTED), (pattern.where(cell=0), RED)):
             left.scatter(cells.column("cell"), cells.column("row"), s=2.6, marker="s", color=colour, linewidths=0)
-        left.set_xlim(-max(pattern.column("row")) - 1, max(pattern.column("row")) + 1)
+        left.set_xlim(-SHOWN, SHOWN)
         left.set_ylim(max(pattern.column("row")) + 1, -1)
         left.set_aspect("equal")
         left.axis("off")
@@ -45,5 +47,5 @@ def predictions(table: Table, pattern: Table) -> Picture:
             loc="lower center", bbox_to_anchor=(0.35, 1.0), ncols=2, labelcolor="linecolor", fontsize=8.5,
             handlelength=0.8, handletextpad=0.3, columnspacing=1.2,
         )  # fmt: skip
-        figure.subplots_adjust(wspace=0.52)
+        figure.subplots_adjust(wspace=0.75)
         return Picture(figure)

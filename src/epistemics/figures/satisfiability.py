@@ -30,7 +30,7 @@ def cost(by_size: Table, by_enumeration: Table, by_ratio: Table, hard: float) ->
         left.set(xlabel="variables: inputs of the network", ylabel="steps to decide")
         left.set_title("size")
         left.text(19, 13_000, "enumeration:\ninputs tried", color=ORANGE, size=8.5, va="center")
-        left.text(70, 16, "solver:\nconflicts", color=BLUE, size=8.5, va="center")
+        left.text(112, 3.5, "solver:\nconflicts", color=BLUE, size=8.5, va="center")
         _against(right, by_ratio, "ratio", "conflicts", BLUE)
         right.axvline(hard, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
         right.text(hard + 0.1, 22_000, "as many hold\nas do not", color=MUTED, size=8.5, va="center")

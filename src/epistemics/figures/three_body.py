@@ -60,14 +60,15 @@ def horizons(table: Table, known: float) -> Picture:
                     own.column("digits"), own.column("horizon"), "o" if rounded == "start" else "s",
                     markersize=6, markeredgecolor=colour, markerfacecolor=filled, linestyle="none",
                 )  # fmt: skip
+        triple = table.where(system="triple", rounded="start")
+        axes.plot(triple.column("digits"), triple.column("horizon"), color=BLUE, lw=1.1)
         of_triangle = table.where(system="triangle")
         last, end = of_triangle.column("digits")[-1], of_triangle.column("horizon")[-1]
         axes.plot([0, last], [end - known * last, end], color=GREEN, lw=1.1)
         axes.set_xlim(0, last + 1)
         axes.set_ylim(0, 1.08 * max(table.column("horizon")))
-        triple = table.where(system="triple", rounded="start")
         words = "chaotic triple\nfilled: error at the start\nopen: digits of arithmetic"
-        _say(axes, words, (max(triple.column("digits")), max(triple.column("horizon"))), (9, -12), BLUE)
+        _say(axes, words, (max(triple.column("digits")), max(triple.column("horizon"))), (10, -10), BLUE)
         slope = f"Lagrange's triangle\nline: the known {known:.2f} a digit"
         _say(axes, slope, (0.66 * last, end - known * 0.34 * last), (10, -14), GREEN)
         axes.set(xlabel="digits", ylabel="time until it is lost")
