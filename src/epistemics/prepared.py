@@ -22,6 +22,8 @@ from epistemics.publishing import chapter_key
 from epistemics.store import write_atomically
 
 CHAPTERS = (
+    "epistemology",
+    "debate",
     "phase_1_1",
     "phase_1_2",
     "baselines",

@@ -173,7 +173,7 @@ def properties() -> Table:
     found: list[dict[str, Value]] = []
     for name, how in SEQUENCES.items():
         bits = sequence(name)
-        row = {"sequence": name, "column": how, "ones": round(float(bits.mean()), 4)}
+        row: dict[str, Value] = {"sequence": name, "column": how, "ones": round(float(bits.mean()), 4)}
         found.append({**row, "recurrence": shortest_recurrence(bits)[0], "compressed": round(compressed(bits), 4)})
     return table_of(found)
 

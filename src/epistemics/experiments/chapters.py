@@ -13,6 +13,8 @@ from epistemics.experiments import (
     adversarial,
     baselines,
     code,
+    debate,
+    epistemology,
     joint,
     ledger,
     phase_1_1,

@@ -30,7 +30,8 @@ def logits(run: StoredRun) -> NDArray[np.float64]:
     states = final_states(c, parameters, table(c.modulus, c.operations).questions)
     weights = named_parameters(c.architecture, parameters[None])
     weight, bias = (weights[f"unembedding.{name}"][0].double().numpy() for name in ("weight", "bias"))
-    return (states @ weight + bias).reshape(c.modulus, c.modulus, c.modulus)
+    found: NDArray[np.float64] = (states @ weight + bias).reshape(c.modulus, c.modulus, c.modulus)
+    return found
 
 
 def asymmetric_pairs(answers: NDArray[np.int64]) -> int:

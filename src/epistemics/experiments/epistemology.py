@@ -59,7 +59,7 @@ def _of_three_bodies(growth: Table, horizons: Table) -> dict[str, str]:
         "doubling": number(three_body.doubling_time(growth), 1),
         "triple_digit": number(buys, 1),
         "triangle_digit": number(three_body.per_digit(horizons, "triangle"), 2),
-        "triangle_known": number(math.log(10) / three_body.TRIANGLE_RATE, 2),
+        "triangle_known": number(three_body.TRIANGLE_DIGIT, 2),
         "lost": f"{three_body.LOST:g}",
         "most_digits": str(max(three_body.OFFSETS)),
         "horizon": number(most, 1),
@@ -143,4 +143,3 @@ def _of_networks(verdicts: Table) -> dict[str, str]:
         "context": number(CONTEXT),
         "language_inputs": f"10^{math.floor(CONTEXT * math.log10(VOCABULARY)):,}^",
     }
-

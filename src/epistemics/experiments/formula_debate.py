@@ -3,8 +3,8 @@
 A formula ∃x₁ ∀x₂ ∃x₃ … over n variables has a value at each of its 2ⁿ leaves. Two debaters, one who says that it is
 true and sets the ∃-variables and one who sets the others, walk down to one leaf, which alone the judge reads. If both
 play perfectly, who is right wins: debate decides what is complete for PSPACE (Irving, Christiano and Amodei 2018,
-arXiv:1805.00899, section 2.2). Here leaves are true at random, and with a given chance a debater makes its move blindly.
-All is exact: means over all formulas, by recursion from the leaves.
+arXiv:1805.00899, section 2.2). Here leaves are true at random, and with a given chance a debater moves blindly. All is
+exact: means over all formulas, by recursion from the leaves.
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ def accuracies() -> Table:
     rows: list[dict[str, Value]] = []
     for name, honest, liar in ERRORS:
         for depth in DEPTHS:
-            row = {"debaters": name, "honest_error": honest, "liar_error": liar, "depth": depth}
-            rows.append({**row, "accuracy": round(won(depth, honest, liar), 4)})
+            accuracy = round(won(depth, honest, liar), 4)
+            kind: dict[str, Value] = {"debaters": name, "honest_error": honest, "liar_error": liar}
+            rows.append({**kind, "depth": depth, "accuracy": accuracy})
     return table_of(rows)
 
 
@@ -85,4 +86,3 @@ def at_depth(accuracies: Table, debaters: str, depth: int) -> float:
     """One value of the table."""
     value: float = accuracies.where(debaters=debaters, depth=depth).column("accuracy")[0]
     return value
-

@@ -72,15 +72,16 @@ def images() -> tuple[Image, ...]:
 def beliefs(image: Image, pixels: int) -> Array:
     """What the judge believes of each digit after each choice of pixels of the image's ink, [choices, 10].
 
-    Choices are in the order of ``itertools.combinations``. Each row is proportional to the chance of these pixels, given
-    the digit, if a place and then pixels of ink are drawn at random; it is not normalised.
+    Choices are in the order of ``itertools.combinations``. Each row is proportional to the chance of these pixels,
+    given the digit, if a place and then pixels of ink are drawn at random; it is not normalised.
     """
     own = {pixel: 1 << index for index, pixel in enumerate(image.ink)}
     choices = np.array([sum(1 << i for i in chosen) for chosen in combinations(range(len(own)), pixels)])
     found = np.zeros((len(choices), len(GLYPHS)))
     for other in images():
-        shared = sum(own.get(pixel, 0) for pixel in other.ink)
-        found[choices & ~shared == 0, other.digit] += 1 / comb(len(other.ink), pixels)
+        if len(other.ink) >= pixels:
+            shared = sum(own.get(pixel, 0) for pixel in other.ink)
+            found[choices & ~shared == 0, other.digit] += 1 / comb(len(other.ink), pixels)
     return found
 
 
@@ -103,7 +104,7 @@ def alone(found: Array, digit: int) -> float:
 
 @cache
 def followers(size: int, revealed: int) -> NDArray[np.int64]:
-    """For each choice of so many of the pixels, the numbers of the choices with one more, [choices, size - revealed]."""
+    """For each choice of so many of the pixels, the numbers of those with one more, [choices, size - revealed]."""
     after = {chosen: index for index, chosen in enumerate(combinations(range(size), revealed + 1))}
     rows = [
         [after[tuple(sorted((*chosen, pixel)))] for pixel in range(size) if pixel not in chosen]

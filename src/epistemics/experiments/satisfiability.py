@@ -90,7 +90,7 @@ def enumerate_inputs(network: Network, variables: int) -> tuple[bool, int]:
 def solve(formula: Formula) -> tuple[list[int] | None, int]:
     """A solution as literals, or None if there is none; and the conflicts that the solver met.
 
-    A conflict is a dead end of its search, each of which teaches it a clause. Their number is the same on every machine.
+    A conflict is a dead end of its search, each of which teaches it a clause. Every machine meets as many.
     """
     with Solver(name=SOLVER, bootstrap_with=formula) as solver:
         found = solver.solve()

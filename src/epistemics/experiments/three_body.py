@@ -40,6 +40,8 @@ TRIANGLE_RATE = math.sqrt(1.5)
 The characteristic equation λ⁴ + λ² + 27/4 · Σ m_i m_j / M² = 0 for n = 1 (Routh 1875, Proceedings of the London
 Mathematical Society 6:86-97) has the roots λ² = -1/2 ± i√2 for equal masses, whose real parts are ± 1/√2.
 """
+TRIANGLE_DIGIT = math.log(10) / TRIANGLE_RATE
+"""Time that a digit buys there."""
 
 
 def triangle(digits: int = 40) -> Bodies:
@@ -112,8 +114,8 @@ def growth() -> Table:
     rows: list[dict[str, Value]] = []
     for system, rounded, digits, curve in _curves():
         for index, distance in enumerate(curve):
-            row = {"system": system, "rounded": rounded, "digits": digits, "time": index * float(EVERY)}
-            rows.append({**row, "distance": float(f"{distance:.4g}")})
+            time, shown = index * float(EVERY), float(f"{distance:.4g}")
+            rows.append({"system": system, "rounded": rounded, "digits": digits, "time": time, "distance": shown})
     return table_of(rows)
 
 
@@ -138,4 +140,3 @@ def per_digit(horizons: Table, system: str) -> float:
     """Time that one digit more adds to the horizon: the slope of a line through the points."""
     chosen = horizons.where(system=system)
     return float(np.polyfit(chosen.column("digits"), chosen.column("horizon"), 1)[0])
-

@@ -17,7 +17,7 @@ APART = 0.11
 
 
 def predictions(table: Table, pattern: Table) -> Picture:
-    """The pattern of rule 30 with its centre column, beside the share of held-out bits that each predictor foretells."""
+    """The pattern of rule 30 with its centre column, beside the share of held-out bits foretold."""
     rules = [name for name in RULE_COLOURS if name in table.column("sequence")]
     predictors = list(dict.fromkeys(table.column("predictor")))
     with mpl.rc_context(SETTINGS):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from epistemics.figures.style import BLUE, MUTED, ORANGE, SETTINGS, WIDTH, Picture
-from epistemics.tables import Table, ranked_median
+from epistemics.tables import Table
 
 
 def cost(by_size: Table, by_enumeration: Table, by_ratio: Table, hard: float) -> Picture:
@@ -51,5 +53,5 @@ def _against(axes: Axes, table: Table, along: str, counted: str, colour: str) ->
             own.column(along), own.column(counted), "o", markersize=3.2, markeredgecolor=colour, markerfacecolor=face,
             markeredgewidth=0.7, alpha=0.55,
         )  # fmt: skip
-    medians = [ranked_median(table.where(**{along: place}).column(counted)) for place in places]
+    medians = [median(table.where(**{along: place}).column(counted)) for place in places]
     axes.plot(places, medians, color=colour, lw=1.8)
