@@ -128,14 +128,12 @@ def _of_networks(verdicts: Table) -> dict[str, str]:
     inputs = verdicts.column("inputs")[0]
     right = sum(wrong == 0 for wrong in verdicts.column("wrong"))
     symmetric = sum(pairs == 0 for pairs in verdicts.column("asymmetric_pairs"))
-    wrong = ", ".join(number(count) for count in verdicts.column("wrong"))
     return {
         "networks": str(len(verdicts)),
         "inputs": number(inputs),
         "pairs": number(verdicts.column("pairs")[0]),
         "all_right": str(right),
         "all_symmetric": str(symmetric),
-        "wrong": wrong,
         "sample": str(enumeration.SAMPLE),
         "one_unseen": percent(enumeration.unseen(1, inputs)),
         "bound": percent(bound(enumeration.SAMPLE), 1),

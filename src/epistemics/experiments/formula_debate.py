@@ -3,7 +3,7 @@
 A formula ∃x₁ ∀x₂ ∃x₃ … over n variables has a value at each of its 2ⁿ leaves. Two debaters, one who says that it is
 true and sets the ∃-variables and one who sets the others, walk down to one leaf, which alone the judge reads. If both
 play perfectly, who is right wins: debate decides what is complete for PSPACE (Irving, Christiano and Amodei 2018,
-arXiv:1805.00899, section 2.2). Here leaves are true at random, and with a given chance a debater moves blindly. All is
+arXiv:1805.00899). Here leaves are true at random, and with a given chance a debater moves blindly. All is
 exact: means over all formulas, by recursion from the leaves.
 """
 

@@ -1,6 +1,6 @@
 """Debate about an image of which the judge sees a few pixels, played perfectly (log entry 3).
 
-After the experiment of Irving, Christiano and Amodei (2018, arXiv:1805.00899, section 3.1) with everything made exact.
+After the experiment of Irving, Christiano and Amodei (2018, arXiv:1805.00899) with everything made exact.
 The images are ten digits of 3 × 5 pixels at every place of a larger board. Two debaters claim an answer each, one the
 true digit and one another, and in turn reveal pixels of ink that the judge has not seen. The judge knows the ten digits
 and supposes that the pixels were revealed at random, as the paper's was trained to.
