@@ -22,6 +22,8 @@ from epistemics.publishing import chapter_key
 from epistemics.store import write_atomically
 
 CHAPTERS = (
+    "epistemology",
+    "debate",
     "von_neumann",
     "scaling_laws",
     "phase_1_1",

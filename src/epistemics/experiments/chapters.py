@@ -13,6 +13,8 @@ from epistemics.experiments import (
     adversarial,
     baselines,
     code,
+    debate,
+    epistemology,
     input_robustness,
     joint,
     ledger,
@@ -30,6 +32,16 @@ from epistemics.tables import Table
 
 Share = tuple[Mapping[str, Any], Mapping[str, Table]]
 """Variables by name, each a text or a mapping of such, and tables by name."""
+
+
+def of_epistemology(project: Project) -> Share:
+    tables = epistemology.tables(phase_1_2.load(project))
+    return epistemology.numbers(tables), tables
+
+
+def of_debate(_: Project) -> Share:
+    tables = debate.tables()
+    return debate.numbers(tables), tables
 
 
 def of_von_neumann(_: Project) -> Share:
