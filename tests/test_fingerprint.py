@@ -84,7 +84,7 @@ def test_what_only_training_reaches_changes_only_training(edit: Edit, file: str,
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("geometry.py", "centred.T @ centred", "centred.T @ centred * 2"),
+        ("geometry.py", "eigvalsh(centred.T @ centred)", "eigvalsh(centred.T @ centred * 2)"),
         ("geometry.py", "[seed, 3]", "[seed, 4]"),
         ("abliteration.py", "logits -= np.outer", "logits += np.outer"),
     ],
