@@ -6,10 +6,10 @@ The baseline and the one-layer model are those of experiment joint; what the tab
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from epistemics.claims import IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, judged
-from epistemics.experiments.joint import BASELINE, CAPACITY, OPERATIONS, middle, runs_of
+from epistemics.experiments.joint import BASELINE, CAPACITY, OPERATIONS, by_moment, late_calm, middle, runs_of
 from epistemics.experiments.joint_measures import (
     abliteration_curves,
     learning_curves,
@@ -22,6 +22,7 @@ from epistemics.results import Results, load_results
 from epistemics.tables import Shown, Table, number, percent, spread
 
 ADVERSARIAL = "adversarial"
+THREE = (BASELINE, CAPACITY, ADVERSARIAL)
 SHORTER = 65_000
 SEEN = "@tbl-adversarial-summary"
 
@@ -59,8 +60,17 @@ def summary(results: Results) -> Shown:
     return Shown(headings, rows)
 
 
+def _late(values: Sequence[float | None], show: Callable[[float | None], str] = number) -> str:
+    return spread(values, show, never="all") if values else "none"
+
+
 def _share(value: float | None) -> str:
     return number(value, 2)
+
+
+def by_late_moment(results: Results) -> Shown:
+    """The three models over the calm moments of the last third of training, beside the end that verdicts are of."""
+    return by_moment(results, THREE)
 
 
 def evidence(results: Results) -> dict[str, Evidence]:
@@ -146,7 +156,7 @@ def _above(own: Sequence[float | None], baseline: Sequence[float | None]) -> boo
 
 def tables(results: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
-    kept = tuple(run for run in results if model_of(run) in (BASELINE, CAPACITY, ADVERSARIAL))
+    kept = tuple(run for run in results if model_of(run) in THREE)
     three = Results(results.experiment, kept)
     return {
         "moments": moments(results),
@@ -168,12 +178,15 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
             for name, verdict in (("reproduced", REPRODUCED), ("in_kind", IN_KIND), ("not_reproduced", NOT_REPRODUCED))
         },
     }
-    for model in (BASELINE, CAPACITY, ADVERSARIAL):
+    for model in THREE:
+        late = late_calm(results, model)
+        found[f"{model}_late_overlap_10"] = _late(late.where(operation="add").column("overlap_10"), _share)
         found[f"{model}_touch"] = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
         found[f"{model}_overlap_10"] = spread(end.where(model=model, operation="add").column("overlap_10"), _share)
         for operation in OPERATIONS:
             chosen = end.where(model=model, operation=operation)
             found[f"{model}_{operation}_k95"] = spread(chosen.column("k_at_95"), never="all")
+            found[f"{model}_{operation}_late_k95"] = _late(late.where(operation=operation).column("k_at_95"))
             found[f"{model}_{operation}_directions"] = spread(chosen.column("directions_95"))
             found[f"{model}_{operation}_accuracy"] = spread(
                 chosen.column("validation_accuracy"), lambda v: percent(v, 1)

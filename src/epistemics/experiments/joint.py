@@ -83,11 +83,15 @@ def summary(results: Results) -> Shown:
     return Shown(headings, rows, left=2)
 
 
-def by_moment(results: Results) -> Shown:
-    """Overlap and resistance over all calm moments of the last third of training: one moment proves little."""
+def by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
+    """Overlap and resistance over all calm moments of the last third of training: one moment proves little.
+
+    Args:
+        of: the models to show; all by default.
+    """
     rows = []
-    for model in models(results):
-        late = _late(results, model)
+    for model in of or models(results):
+        late = late_calm(results, model)
         for operation, name in OPERATIONS.items():
             chosen = late.where(operation=operation)
             shared = [
@@ -103,7 +107,7 @@ def by_moment(results: Results) -> Shown:
     return Shown(["Model", "Operation", "Moments", *measured], rows, left=2)
 
 
-def _late(results: Results, model: str) -> Table:
+def late_calm(results: Results, model: str) -> Table:
     """The calm moments of the last third of training."""
     measured = moments(results).where(model=model, calm=True)
     from_step = 2 / 3 * max(run.metrics["final_step"] for run in runs_of(results, model))
