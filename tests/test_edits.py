@@ -25,7 +25,6 @@ CHAPTERS = {
     "chapters/phase-1-1.qmd": "1.1",
     "chapters/phase-1-2.qmd": "1.2",
     "chapters/baselines.qmd": "baselines",
-    "chapters/literature.qmd": "literature",
     "chapters/open-questions.qmd": "open questions",
     "chapters/joint.qmd": "A.6",
     "chapters/adversarial.qmd": "adversarial",
