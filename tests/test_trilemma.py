@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from epistemics.claims import Claim
 from epistemics.configuration import Configuration
 from epistemics.experiments import trilemma
+from epistemics.experiments import trilemma_measures as measures
 from epistemics.figures import trilemma as figures
 from epistemics.model import initial_parameters
 from epistemics.results import Results, StoredRun
@@ -98,11 +99,11 @@ def test_the_front_is_what_no_other_passes(points: list[tuple[int, int, int]]) -
     for one, other in itertools.permutations(range(len(points)), 2):
         if worse_nowhere_and_better_somewhere(points[one], points[other]):
             expected[other] = False
-    assert trilemma.front(points) == expected
+    assert measures.front(points) == expected
 
 
 def test_a_place_is_what_its_definitions_say(plan: Plan, alone: Results) -> None:
-    row = next(trilemma.places(of(plan("baseline", [6, 3], overlap=0.4)), alone).where(model="baseline").records())
+    row = next(measures.places(of(plan("baseline", [6, 3], overlap=0.4)), alone).where(model="baseline").records())
     assert row["separability"] == pytest.approx(0.6)
     assert row["robustness_add"] == pytest.approx(6 / 19, abs=1e-4)
     assert row["robustness"] == row["robustness_mul"] == pytest.approx(3 / 19, abs=1e-4)
@@ -114,7 +115,7 @@ def test_a_place_is_what_its_definitions_say(plan: Plan, alone: Results) -> None
 
 
 def test_an_operation_below_95_percent_counts_nowhere_but_in_what_it_costs(plan: Plan, alone: Results) -> None:
-    row = next(trilemma.places(of(plan("baseline", [0, 3])), alone).where(model="baseline").records())
+    row = next(measures.places(of(plan("baseline", [0, 3])), alone).where(model="baseline").records())
     assert row["mastered"] == 1
     assert row["robustness_add"] is None
     assert row["robustness"] == row["robustness_mul"]
@@ -122,12 +123,12 @@ def test_an_operation_below_95_percent_counts_nowhere_but_in_what_it_costs(plan:
 
 
 def test_accuracy_that_never_falls_counts_all_directions(plan: Plan, alone: Results) -> None:
-    (row,) = trilemma.places(of(plan("baseline", [None, None])), alone).where(model="baseline").records()
+    (row,) = measures.places(of(plan("baseline", [None, None])), alone).where(model="baseline").records()
     assert row["robustness"] == pytest.approx(LONGEST / 19, abs=1e-4)
 
 
 def test_addition_alone_is_separable_by_construction(plan: Plan, alone: Results) -> None:
-    table = trilemma.places(of(plan("baseline", [6, 3])), alone)
+    table = measures.places(of(plan("baseline", [6, 3])), alone)
     for record in table.records():
         assert record["by_construction"] == (record["operations"] == "add")
         if record["by_construction"]:
@@ -139,18 +140,18 @@ def test_addition_alone_is_separable_by_construction(plan: Plan, alone: Results)
 
 def test_what_masters_nothing_is_listed_and_not_placed(plan: Plan, alone: Results) -> None:
     results = of(plan("baseline", [0, 0]), plan("small", [0, 0], d_model=32))
-    table = trilemma.models(results, alone)
+    table = measures.models(results, alone)
     assert set(table.where(placed=False).column("model")) == {"baseline", "width 32", "alone at decay 10"}
     assert not any(table.where(placed=False).column("on_front"))
     assert {"width 32", "alone at decay 10"} <= {row[0] for row in trilemma.summary(results, alone).rows}
     for single in (alone, of(plan("decay", [0]))):  # some models have a place, and none
-        drawn = [make(results, single) for make in (trilemma.places, trilemma.models)]
+        drawn = [make(results, single) for make in (measures.places, measures.models)]
         assert "<svg" in figures.places(*drawn).svg
 
 
 def test_a_model_of_which_most_seeds_fail_is_not_placed(plan: Plan, alone: Results) -> None:
     runs = [plan("baseline", falls, seed=seed) for seed, falls in enumerate([[90, 90], [0, 0], [0, 0]])]
-    (row,) = trilemma.models(of(*runs), alone).where(model="baseline").records()
+    (row,) = measures.models(of(*runs), alone).where(model="baseline").records()
     assert not row["placed"]
     assert row["robustness"] == pytest.approx(90 / 19, abs=1e-4)  # of the seed that has one
 
@@ -159,7 +160,7 @@ def test_a_model_too_narrow_for_ten_directions_is_not_placed(plan: Plan, alone: 
     wide = plan("small", [6, 3], d_model=8)
     cut = {name: values[:, :8] for name, values in wide.result.arrays.items() if name.endswith(".overlap")}
     narrow = dataclasses.replace(wide, result=dataclasses.replace(wide.result, arrays={**wide.result.arrays, **cut}))
-    (row,) = trilemma.models(of(narrow), alone).where(model="width 8").records()
+    (row,) = measures.models(of(narrow), alone).where(model="width 8").records()
     assert row["separability"] is None
     assert not row["placed"]
 
@@ -170,7 +171,7 @@ def test_the_front_holds_the_medians_that_nothing_passes(plan: Plan, alone: Resu
         plan("adversarial", [12, 12], overlap=0.4),  # passes the baseline
         plan("capacity", [3, 3], overlap=0.4, layers=1),  # twice as many operations a parameter
     )
-    table = trilemma.models(results, alone)
+    table = measures.models(results, alone)
     assert table.where(on_front=True).column("model") == ["adversarial", "capacity", "alone at decay 0.1"]
 
 
@@ -244,7 +245,7 @@ def test_the_chapter_names_numbers_that_there_are(plan: Plan, alone: Results) ->
 
 def test_curves_are_of_addition_at_decay_1(plan: Plan, alone: Results) -> None:
     results = of(plan("baseline", [6, 3]), plan("adversarial", [12, 12]), plan("capacity", [5, 5], layers=1))
-    table = trilemma.curves(results, alone)
+    table = measures.curves(results, alone)
     assert set(table.column("model")) == {"alone at decay 1", "baseline", "adversarial"}
     for model, falls in (("alone at decay 1", 10), ("baseline", 6), ("adversarial", 12)):
         assert table.where(model=model, seed=0).column("accuracy") == curve(falls)
