@@ -7,6 +7,7 @@ where the file says so. Only runs at the log's own scale, the paper profile, are
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +166,15 @@ def judged(claims: Sequence[Claim], evidence: Mapping[str, Evidence], profile: s
     """
     holding = {id for id, found in evidence.items() if found.holds}
     return [_judged(claim, evidence.get(claim.id), profile, holding) for claim in claims]
+
+
+def counted(judgements: Sequence[Judgement]) -> dict[str, str]:
+    """How many claims there are, and how many have each verdict: ``judged``, ``reproduced``, ``in_kind`` and so on."""
+    counts = Counter(judgement.verdict for judgement in judgements)
+    names = {verdict: verdict.replace(" ", "_").replace("'", "") for verdict in VERDICTS}
+    return {"claims": str(len(judgements)), "judged": str(len(judgements) - counts[CANNOT_BE_JUDGED])} | {
+        name: str(counts[verdict]) for verdict, name in names.items()
+    }
 
 
 def _judged(claim: Claim, found: Evidence | None, profile: str, holding: set[str]) -> Judgement:

@@ -29,6 +29,7 @@ CHAPTERS = (
     "phase_1_1",
     "phase_1_2",
     "baselines",
+    "batch_size",
     "input_robustness",
     "joint",
     "adversarial",

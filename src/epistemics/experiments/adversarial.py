@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from epistemics.claims import IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, judged
+from epistemics.claims import Claim, Evidence, counted, judged
 from epistemics.experiments.joint import BASELINE, CAPACITY, OPERATIONS, by_moment, late_calm, middle, runs_of
 from epistemics.experiments.joint_measures import (
     abliteration_curves,
@@ -171,13 +171,7 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
     own = [claim for claim in claims.values() if claim.id in evidence(results)]
     judgements = judged(own, evidence(results), results.experiment.profile)
     end = moments(results).where(at_end=True)
-    found = {
-        "judged": str(len(judgements)),
-        **{
-            name: str(sum(j.verdict == verdict for j in judgements))
-            for name, verdict in (("reproduced", REPRODUCED), ("in_kind", IN_KIND), ("not_reproduced", NOT_REPRODUCED))
-        },
-    }
+    found = counted(judgements)
     for model in THREE:
         late = late_calm(results, model)
         found[f"{model}_late_overlap_10"] = _late(late.where(operation="add").column("overlap_10"), _share)

@@ -12,6 +12,7 @@ from typing import Any
 from epistemics.experiments import (
     adversarial,
     baselines,
+    batch_size,
     code,
     debate,
     epistemology,
@@ -74,6 +75,11 @@ def of_input_robustness(project: Project) -> Share:
     return input_robustness.numbers(single, tables), tables
 
 
+def of_batch_size(project: Project) -> Share:
+    sizes, single = batch_size.load(project), phase_1_2.load(project)
+    return batch_size.numbers(sizes, single, ledger.by_id(project)), batch_size.tables(sizes, single)
+
+
 def of_joint(project: Project) -> Share:
     both = joint.load(project)
     return joint.numbers(both, phase_1_2.load(project), ledger.by_id(project)), joint.tables(both)
@@ -104,7 +110,7 @@ def of_ledger(project: Project) -> Share:
 
 
 def of_runs(project: Project) -> Share:
-    names = ("phase-1-1", "phase-1-2", "baselines", "joint", "adversarial", "precision")
+    names = ("phase-1-1", "phase-1-2", "baselines", "batch-size", "joint", "adversarial", "precision")
     listed = {name.replace("-", "_"): load_results(name, project) for name in names}
     return (
         {name: runs.numbers(results) for name, results in listed.items()},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from epistemics.claims import IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, judged
+from epistemics.claims import Claim, Evidence, counted, judged
 from epistemics.experiments import phase_1_2_measures
 from epistemics.experiments.joint_measures import (
     COLLATERAL_AT,
@@ -241,11 +241,7 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
     found = {
         "runs": str(len(results)),
         "steps": number(max(run.configuration.steps for run in results)),
-        "judged": str(len(judgements)),
-        **{
-            name: str(sum(j.verdict == verdict for j in judgements))
-            for name, verdict in (("reproduced", REPRODUCED), ("in_kind", IN_KIND), ("not_reproduced", NOT_REPRODUCED))
-        },
+        **counted(judgements),
         "published_steps": claims["A.6-steps"].shown,
         "published_overlap_10": claims["A.6-overlap-10"].shown,
         "chance_10": f"{chance(d_model, 10)[0][-1]:.2f} to {chance(d_model, 10)[1][-1]:.2f}",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from epistemics.claims import CANNOT_BE_JUDGED, VERDICTS, Claim, Evidence, Judgement, judged, load_claims
-from epistemics.experiments import adversarial, joint, phase_1_1, phase_1_2, trilemma
+from epistemics.claims import Claim, Evidence, Judgement, counted, judged, load_claims
+from epistemics.experiments import adversarial, batch_size, joint, phase_1_1, phase_1_2, trilemma
 from epistemics.project import Project, find_project
 from epistemics.results import Results
 from epistemics.tables import Shown, Table, table_of
@@ -19,6 +18,7 @@ def judgements(project: Project | None = None) -> list[Judgement]:
     evidence = {
         **phase_1_1.evidence(one),
         **phase_1_2.evidence(two),
+        **batch_size.evidence(batch_size.load(project)),
         **joint.evidence(both, two),
         **adversarial.evidence(with_adversarial),
         **trilemma.evidence(with_adversarial, two),
@@ -95,11 +95,7 @@ def _ours(judgement: Judgement) -> str:
 
 def numbers(found: Sequence[Judgement]) -> dict[str, str]:
     """How many claims there are, and how many have each verdict."""
-    counts = Counter(j.verdict for j in found)
-    names = {verdict: verdict.replace(" ", "_").replace("'", "") for verdict in VERDICTS}
-    return {
-        "claims": str(len(found)),
-        "judged": str(len(found) - counts[CANNOT_BE_JUDGED]),
+    return counted(found) | {
         "statements": str(sum(j.claim.statement for j in found)),
         "declared_after": str(sum(j.claim.declared == "after" for j in found)),
-    } | {name: str(counts[verdict]) for verdict, name in names.items()}
+    }

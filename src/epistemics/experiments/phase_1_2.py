@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from epistemics.claims import IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, judged
+from epistemics.claims import IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, counted, judged
 from epistemics.experiments.phase_1_2_measures import (
     abliteration_curves,
     at_end,
@@ -193,11 +193,7 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
     own = [claim for claim in claims.values() if claim.entry == results.experiment.entry]
     judgements = judged(own, evidence(results), results.experiment.profile)
     figures = [j for j in judgements if not j.claim.statement]
-    found |= {
-        "judged": str(len(figures)),
-        "reproduced": str(sum(j.verdict == REPRODUCED for j in figures)),
-        "in_kind": str(sum(j.verdict == IN_KIND for j in figures)),
-        "not_reproduced": str(sum(j.verdict == NOT_REPRODUCED for j in figures)),
+    found |= counted(figures) | {
         "at_some_moment": str(sum(bool(j.note) for j in figures if j.verdict in (IN_KIND, NOT_REPRODUCED))),
     }
     for j in judgements:

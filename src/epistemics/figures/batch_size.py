@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from epistemics.figures.style import BLUE, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture, decay_colour
+from epistemics.figures.style import BLUE, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture, decay_colour, name_beside
 from epistemics.tables import Table, ranked_median
 
 ARM_COLOURS: Mapping[str, str] = {"fixed": BLUE, "in proportion": ORANGE}
@@ -131,18 +131,7 @@ def _name(axes: Axes, names: Sequence[tuple[str, float, str]]) -> None:
     height = -1.0
     for text, value, colour in sorted(names, key=lambda name: name[1]):
         height = max((math.log(value) - low) / (high - low), height + APART)
-        axes.annotate(
-            text,
-            (1, height),
-            (7, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            color=colour,
-            va="center",
-            size=8.5,
-            linespacing=1.05,
-            annotation_clip=False,
-        )
+        name_beside(axes, text, height, colour)
 
 
 def noise(table: Table) -> Picture:

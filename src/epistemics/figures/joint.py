@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from epistemics.figures.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture
+from epistemics.figures.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture, name_beside
 from epistemics.tables import Table
 
 OPERATION_COLOURS: Mapping[str, str] = {"add": BLUE, "mul": ORANGE}
@@ -107,17 +107,7 @@ def _name(axes: Axes, names: list[tuple[str, str]], inches: float) -> None:
     """Names beside axes of so many inches, each in its own colour."""
     height = 0.97
     for text, colour in names:
-        axes.annotate(
-            text,
-            (1, height),
-            (7, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            color=colour,
-            va="top",
-            size=8.5,
-            annotation_clip=False,
-        )
+        name_beside(axes, text, height, colour, va="top")
         height -= (0.17 + 0.14 * text.count("\n")) / inches
 
 

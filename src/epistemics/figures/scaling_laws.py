@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatterMathtext, LogLocator, NullLocator
 
 from epistemics.experiments.scaling_laws import CHINCHILLA, REPLICATION, RULE_OF_THUMB, counted
-from epistemics.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture
+from epistemics.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture, name_beside
 from epistemics.tables import Table
 
 LAW_COLOURS: Mapping[str, str] = {"Kaplan": ORANGE, "Chinchilla fit": BLUE, "replication": GREEN}
@@ -70,10 +70,7 @@ def _laws(axes: Axes, allocations: Table, models: Table, column: str) -> None:
     axes.set_ylim(low, high)
     heights = _apart([math.log(value / low) / math.log(high / low) for value, _, _ in sorted(ends)], 0.075)
     for height, (_, law, colour) in zip(heights, sorted(ends), strict=True):
-        axes.annotate(
-            law, (1, height), (6, 0), xycoords="axes fraction", textcoords="offset points", va="center",
-            color=colour, size=9, annotation_clip=False,
-        )  # fmt: skip
+        name_beside(axes, law, height, colour)
     for model in models.records():
         right, up, side = NAMES[column][model["name"]]
         axes.plot(model["compute"], model[column], "o", color=INK, markersize=4.5, zorder=5)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 6.0  # inches; a little less than the measure of the page, so that letters stay readable on a phone
@@ -58,6 +59,14 @@ class Picture:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"image/svg+xml": self.svg}
+
+
+def name_beside(axes: Axes, text: str, height: float, colour: str, va: str = "center") -> None:
+    """A curve's name to the right of its axes, at a share of their height."""
+    axes.annotate(
+        text, (1, height), (7, 0), xycoords="axes fraction", textcoords="offset points",
+        color=colour, va=va, size=8.5, linespacing=1.05, annotation_clip=False,
+    )  # fmt: skip
 
 
 def decay_colour(decay: float) -> str:
