@@ -18,6 +18,7 @@ from epistemics.project import find_project
 from epistemics.results import Results, StoredRun
 from epistemics.specs import Experiment, Run
 from epistemics.store import Arrays, Result
+from epistemics.tables import ranges_compared
 
 Make = Callable[..., Configuration]
 Touches = dict[tuple[int, float], list[int | None]]
@@ -158,10 +159,10 @@ def test_the_evidence_is_for_a_claim_of_the_log(configuration: Make) -> None:
 
 
 def test_ranges_with_a_seed_that_never_gets_there_have_no_upper_end() -> None:
-    assert batch_size.ranges([100, None], [900]) == "overlap"
-    assert batch_size.ranges([100, 200], [300, None]) == "do not overlap"
-    assert batch_size.ranges([100], [None]) == "do not overlap"
-    assert batch_size.ranges([None], [None]) == "cannot be compared"
+    assert ranges_compared([100, None], [900]) == "overlap"
+    assert ranges_compared([100, 200], [300, None]) == "do not overlap"
+    assert ranges_compared([100], [None]) == "do not overlap"
+    assert ranges_compared([None], [None]) == "cannot be compared"
 
 
 def test_the_noise_scale_along_a_run(configuration: Make) -> None:

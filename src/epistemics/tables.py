@@ -98,6 +98,14 @@ def spread(
     return shown if texts[0] == texts[1] else f"{shown} ({texts[0]}–{texts[1]})"
 
 
+def ranges_compared(one: Sequence[float | None], other: Sequence[float | None]) -> str:
+    """Whether two ranges over seeds have a value in common, in words; a None ranks above every number."""
+    if not one or not other or all(value is None for value in (*one, *other)):
+        return "cannot be compared"
+    low, high = ([float("inf") if value is None else value for value in values] for values in (one, other))
+    return "overlap" if min(low) <= max(high) and min(high) <= max(low) else "do not overlap"
+
+
 def ranked_median(values: Sequence[float | None]) -> float | None:
     """The median, where None (it did not happen) ranks above every number.
 

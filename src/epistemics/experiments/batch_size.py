@@ -18,7 +18,7 @@ from epistemics.configuration import Configuration
 from epistemics.experiments import batch_size_noise
 from epistemics.project import Project
 from epistemics.results import Results, StoredRun, load_results
-from epistemics.tables import Shown, Table, number, percent, ranked_median, spread, table_of
+from epistemics.tables import Shown, Table, number, percent, ranges_compared, ranked_median, spread, table_of
 
 FIXED, PROPORTIONAL = "fixed", "in proportion"
 ARMS = (FIXED, PROPORTIONAL)
@@ -254,14 +254,14 @@ def numbers(results: Results, along: Results, claims: Mapping[str, Claim]) -> di
         "verdict": judgement.verdict,
         "steps_fewest_at": _fewest(table),
         "steps_ratio": _ratio(step_medians(table), step_budget(results)),
-        "steps_ranges": ranges(*(steps_to_touch(table, size) for size in own.values())),
+        "steps_ranges": ranges_compared(*(steps_to_touch(table, size) for size in own.values())),
     }
     for arm, label in LABELS.items():
         medians = sample_medians(table, arm)
         found[f"{label}_order"] = ORDERS[does_not_fall(medians)]
         found[f"{label}_ratio"] = _ratio(medians, sample_budget(results))
         ends = (samples_to_touch(table, arm, size) for size in own.values())
-        found[f"{label}_ranges"] = ranges(*ends)
+        found[f"{label}_ranges"] = ranges_compared(*ends)
     for name, size in own.items():
         found |= _at_size(results, table, name, size)
     return found | batch_size_noise.numbers(along, smallest, largest)
@@ -275,7 +275,7 @@ def _at_size(results: Results, table: Table, name: str, size: int) -> dict[str, 
     found = {
         f"{name}_steps": spread(steps_to_touch(table, size)),
         f"{name}_evaluated_every": number(first.evaluate_every * size),
-        f"{name}_decay_ranges": ranges(samples[FIXED], samples[PROPORTIONAL]),
+        f"{name}_decay_ranges": ranges_compared(samples[FIXED], samples[PROPORTIONAL]),
     }
     for arm, label in LABELS.items():
         found |= {
@@ -298,14 +298,6 @@ def _fewest(table: Table) -> str:
     medians = step_medians(table)
     lowest = min((m for m in medians.values() if m is not None), default=None)
     return "no size" if lowest is None else " and ".join(str(size) for size, m in medians.items() if m == lowest)
-
-
-def ranges(one: Sequence[float | None], other: Sequence[float | None]) -> str:
-    """Whether two ranges over seeds overlap, in words; "never" ranks above every number."""
-    if not one or not other or all(value is None for value in (*one, *other)):
-        return "cannot be compared"
-    low, high = ([float("inf") if value is None else value for value in values] for values in (one, other))
-    return "overlap" if min(low) <= max(high) and min(high) <= max(low) else "do not overlap"
 
 
 def _ratio(medians: Mapping[int, float | None], budget: int) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 from epistemics.claims import IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, counted, judged
 from epistemics.experiments.phase_1_2_measures import (
@@ -23,7 +22,7 @@ from epistemics.experiments.phase_1_2_measures import (
 )
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import Shown, Table, number, percent, ranked_median, spread
+from epistemics.tables import Shown, Table, number, percent, ranges_compared, ranked_median, spread
 
 
 def load(project: Project | None = None) -> Results:
@@ -163,14 +162,6 @@ def _by_decay(medians: Mapping[float, float]) -> str:
     return ", ".join(f"{'all' if m == float('inf') else f'{m:g}'} at {decay:g}" for decay, m in medians.items())
 
 
-def _overlap(one: list[Any], other: list[Any]) -> bool:
-    """Whether two ranges of k@95% have a value in common; None, more than can be removed, ranks above all."""
-    ranked = [[float("inf") if value is None else value for value in values] for values in (one, other)]
-    if not all(ranked):
-        return False
-    return min(ranked[0]) <= max(ranked[1]) and min(ranked[1]) <= max(ranked[0])
-
-
 def tables(results: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
     return {
@@ -205,7 +196,7 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
         "calm": [calm(results, d).column("k_at_95") for d in (0.1, 1.0)],
     }
     for name, (weak, strong) in ranges.items():
-        found[f"ranges_{name}"] = "overlap" if _overlap(weak, strong) else "do not overlap"
+        found[f"ranges_{name}"] = ranges_compared(weak, strong)
     for decay in decays(results):
         name = names[decay]
         chosen = end.where(weight_decay=decay)
