@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from epistemics.figures.style import SETTINGS, WIDTH, Picture, decay_colour, name_beside
 from epistemics.tables import Table
@@ -36,10 +36,19 @@ def along_training(table: Table) -> Picture:
                         chosen = [record for record in records if (record["validation_accuracy"] >= CALM) is kept]
                         steps, values = ([record[name] for record in chosen] for name in ("step", column))
                         axes.plot(
-                            steps, values, ls=line, marker="o", color=colour, mfc=face, markersize=3, lw=0.9, alpha=0.85
+                            steps,
+                            values,
+                            ls=line,
+                            marker="o",
+                            color=colour,
+                            mfc=face,
+                            markersize=3,
+                            lw=0.9,
+                            clip_on=False,
                         )
             axes.set_ylim(bottom=0)
             axes.set_xlim(left=0)
+            axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
             axes.set_ylabel(label)
         for place, decay in enumerate(decays):
             name_beside(panels[0], f"decay {decay:g}", 0.95 - 0.11 * place, decay_colour(decay))
