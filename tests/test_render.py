@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote, urldefrag
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader
 
@@ -78,6 +79,8 @@ class Opened:
 
     seen: dict[str, Any]
     faults: list[str] = field(default_factory=list)
+    barriers: list[str] = field(default_factory=list)
+    """What axe finds against WCAG 2.1 AA, on a desktop and on a phone."""
 
 
 def epistemics(folder: Path, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -155,7 +158,8 @@ def opened(request: pytest.FixtureRequest, browser: Browser, address: str) -> di
         page = context.new_page()
         faults = watched(page, address)
         page.goto(url, wait_until="networkidle")
-        pages[url] = Opened(page.evaluate(SEEN), faults)
+        barriers = [barrier for width in (1280, 360) for barrier in found_by_axe(page, width)]
+        pages[url] = Opened(page.evaluate(SEEN), faults, barriers)
         page.close()
         links = {urldefrag(link).url for link in pages[url].seen["links"]}
         waiting += sorted(
@@ -164,6 +168,14 @@ def opened(request: pytest.FixtureRequest, browser: Browser, address: str) -> di
         )  # fmt: skip
     context.close()
     return pages
+
+
+def found_by_axe(page: Page, width: int) -> list[str]:
+    """What axe finds at a width of the window, rule and element."""
+    page.set_viewport_size({"width": width, "height": 800})
+    levels = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    found = Axe().run(page, options=levels).response["violations"]
+    return [f"{width} px, {rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
 
 
 def watched(page: Page, address: str) -> list[str]:
@@ -198,6 +210,10 @@ def test_every_page_is_reached_from_the_first(book: Rendering, opened: dict[str,
 
 def test_pages_open_without_errors_and_without_other_hosts(opened: dict[str, Opened]) -> None:
     assert {url: page.faults for url, page in opened.items() if page.faults} == {}
+
+
+def test_axe_finds_no_barrier_on_any_page(opened: dict[str, Opened]) -> None:
+    assert {url: page.barriers for url, page in opened.items() if page.barriers} == {}
 
 
 def test_every_image_is_loaded_and_described(opened: dict[str, Opened]) -> None:

@@ -177,6 +177,15 @@ search.addEventListener("keydown", (event) => {
 });
 for (const button of all("[data-search]")) button.addEventListener("click", openSearch);
 
+// --- What is wider than the page takes the focus, to be scrolled with the arrow keys; the rest does not ------
+const widths = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");
+    else target.removeAttribute("tabindex");
+  }
+});
+for (const wide of all("pre, .equation > :first-child, p:has(> math[display=block])", one("article"))) widths.observe(wide);
+
 // --- Keys ---------------------------------------------------------------------------------------
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && sidebar.classList.contains("open")) setDrawer(false);
