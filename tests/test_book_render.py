@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from posixpath import join, normpath
+from typing import Any
 
 import pytest
 from pypdf import PdfReader
@@ -303,6 +304,27 @@ def test_a_cell_without_the_figure_that_it_promises(book: Book) -> None:
         (ONE, "fig-sine: the cell gives no figures, not one")
     ]
     assert not book.output.exists()
+
+
+def test_the_pdf_can_be_read_out(rendered: Book) -> None:
+    """PDF/UA-1: tagged, with a language, and words for every formula and picture."""
+    catalog: Any = PdfReader(io.BytesIO((rendered.output / "small.pdf").read_bytes())).trailer["/Root"]
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in catalog["/Metadata"].get_data()
+    assert catalog["/Lang"] == "en"
+    spoken: list[tuple[str, str | None]] = []
+    waiting = [catalog["/StructTreeRoot"]]
+    while waiting:
+        element = waiting.pop().get_object()
+        if isinstance(element, list):
+            waiting += element
+        elif isinstance(element, dict) and "/K" in element:
+            if element.get("/S") in ("/Formula", "/Figure"):
+                spoken.append((element["/S"], element.get("/Alt")))
+            waiting.append(element["/K"])
+    assert ("/Formula", r"y = \frac{1}{1 + e^{-x}}") in spoken
+    assert ("/Formula", "x^2") in spoken
+    assert ("/Figure", "A rising line to 0.99.") in spoken
+    assert all(words for _, words in spoken)
 
 
 def test_an_output_that_the_pdf_cannot_show(book: Book) -> None:

@@ -58,8 +58,9 @@ def compile(project: Project, folder: Path) -> bytes:
         date = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
     fonts = [str(project.root / path) for path in project.font_paths]
     return typst.compile(
-        str(folder / "main.typ"), root=str(folder), font_paths=fonts, ignore_system_fonts=True, timestamp=date
-    )
+        str(folder / "main.typ"), root=str(folder), font_paths=fonts, ignore_system_fonts=True, timestamp=date,
+        pdf_standards="ua-1",
+    )  # fmt: skip
 
 
 def chapter(document: Document) -> list[Node]:
@@ -85,6 +86,8 @@ def _visit(node: Node, document: Document, visit: pandoc.Visitor) -> list[Node] 
         return _figure(node, visit)
     if kind == "Image":
         return [_image(node)]
+    if kind == "Math":
+        return _spoken(node["c"][1], [node])
     if kind == "Table":
         return [_bare_table(node, visit)]
     if kind == "CodeBlock" and "cell-code" in Attributes(node).classes:
@@ -167,7 +170,17 @@ def _equation(node: Node) -> list[Node]:
     attributes = Attributes(node)
     numbering = f"(..) => {_string('(' + attributes.values.get('number', '') + ')')}"
     formula = node["c"][1][0]["c"]
-    return [_inline(f"#math.equation(block: true, numbering: {numbering}, [", formula, f"]) <{attributes.identifier}>")]
+    numbered = _inline(
+        f"#math.equation(block: true, numbering: {numbering}, [", formula, f"]) <{attributes.identifier}>"
+    )
+    words = " ".join(inline["c"][1] for inline in formula if inline["t"] == "Math")
+    return [pandoc.plain(_spoken(words, numbered["c"]))]
+
+
+def _spoken(words: str, inlines: list[Node]) -> list[Node]:
+    """A formula with what is read out in its place: its LaTeX, as PDF/UA asks."""
+    opening, closing = (pandoc.raw_inline("typst", text) for text in (f"#spoken({_string(words.strip())})[", "]"))
+    return [opening, *inlines, closing]
 
 
 def _callout(node: Node, visit: pandoc.Visitor) -> list[Node]:
