@@ -13,6 +13,7 @@ from epistemics.claims import IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Eviden
 from epistemics.experiments import phase_1_2_measures
 from epistemics.experiments.joint_measures import (
     COLLATERAL_AT,
+    KILLED,
     abliteration_curves,
     chance,
     learning_curves,
@@ -241,6 +242,8 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
     found = {
         "runs": str(len(results)),
         "steps": number(max(run.configuration.steps for run in results)),
+        "killed": percent(KILLED),
+        "both_learned": percent(results.runs[0].configuration.grokking_accuracy, 1),
         "judged": str(len(judgements)),
         **{
             name: str(sum(j.verdict == verdict for j in judgements))
