@@ -1,4 +1,4 @@
-"""Numbers in prose are computed. Each that is typed, in a chapter, caption or alternative text, is on a list with a reason.
+"""Numbers in prose are computed. Each that is typed, in a chapter or a caption, is on a list with its reason.
 
 Not looked at: code, formulas, citations and references, labels, links, list markers, years, and names with a number in
 them. Everything else in digits comes from ``{{< var … >}}`` or stands in ``typed_numbers.yaml``.
