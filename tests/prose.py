@@ -9,7 +9,7 @@ PROJECT = Path(__file__).parents[1]
 
 CELL = re.compile(r"^```\{python\}\n.*?^```$", re.M | re.S)
 SPOKEN = re.compile(r'^#\| (?:fig-cap|fig-alt|tbl-cap): "(.*)"$', re.M)
-LISTING = re.compile(r"\A---\n.*?^---\n|^```.*?^```$|`[^`\n]*`", re.M | re.S)
+LISTING = re.compile(r"\A---\n.*?^---\n|^```.*?^```$|`(?:[^`\n]|\n(?!\n))*`", re.M | re.S)
 
 
 def chapters() -> list[Path]:
