@@ -19,7 +19,7 @@ ALLOWED = Path(__file__).parent / "typed_numbers.yaml"
 
 EXEMPT = (
     r"^::: \{\.callout-tip\}\n## Edit this\n.*?^:::$",  # what a reader is told to type
-    r"\b[Ee]ntr(?:y|ies) \d+(?:(?:,| and| to) \d+)*|^\| @sec-[\w-]+ \| \d+(?:, \d+)* \|",  # log entries
+    r"\b[Ee]ntr(?:y|ies)\s+\d+(?:(?:,|\s+and|\s+to)\s+\d+)*|^\| @sec-[\w-]+ \| \d+(?:, \d+)* \|",  # log entries
     r"\$\$.*?\$\$|\$[^$]*?\$",  # formulas are definitions
     r"\{\{<.*?>\}\}",  # variables are computed
     r"\]\([^)\s]*\)|<https?:[^>]*>",  # where a link leads
@@ -27,8 +27,8 @@ EXEMPT = (
     r"@[A-Za-z][\w:.-]*\w",  # citations and references
     r"^\d+\. ",  # list markers
     r"\b(?:1[89]|20)\d\d\b(?![,.]?\d|%)",  # years
-    r"\b[Pp]hase \d\.\d\b|\b[Rr]ules? \d+(?: and \d+)*|\bPython \d\.\d+",  # names
-    r"\b[Dd]ecays? \d[\d.]*\d?(?:(?:,| and| or) \d[\d.]*)*",  # the models of a weight decay are called by it
+    r"\b[Pp]hase\s+\d\.\d\b|\b[Rr]ules?\s+\d+(?:\s+and\s+\d+)*|\bPython\s+\d\.\d+",  # names
+    r"\b[Dd]ecays?\s+\d[\d.]*(?:(?:,|\s+and|\s+or)\s+\d[\d.]*)*",  # the models of a weight decay are called by it
 )
 NUMBER = re.compile(r"(?<![\w@])(?<!\w[-.])\d(?:[\d,.]*\d)?")
 """Digits that no letter stands before, as in rank99, k@95%, GPT-2 and A.6: these are names."""
@@ -118,7 +118,7 @@ def test_a_typed_number_is_found(text: str) -> None:
         "As @power2022grokking and [@nanda2023progress; @eq-3] say (@sec-phase-1-2), in 2022.",
         '```{python}\n#| label: fig-7\n#| fig-cap: "None."\nf(3)\n```\n\n```bash\nmake 3\n```',
         "1. First\n2. Second, of rule 30 and rank99, k@95%, GPT-2, A.6, float32",
-        "[here](https://a.example/3) in entries 1, 2 and 13, at decay 0.1, decays 0 and 0.01.",
+        "[here](https://a.example/3) in entries 1, 2 and\n13, at decay 0.1, decays\n0 and 0.01.",
         "::: {.callout-tip}\n## Edit this\n\nChange `A` to 1009.\n:::",
     ],
 )
