@@ -242,8 +242,6 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
     found = {
         "runs": str(len(results)),
         "steps": number(max(run.configuration.steps for run in results)),
-        "killed": percent(KILLED),
-        "both_learned": percent(results.runs[0].configuration.grokking_accuracy, 1),
         "judged": str(len(judgements)),
         **{
             name: str(sum(j.verdict == verdict for j in judgements))
@@ -252,6 +250,8 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         "published_steps": claims["A.6-steps"].shown,
         "published_overlap_10": claims["A.6-overlap-10"].shown,
         "chance_10": f"{chance(d_model, 10)[0][-1]:.2f} to {chance(d_model, 10)[1][-1]:.2f}",
+        "killed": percent(KILLED),
+        "both_learned": percent(results.runs[0].configuration.grokking_accuracy, 1),
     }
     for model in models(results):
         found[f"{model}_touch"] = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
