@@ -185,6 +185,13 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
             found[f"{model}_{operation}_accuracy"] = spread(
                 chosen.column("validation_accuracy"), lambda v: percent(v, 1)
             )
+    penalised = runs_of(results, ADVERSARIAL)[0].configuration
+    found |= {
+        "every": str(penalised.adversarial_every),
+        "first": number(penalised.adversarial_from),
+        "removed": str(penalised.adversarial_directions),
+    }
     small = [run for run in results if run.run.group == "small"]
+    found["small_width"] = str(max(run.configuration.d_model for run in small))
     found["small_accuracy"] = spread([run.metrics["validation_accuracy"] for run in small], lambda v: percent(v, 1))
     return found

@@ -24,6 +24,8 @@ UNDERSTOOD = 0.9
 """Validation accuracy from which a model is worth cutting: some runs end in one of training's dips."""
 REMOVED = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 40, 50, 64)
 """How many directions are cut at each place."""
+FEW = (1, 3, 8, 20)
+"""Those of them that the table shows."""
 CURVES = {
     "about_mean": "own",
     "principal_about_mean": "of most variance",
@@ -133,13 +135,10 @@ def by_place(places: Table) -> Shown:
             for everywhere in (False, True):
                 chosen = places.where(weight_decay=decay, place=place, everywhere=everywhere)
                 if len(chosen):
-                    left = [
-                        spread(chosen.where(removed=k).column("accuracy"), percent)
-                        for k in REMOVED[1:]
-                        if k in (1, 3, 8, 20)
-                    ]
+                    left = [spread(chosen.where(removed=k).column("accuracy"), percent) for k in REMOVED if k in FEW]
                     rows.append([f"{decay:g}", place, "all" if everywhere else "answer", *left])
-    return Shown(["Decay", "Place", "Positions", "Without 1", "3", "8", "20"], rows, left=3)
+    first, *more = (str(k) for k in FEW)
+    return Shown(["Decay", "Place", "Positions", f"Without {first}", *more], rows, left=3)
 
 
 def _decays(of: Table) -> list[float]:
@@ -186,6 +185,7 @@ def numbers(tables: dict[str, Table]) -> dict[str, str]:
         "shuffled_train": spread(models.column("train_accuracy"), percent),
         "shuffled_validation": spread(models.column("validation_accuracy"), lambda v: percent(v, 1)),
         "sample": number(SAMPLE),
+        "few": "{}, {}, {} and {}".format(*FEW),
     }
     last = _last_attention(places)
     for decay in _decays(curves):
@@ -195,7 +195,7 @@ def numbers(tables: dict[str, Table]) -> dict[str, str]:
             chosen = curves.where(weight_decay=decay, directions=directions)
             if len(chosen):
                 found[f"{name}_{curve}_k95"] = spread(_falls(chosen)[0], never="more than there are")
-        for k in (1, 3, 8):
+        for k in FEW[:3]:
             for place, title in ((last, "attention"), ("final state", "final")):
                 chosen = places.where(weight_decay=decay, place=place, everywhere=False, removed=k)
                 found[f"{name}_{title}_{k}"] = spread(chosen.column("accuracy"), percent)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from epistemics import canary
 from epistemics.experiments import (
     adversarial,
     baselines,
@@ -107,7 +108,7 @@ def of_precision(project: Project) -> Share:
 
 
 def of_code(_: Project) -> Share:
-    return {}, code.tables()
+    return code.numbers(canary.STEPS), code.tables()
 
 
 def of_ledger(project: Project) -> Share:

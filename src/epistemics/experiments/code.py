@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from epistemics.tables import Shown, Table, table_of
 
 ARROWS = (
@@ -52,6 +54,12 @@ def shown_edits() -> Shown:
     """The same for reading."""
     rows = [[r["edit"], r["stale"], r["then"] or "–", r["missing"], r["executes"]] for r in edits().records()]
     return Shown(["Edit", "Stale", "These are", "Missing", "Executed again"], rows)
+
+
+def numbers(canary_steps: Sequence[int]) -> dict[str, str]:
+    """The numbers of the chapter's prose."""
+    *first, last = (str(step) for step in canary_steps)
+    return {"canary_steps": f"{', '.join(first)} and {last}", "canary_last": last}
 
 
 def tables() -> dict[str, Table]:

@@ -22,12 +22,16 @@ def numbers(tables: Mapping[str, Table]) -> dict[str, str]:
     pixels, formulas = tables["pixels"], tables["formulas"]
     deepest = max(formula_debate.DEPTHS)
     digit, lie, seen = pixel_debate.EXAMPLE
+    lines = pixel_debate.GLYPHS[0].split()
     found = {
         "images": str(len(pixel_debate.images())),
+        "digits": str(len(pixel_debate.GLYPHS)),
+        "font": f"{len(lines[0])} × {len(lines)}",
         "board": f"{pixel_debate.WIDTH} × {pixel_debate.HEIGHT}",
         "digit": str(digit),
         "lie": str(lie),
         "seen": str(seen),
+        "shallowest": str(min(formula_debate.DEPTHS)),
         "depth": str(deepest),
         "leaves": number(2**deepest),
         "true_leaves": percent(formula_debate.GOLDEN, 1),

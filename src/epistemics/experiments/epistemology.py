@@ -55,13 +55,17 @@ def numbers(tables: Mapping[str, Table]) -> dict[str, str]:
 def _of_three_bodies(growth: Table, horizons: Table) -> dict[str, str]:
     buys = three_body.per_digit(horizons.where(rounded="start"), "triple")
     most = horizons.where(system="triple", rounded="start", digits=max(three_body.OFFSETS)).column("horizon")[0]
+    triangle = horizons.where(system="triangle", digits=max(three_body.TRIANGLE_ARITHMETIC)).column("horizon")[0]
+    *first, last = (str(digits) for digits in three_body.OFFSETS)
     return {
         "doubling": number(three_body.doubling_time(growth), 1),
         "triple_digit": number(buys, 1),
         "triangle_digit": number(three_body.per_digit(horizons, "triangle"), 2),
         "triangle_known": number(three_body.TRIANGLE_DIGIT, 2),
         "lost": f"{three_body.LOST:g}",
+        "offsets": f"{', '.join(first)} and {last}",
         "most_digits": str(max(three_body.OFFSETS)),
+        "triangle_horizon": number(triangle, 1),
         "horizon": number(most, 1),
         "a_hundred_more": number(100 / buys),
         "triangle_digits": str(max(three_body.TRIANGLE_ARITHMETIC)),
@@ -86,6 +90,10 @@ def _of_automata(predictions: Table, columns: Table) -> dict[str, str]:
         "rule_90_linear": percent(ninety.where(predictor="linear recurrence").column("accuracy")[0]),
         "rule_90_length": number(columns.where(sequence="rule 90").column("recurrence")[0]),
         "rule_30_length": number(columns.where(sequence="rule 30").column("recurrence")[0]),
+        "rule_250_last": percent(predictions.where(sequence="rule 250", predictor=last).column("accuracy")[0]),
+        "predictors": str(len(cellular_automata.PREDICTORS)),
+        "others": str(len(cellular_automata.PREDICTORS) - 1),
+        "last_bits": str(max(cellular_automata.GRAMS)),
         "rule_110_last": percent(predictions.where(sequence="rule 110", predictor=last).column("accuracy")[0], 1),
         "ring": str(cellular_automata.RING),
         "window": str(cellular_automata.WINDOW),

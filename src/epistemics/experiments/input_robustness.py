@@ -44,6 +44,13 @@ HALVINGS = 12
 SMALLEST_LANGUAGE_MODEL = 1.5e9
 """Parameters of the smallest language model of the chapter on literature: Abu Shairah et al. 2025, arXiv:2505.19056."""
 
+CORRELATIONS = {"half": 0.5, "third": 0.3}
+"""Between geometry and robustness, for which the models are counted that could tell them from none."""
+LEVEL, POWER = 0.05, 0.8
+
+PUBLISHED_PARAMETERS = "420 thousand"
+"""Of the log's models, by its entry 10."""
+
 Logits = Callable[[Tensor], Tensor]
 """Changes of the inputs [n, d] → logits [n, classes]."""
 
@@ -202,7 +209,7 @@ def summary(models: Table) -> Shown:
     return Shown(headings, rows, left=2)
 
 
-def models_needed(correlation: float, level: float = 0.05, power: float = 0.8) -> int:
+def models_needed(correlation: float, level: float = LEVEL, power: float = POWER) -> int:
     """How many models it takes to tell a correlation from none, by Fisher's z, two-sided."""
     normal = NormalDist()
     deviations = normal.inv_cdf(1 - level / 2) + normal.inv_cdf(power)
@@ -224,8 +231,10 @@ def numbers(single: Results, tables: dict[str, Table]) -> dict[str, str]:
         "models": _counted(len(every)),
         "sample": str(SAMPLE),
         "rivals": str(RIVALS),
-        "needed_half": str(models_needed(0.5)),
-        "needed_third": str(models_needed(0.3)),
+        "power": percent(POWER),
+        **{f"correlation_{name}": f"{size:g}" for name, size in CORRELATIONS.items()},
+        **{f"needed_{name}": str(models_needed(size)) for name, size in CORRELATIONS.items()},
+        "published_parameters": PUBLISHED_PARAMETERS,
         "times_smaller": number(round(SMALLEST_LANGUAGE_MODEL / max(counts), -2)),
     }
     for decay in sorted(set(every.column("weight_decay")), reverse=True):

@@ -13,6 +13,7 @@ from epistemics.claims import Claim, Evidence, counted, judged
 from epistemics.experiments import phase_1_2_measures
 from epistemics.experiments.joint_measures import (
     COLLATERAL_AT,
+    KILLED,
     abliteration_curves,
     chance,
     learning_curves,
@@ -245,6 +246,8 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         "published_steps": claims["A.6-steps"].shown,
         "published_overlap_10": claims["A.6-overlap-10"].shown,
         "chance_10": f"{chance(d_model, 10)[0][-1]:.2f} to {chance(d_model, 10)[1][-1]:.2f}",
+        "killed": percent(KILLED),
+        "both_learned": percent(results.runs[0].configuration.grokking_accuracy, 1),
     }
     for model in models(results):
         found[f"{model}_touch"] = spread([run.metrics["first_touch"] for run in runs_of(results, model)])

@@ -254,6 +254,7 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
         "width": str(model.d_model),
         "heads": str(model.heads),
         "parameters": number(parameter_count(model.architecture)),
+        "embedding_scale": f"{model.embedding_scale:g}",
         "learning_rate": f"{model.learning_rate:g}",
         "batch_size": str(model.batch_size),
         "held": str(model.grokking_evaluations),

@@ -63,6 +63,8 @@ GOPHER_BUDGET = 5.76e23
 """The compute of Gopher in FLOP, ibid."""
 MODELS = {"GPT-3": (175e9, 300e9), "Gopher": (280e9, 300e9), "Chinchilla": (70e9, 1.4e12)}
 """Parameters and training tokens: Hoffmann et al. 2022, table 1."""
+GOPHER_SIZES = (40e9, 70e9)
+"""What Hoffmann et al. 2022 give as the best number of parameters for it, by their three approaches: section 1."""
 RULE_OF_THUMB = 20
 """Tokens a parameter, as Chinchilla's result is mostly quoted."""
 
@@ -79,6 +81,12 @@ LEARNING_ALPHA_N, LEARNING_ALPHA_S, LEARNING_N, LEARNING_S = 0.077, 0.76, 6.5e13
 """Fit of L(N, S), S in steps: table 3."""
 CRITICAL_BATCH, CRITICAL_BATCH_ALPHA = 2e8, 0.21
 """B* in tokens and α_B: eq. 1.4."""
+KAPLAN_PREDICTED = 0.71
+"""The exponent of compute in the optimal N as they compute it from that fit: section 6.1."""
+LOSSES = (4, 3, 2)
+"""In nats, at which the chapter evaluates the critical batch."""
+LARGEST_CONTEXT, LARGEST_WIDTH = 2048, 12288
+"""Of GPT-3 (Brown et al. 2020, arXiv:2005.14165, table 2.1)."""
 
 
 def compute_of(parameters: float, tokens: float) -> float:
@@ -274,7 +282,12 @@ def numbers() -> dict[str, str]:
         "overfit_coefficient": number(round(tokens_against_overfitting(1.0), -2)),
         "overfit_c_exponent": f"{KAPLAN_EXPONENT * OVERFIT_ALPHA_N / OVERFIT_ALPHA_D:.2f}",
         "chinchilla_exponents": "{}, {} and {}".format(*(f"{x:.2f}" for x in CHINCHILLA_EXPONENTS)),
-        "largest_attention_share": percent(attention_share(2048, 12288), 1),
+        "largest_attention_share": percent(attention_share(LARGEST_CONTEXT, LARGEST_WIDTH), 1),
+        "largest_context": number(LARGEST_CONTEXT),
+        "largest_width": number(LARGEST_WIDTH),
+        "kaplan_printed_n": f"{KAPLAN_PREDICTED}",
+        "overfit_tolerance": percent(OVERFIT_TOLERANCE),
+        "gopher_sizes": "{:.0f} to {:.0f} billion".format(*(size / 1e9 for size in GOPHER_SIZES)),
         "b_star": power(CRITICAL_BATCH, 0).strip("$"),
         "alpha_b": f"{CRITICAL_BATCH_ALPHA}",
         "alpha_b_inverse": f"{1 / CRITICAL_BATCH_ALPHA:.1f}",
@@ -282,14 +295,18 @@ def numbers() -> dict[str, str]:
         "log_parameters": number(parameter_count(LOG_MODEL)),
         "log_questions": number(round(LOG_FRACTION * LOG_MODEL.modulus**2)),
         "log_tokens": number(POSITIONS * round(LOG_FRACTION * LOG_MODEL.modulus**2)),
-        "batch_at_4": counted(critical_batch(4)),
-        "batch_at_3": counted(critical_batch(3)),
-        "batch_at_2": counted(critical_batch(2)),
+        **{f"batch_at_{loss}": counted(critical_batch(loss)) for loss in LOSSES},
+        "rule_of_thumb": number(RULE_OF_THUMB),
+        "largest_batch": number(max(BATCHES)),
+        "most_over_least": number(samples_over_least(max(BATCHES))),
+        "at_critical": number(steps_over_least(1)),
     }
     printed, unrounded = (law.optimal(GOPHER_BUDGET)[0] for law in (CHINCHILLA, UNROUNDED))
     found["rounding_moves"] = percent(unrounded / printed - 1)
     sizes = [tokens / parameters for parameters, tokens in CHINCHILLA_SIZES]
     found["table_3_ratios"] = f"{min(sizes):.0f} to {max(sizes):.0f}"
+    smallest, *_, largest = (parameters for parameters, _ in CHINCHILLA_SIZES)
+    found["table_3_sizes"] = f"{smallest / 1e9:g} to {largest / 1e9:g} billion"
     for law, name in ((CHINCHILLA, "printed"), (UNROUNDED, "unrounded"), (REPLICATION, "replication")):
         parameters, tokens = law.optimal(GOPHER_BUDGET)
         best = law.loss(parameters, tokens)
@@ -318,6 +335,9 @@ def numbers() -> dict[str, str]:
     for model, (n, d) in MODELS.items():
         key = model.lower().replace("-", "")
         found |= {f"{key}_ratio": _ratio(n, d), f"{key}_compute": power(compute_of(n, d))}
+        found |= {f"{key}_parameters": counted(n), f"{key}_tokens": counted(d)}
+    (large, few), (small, many) = MODELS["Gopher"], MODELS["Chinchilla"]
+    found |= {"chinchilla_smaller": number(large / small), "chinchilla_more_data": number(many / few, 1)}
     errors: Mapping[str, float] = REPLICATION_ERRORS
     found |= {f"replication_{name}_error": f"{error}" for name, error in errors.items()}
     return found
