@@ -34,8 +34,8 @@ FORMULA = "∎"
 
 SEEN = f"""() => {{
   const content = document.querySelector("article") ?? document.querySelector("#quarto-document-content");
-  for (const extra of document.querySelectorAll("script, .anchor, .anchorjs-link, .equation-number, .title-block, header"))
-    extra.remove();
+  const left = "script, header, .title-block, .anchor, .anchorjs-link, .equation-number";
+  for (const extra of document.querySelectorAll(left)) extra.remove();
   for (const formula of content.querySelectorAll("math")) formula.replaceWith("{FORMULA}");
   const shown = (selector) => [...content.querySelectorAll(selector)].filter((element) => element.checkVisibility());
   const words = (element) => element.textContent.replace(/\\s+/g, " ").trim();
