@@ -34,18 +34,17 @@ FORMULA = "∎"
 
 SEEN = f"""() => {{
   const content = document.querySelector("article") ?? document.querySelector("#quarto-document-content");
-  const left = "script, header, .title-block, .anchor, .anchorjs-link, .equation-number";
+  const left = "script, header, .title-block, .cover-section, .anchor, .anchorjs-link, .equation-number";
   for (const extra of document.querySelectorAll(left)) extra.remove();
   for (const formula of content.querySelectorAll("math")) formula.replaceWith("{FORMULA}");
   const shown = (selector) => [...content.querySelectorAll(selector)].filter((element) => element.checkVisibility());
   const words = (element) => element.textContent.replace(/\\s+/g, " ").trim();
-  const labelled = ["fig", "tbl", "eq", "sec"].map((kind) => `a[href*="#${{kind}}-"]`).join();
   return {{
     chapters: [...document.querySelectorAll("#chapters li a, a.sidebar-link[href$='.html']")]
       .map((link) => link.textContent.replace(/\\s+/g, "")),
     headings: shown("h2, h3, h4").map(words),
     captions: shown("figcaption").map(words),
-    references: shown(labelled).map(words),
+    references: shown("a.quarto-xref, a.cross-reference").map(words),
     labels: shown("[id]").map((element) => element.id)
       .filter((id) => /^(fig|tbl|eq|ref)-[\\w-]+$/.test(id) && !id.includes("-caption")),
     citations: shown('a[href*="#ref-"]').map(words),

@@ -70,17 +70,22 @@ def precision_of(results: Results, sweep: str) -> str:
 
 
 def learning_curves(results: Results) -> Table:
-    """Accuracies along training of the baseline's first seed: memorised early, understood late."""
-    precision = precision_of(results, "weight decay")
-    run = first_seed(results.where(**baseline(results), weight_decay=1.0, precision=precision))
-    arrays = run.result.arrays
-    columns = {name: arrays[f"history.{name}"] for name in ("step", "train_accuracy", "validation_accuracy")}
-    return table_of(
-        [
-            {"step": int(step), "training": round(float(train), 5), "validation": round(float(validation), 5)}
-            for step, train, validation in zip(*columns.values(), strict=True)
-        ]
-    )
+    """Accuracies at every evaluation of every run of the sweep of weight decay: memorised early, understood late."""
+    rows = []
+    for run in results.where(**baseline(results), precision=precision_of(results, "weight decay")):
+        arrays = run.result.arrays
+        columns = (arrays[f"history.{name}"] for name in ("step", "train_accuracy", "validation_accuracy"))
+        for step, train, validation in zip(*columns, strict=True):
+            rows.append(
+                {
+                    "weight_decay": run.configuration.weight_decay,
+                    "seed": run.configuration.seed,
+                    "step": int(step),
+                    "training": round(float(train), 4),
+                    "validation": round(float(validation), 4),
+                }
+            )
+    return table_of(rows)
 
 
 def precisions(results: Results) -> Table:

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from epistemics.figures.interactive import Lines, Series
 from epistemics.figures.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture, name_beside
-from epistemics.tables import Table
+from epistemics.tables import Table, table_of
 
 OPERATION_COLOURS: Mapping[str, str] = {"add": BLUE, "mul": ORANGE}
 OPERATION_NAMES: Mapping[str, str] = {"add": "addition", "mul": "multiplication"}
@@ -45,6 +46,33 @@ def abliteration(table: Table, model: str = "baseline") -> Picture:
         )
         figure.subplots_adjust(wspace=0.08)
         return Picture(figure)
+
+
+def abliteration_lines(table: Table, model: str = "baseline") -> Lines:
+    """The same lines to be moved."""
+    named = {
+        **{operation: Series(name, OPERATION_COLOURS[operation]) for operation, name in OPERATION_NAMES.items()},
+        "random_about_mean": Series("random directions", MUTED),
+        "principal_about_mean": Series("those of most variance", MUTED, dashed=True),
+    }
+    return Lines(
+        table=table_of(
+            [
+                {**record, "line": record["curve"] if record["curve"] in named else record["measured"]}
+                for record in table.where(model=model).records()
+            ]
+        ),
+        x="removed",
+        y="accuracy",
+        panel="directions_of",
+        series="line",
+        panels={operation: f"directions of {name}" for operation, name in OPERATION_NAMES.items()},
+        named=named,
+        x_label="directions removed",
+        y_label="validation accuracy",
+        start=10,
+        note="Grey lines are of the operation that their panel names.",
+    )
 
 
 def overlap(table: Table) -> Picture:

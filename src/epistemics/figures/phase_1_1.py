@@ -10,12 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from epistemics.figures.interactive import Lines, Series
 from epistemics.figures.style import BLUE, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture, decay_colour
-from epistemics.tables import Table, ranked_median
+from epistemics.tables import Table, ranked_median, table_of
 
 
 def learning_curves(table: Table) -> Picture:
-    """Training and validation accuracy of one run along training."""
+    """Training and validation accuracy along training of one run: decay 1, its first seed."""
+    one = table.where(weight_decay=1.0)
+    table = one.where(seed=min(one.column("seed")))
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 2.7))
         axes = figure.subplots()
@@ -32,6 +35,38 @@ def learning_curves(table: Table) -> Picture:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0%}"))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
         return Picture(figure)
+
+
+def learning_lines(table: Table) -> Lines:
+    """The same of every run of the sweep of weight decay, to be moved."""
+    panels = {"training": "training questions", "validation": "held-out questions"}
+    decays = sorted(set(table.column("weight_decay")))
+    return Lines(
+        table=table_of(
+            [
+                {
+                    "weight_decay": record["weight_decay"],
+                    "seed": record["seed"],
+                    "step": record["step"],
+                    "questions": name,
+                    "accuracy": record[name],
+                }
+                for record in table.records()
+                for name in panels
+            ]
+        ),
+        x="step",
+        y="accuracy",
+        panel="questions",
+        series="weight_decay",
+        panels=panels,
+        named={decay: Series(f"decay {decay:g}", decay_colour(decay)) for decay in decays},
+        x_label="steps",
+        y_label="accuracy",
+        start=2000,
+        note="Every run of the sweep of weight decay, from step 100 on; the printed figure has one, at decay 1.",
+        logarithmic=True,
+    )
 
 
 def weight_decay(table: Table) -> Picture:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from epistemics.figures.interactive import Lines, Series
 from epistemics.figures.style import MUTED, SETTINGS, WIDTH, Picture, decay_colour
 from epistemics.tables import Table
 
@@ -26,6 +27,24 @@ def abliteration_curves(table: Table) -> Picture:
         _accuracy_axes(axes, longest)
         axes.set_xlabel("directions removed")
         return Picture(figure)
+
+
+def abliteration_lines(table: Table) -> Lines:
+    """The same lines to be moved, random directions in a panel of their own."""
+    decays = sorted(set(table.column("weight_decay")))
+    return Lines(
+        table=table,
+        x="removed",
+        y="accuracy",
+        panel="curve",
+        series="weight_decay",
+        panels={"about_mean": "strongest directions", "random_about_mean": "random directions"},
+        named={decay: Series(f"decay {decay:g}", decay_colour(decay)) for decay in decays},
+        x_label="directions removed",
+        y_label="validation accuracy",
+        start=10,
+        note="Random directions, grey in the printed figure, have their model's hue here.",
+    )
 
 
 def mean_and_zero(table: Table) -> Picture:
