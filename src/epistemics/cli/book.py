@@ -21,8 +21,10 @@ class FaultyBook(ValueError):
 
 def prepare(project: Project, options: argparse.Namespace) -> int:
     """See to the results as the policy says, and write what a render reads."""
+    from epistemics.discovery import write_discovery
     from epistemics.prepared import write_variables_and_data
     from epistemics.quarto import evict
+    from epistemics.run_pages import write_run_pages
 
     runs = runs_of(project, [])
     if project.policy == "stored":
@@ -35,6 +37,8 @@ def prepare(project: Project, options: argparse.Namespace) -> int:
             wanted += ("stale",)
         train(project, runs, wanted, options.workers, options.device)
     write_variables_and_data(project)
+    write_run_pages(project)
+    write_discovery(project)
     evict(project)
     return 0
 
