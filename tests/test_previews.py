@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from epistemics.book import render
 from epistemics.book import previews as previews_of
+from epistemics.book import render
 
 BOOK = Path(__file__).parent / "book"
 
@@ -64,7 +64,7 @@ def opened(browser: Browser, site: Path) -> Iterator[Open]:
 
 
 def link(page: Page, href: str) -> str:
-    selector = f"main a[href='{href}']"
+    selector = f"article p a[href='{href}']"
     assert page.locator(selector).count(), f"no link to {href}"
     return selector
 
@@ -122,11 +122,10 @@ def test_it_is_shown_on_keyboard_focus_and_read_out(opened: Open) -> None:
             break
     preview = page.get_by_role("tooltip")
     expect(preview).to_be_visible()
-    described = page.evaluate("document.getElementById(document.activeElement.getAttribute('aria-describedby')).innerText")
-    assert "Numbers." in described
+    described = page.locator(selector).get_attribute("aria-describedby")
+    assert "Numbers." in page.locator(f"#{described}").inner_text()
     page.keyboard.press("Tab")
-    page.wait_for_function("document.querySelector('.preview').innerText.includes('Numbers.') === false "
-                           "|| document.querySelector('.preview').hidden")
+    expect(page.locator(f"{selector}[aria-describedby]")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", [360, 1280])

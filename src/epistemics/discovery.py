@@ -1,7 +1,7 @@
-"""How the book is found and followed: ``llms.txt``, which says what is where, and ``feed.xml``, its chapters as a feed.
+"""How the book is found and followed: ``llms.txt`` says what is where, ``feed.xml`` has its chapters as a feed.
 
-Both are written before a render, so both renderers publish the same. Where ``_quarto.yml`` has a ``site-url``, addresses
-are whole; else they are relative to the site, for nobody knows yet where it will be.
+Both are written before a render, so both renderers publish the same. Where ``_quarto.yml`` has a ``site-url``,
+addresses are whole; else they are relative to the site, for nobody knows yet where it will be.
 
 The log's entries have no dates in our sources. A chapter in the feed carries the moment at which the newest run of the
 experiments that follow its entries began, which is stored with the result. Where there are none it carries its last
@@ -54,9 +54,9 @@ def llms(outline: book.Outline, folder: Path) -> str:
     first = outline.chapters[0]
     lines = [
         f"# {outline.title}", "", f"> {outline.subtitle}", "", first.abstract, "",
-        "Every table, figure and number is computed when the book is rendered, from stored training runs or by the code "
-        "itself. Values measured on several seeds are medians, with the lowest and the highest. Each run has a page "
-        "(data/runs/KEY.html) with its configuration, provenance and state, a record (data/runs/KEY.json) and arrays "
+        "Every table, figure and number is computed when the book is rendered, from stored training runs or by the "
+        "code itself. Values measured on several seeds are medians, with the lowest and the highest. Each run has a "
+        "page (data/runs/KEY.html) with its configuration, provenance and state, a record (data/runs/KEY.json) and arrays "
         "(data/runs/KEY.safetensors); experiments/*.yaml say what was run, and src/epistemics/ holds the code.", "",
         "## Chapters", "", entry(first.page, first.title, first.abstract), *chapters(appendix=False), "",
         "## Appendices", "", *chapters(appendix=True), "",
@@ -103,7 +103,8 @@ def feed(outline: book.Outline, project: Project) -> bytes:
         for letter in chapter.classes:
             add(entry, "category", term=letter, label=CLASSES[letter])
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    content: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content + b"\n"
 
 
 def _address(outline: book.Outline, path: Path | str) -> str:

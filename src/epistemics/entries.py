@@ -86,11 +86,10 @@ def by_class() -> str:
     lines = []
     for letter, meaning in CLASSES.items():
         marked = [number for number, classes in ENTRIES.items() if letter in classes]
-        following = [
-            f"@{c.label} ({_listed(own)})" for c in CHAPTERS if (own := [n for n in c.entries if n in marked])
-        ]
-        said = f"{len(marked)} entr{'y' if len(marked) == 1 else 'ies'}: {', '.join(following)}" if marked else "no entry"
-        lines.append(f"- **{letter}**, {meaning}: {said}")
+        own = [(c, [number for number in c.entries if number in marked]) for c in CHAPTERS]
+        following = ", ".join(f"@{c.label} ({_listed(numbers)})" for c, numbers in own if numbers)
+        count = "1 entry" if len(marked) == 1 else f"{len(marked)} entries"
+        lines.append(f"- **{letter}**, {meaning}: {f'{count}: {following}' if marked else 'no entry'}")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -64,7 +64,8 @@ def write_run_pages(project: Project) -> list[Path]:
         for run in experiment.runs:
             named.setdefault(run.key, []).append((experiment, run))
     store, folder = Store(project.results), project.folder / FOLDER
-    written, kept = [], set()
+    written: list[Path] = []
+    kept: set[str] = set()
     for found in status([runs[0][1] for runs in named.values()], store):
         if found.state in ("missing", "damaged"):
             continue
@@ -131,7 +132,7 @@ def _made(p: dict[str, Any]) -> Iterator[Row]:
 
 def _results(record: dict[str, Any]) -> Iterator[Row]:
     """What came out, as far as it is one number; the curves are in the arrays."""
-    shown = {
+    shown: dict[str, tuple[str, Callable[[Any], str], str]] = {
         "final_step": ("Trained for", lambda steps: f"{number(steps)} steps", ""),
         "grokking_step": ("Grokked at", _step, "first step from which validation accuracy holds"),
         "first_touch": ("First touch", _step, "first step at which validation accuracy gets there at all"),

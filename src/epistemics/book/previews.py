@@ -58,7 +58,8 @@ def _targets(path: Path, body: str) -> set[tuple[Path, str]]:
 
 def _preview(path: Path, page: Page, identifier: str) -> str:
     if not identifier:
-        return f"<h2>{html.escape(page.name)}</h2><p>{html.escape(page.description)}</p>"
+        said = f"<p>{html.escape(page.description)}</p>" if page.description else ""
+        return f"<h2>{html.escape(page.name)}</h2>{said}"
     start = page.body.find(f' id="{html.escape(identifier)}"')
     if start < 0:
         return ""
