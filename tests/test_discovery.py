@@ -51,7 +51,7 @@ def copy_sources(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def outline(project: Project) -> book.Outline:
-    return book.outline(project.folder)
+    return at(book.outline(project.folder), "")
 
 
 def at(outline: book.Outline, address: str) -> book.Outline:

@@ -27,6 +27,13 @@ from epistemics.store import Store, write_if_changed
 
 ATOM = "http://www.w3.org/2005/Atom"
 
+WHERE = (
+    "Every table, figure and number is computed when the book is rendered, from stored training runs or by the code "
+    "itself. Values measured on several seeds are medians, with the lowest and the highest. Each run has a page "
+    "(data/runs/KEY.html) with its configuration, provenance and state, a record (data/runs/KEY.json) and arrays "
+    "(data/runs/KEY.safetensors); experiments/*.yaml say what was run, and src/epistemics/ holds the code."
+)
+
 
 def write_discovery(project: Project) -> list[Path]:
     """Write ``llms.txt`` and ``feed.xml`` beside ``_quarto.yml``; returns those that changed."""
@@ -54,10 +61,7 @@ def llms(outline: book.Outline, folder: Path) -> str:
     first = outline.chapters[0]
     lines = [
         f"# {outline.title}", "", f"> {outline.subtitle}", "", first.abstract, "",
-        "Every table, figure and number is computed when the book is rendered, from stored training runs or by the "
-        "code itself. Values measured on several seeds are medians, with the lowest and the highest. Each run has a "
-        "page (data/runs/KEY.html) with its configuration, provenance and state, a record (data/runs/KEY.json) and arrays "
-        "(data/runs/KEY.safetensors); experiments/*.yaml say what was run, and src/epistemics/ holds the code.", "",
+        WHERE, "",
         "## Chapters", "", entry(first.page, first.title, first.abstract), *chapters(appendix=False), "",
         "## Appendices", "", *chapters(appendix=True), "",
         "## Data", "", *tables(), "",
