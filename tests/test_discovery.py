@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from epistemics import book
 from epistemics.book import project as projects
 from epistemics.book import site
 from epistemics.claims import load_claims
-from epistemics.discovery import ATOM, feed, llms, write_discovery
+from epistemics.discovery import ATOM, describe_pages, feed, llms, write_discovery
 from epistemics.entries import CHAPTERS, CLASSES, ENTRIES, by_class
 from epistemics.project import POLICIES, Project
 from epistemics.specs import experiment_names, load_experiment
@@ -142,6 +143,21 @@ def test_abstracts_are_plain_text(outline: book.Outline) -> None:
         assert not re.search(r"[@{}*`]|\b(sec|fig|tbl|eq)-", chapter.abstract), chapter.abstract
     trilemma = next(chapter for chapter in outline.chapters if chapter.path.stem == "trilemma")
     assert "every model of Chapter 6, Chapter 10 and Chapter 11" in trilemma.abstract
+
+
+def test_pages_of_quarto_are_given_their_description_and_the_feed(tmp_path: Path, outline: book.Outline) -> None:
+    page = tmp_path / "chapters" / "trilemma.html"
+    page.parent.mkdir()
+    empty = '<meta property="og:description" content="">\n<meta name="twitter:description" content="">\n'
+    page.write_text(f"<html><head>\n<title>T</title>\n{empty}</head><body>Text &amp; more</body></html>")
+    assert describe_pages(outline, tmp_path) == [page]
+    text = page.read_text()
+    trilemma = next(chapter for chapter in outline.chapters if chapter.path.stem == "trilemma")
+    said = html.escape(trilemma.abstract)
+    assert re.findall(r'description" content="([^"]*)"', text) == [said, said]
+    assert '<link rel="alternate" type="application/atom+xml" href="../feed.xml">' in text
+    assert text.endswith("</head><body>Text &amp; more</body></html>")
+    assert describe_pages(outline, tmp_path) == []  # nor twice, where Quarto leaves a page as it was
 
 
 def test_unchanged_files_are_left_alone(project: Project) -> None:

@@ -11,7 +11,9 @@ commit's; and where the history is not at hand, as in a shallow clone, it is lef
 from __future__ import annotations
 
 import csv
+import html
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,6 +29,9 @@ from epistemics.store import Store, write_if_changed
 
 ATOM = "http://www.w3.org/2005/Atom"
 
+DESCRIPTION = re.compile(r'<meta (?:property|name)="(?:(?:og|twitter):)?description" content="[^"]*">\n?')
+FEED_LINK = re.compile(r'<link rel="alternate" type="application/atom\+xml"[^>]*>\n?')
+
 WHERE = (
     "Every table, figure and number is computed when the book is rendered, from stored training runs or by the code "
     "itself. Values measured on several seeds are medians, with the lowest and the highest. Each run has a page "
@@ -40,6 +45,26 @@ def write_discovery(project: Project) -> list[Path]:
     outline = book.outline(project.folder)
     written = write_if_changed(project.folder / "llms.txt", llms(outline, project.folder).encode())
     return written + write_if_changed(project.folder / "feed.xml", feed(outline, project))
+
+
+def describe_pages(outline: book.Outline, site: Path) -> list[Path]:
+    """Put each chapter's abstract and the feed into the head of its page, where Quarto leaves descriptions empty.
+
+    The embedded renderer does so by itself. Returns the pages that changed.
+    """
+    written = []
+    for chapter in outline.chapters:
+        page = site / chapter.page
+        if not chapter.abstract or not page.is_file():
+            continue
+        text, said = page.read_text(encoding="utf-8"), html.escape(chapter.abstract)
+        head, end, rest = DESCRIPTION.sub("", text).partition("</head>")
+        address = "../" * (len(chapter.page.parts) - 1) + "feed.xml"
+        head += f'<meta name="description" content="{said}">\n<meta property="og:description" content="{said}">\n'
+        head = FEED_LINK.sub("", head)
+        head += f'<link rel="alternate" type="application/atom+xml" href="{address}">\n'
+        written += write_if_changed(page, f"{head}{end}{rest}".encode())
+    return written
 
 
 def llms(outline: book.Outline, folder: Path) -> str:

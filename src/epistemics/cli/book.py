@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
+from pathlib import Path
 
 from epistemics.cli.results import adopt_stale, runs_of, train
 from epistemics.project import Project
@@ -40,6 +42,16 @@ def prepare(project: Project, options: argparse.Namespace) -> int:
     write_run_pages(project)
     write_discovery(project)
     evict(project)
+    return 0
+
+
+def describe(project: Project, options: argparse.Namespace) -> int:
+    """Complete the heads of the pages that Quarto has written."""
+    from epistemics import book
+    from epistemics.discovery import describe_pages
+
+    output = options.output or Path(os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", "_site"))
+    describe_pages(book.outline(project.folder), project.folder / output)
     return 0
 
 
