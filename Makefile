@@ -79,7 +79,7 @@ lock: $(READY) ## requirements.lock from pyproject.toml, with the newest version
 	cp "$$folder/requirements.lock" requirements.lock
 
 clean: ## the book and the caches; results, checkpoints and .venv stay
-	@rm -rf _site _book data _variables.yml .quarto .jupyter_cache .workspace/book-cache
+	@rm -rf _site _book data llms.txt feed.xml _variables.yml .quarto .jupyter_cache .workspace/book-cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 
 help: ## this list

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).parents[1]
 CHAPTERS = {
+    "index.qmd": "index",
     "chapters/epistemology.qmd": "epistemology",
     "chapters/debate.qmd": "debate",
     "chapters/von-neumann.qmd": "von Neumann",
@@ -174,7 +175,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Copy:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
     (copy.folder / "data").mkdir()
-    (copy.folder / "data" / "some.csv").write_text("a\n")
+    for name in ("data/some.csv", "llms.txt", "feed.xml"):
+        (copy.folder / name).write_text("a\n")
     copy.python("-c", FILL)
     return copy
 

@@ -27,6 +27,7 @@ from pypdf import PdfReader
 pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).parents[1]
+RUNS = "data/runs/"
 CHROMIUM_OPTIONS = [
     "--headless",
     "--no-sandbox",
@@ -149,7 +150,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", params=["light", "dark"])
 def opened(request: pytest.FixtureRequest, browser: Browser, address: str) -> dict[str, Opened]:
-    """Every page that links lead to from the first, by its address."""
+    """Every chapter that links lead to from the first, and the page of one run, by address."""
     pages: dict[str, Opened] = {}
     waiting = [f"{address}index.html"]
     context = browser.new_context(color_scheme=request.param)
@@ -162,10 +163,11 @@ def opened(request: pytest.FixtureRequest, browser: Browser, address: str) -> di
         pages[url] = Opened(page.evaluate(SEEN), faults, barriers)
         page.close()
         links = {urldefrag(link).url for link in pages[url].seen["links"]}
-        waiting += sorted(
-            link for link in links if link.startswith(address) and link.endswith(".html")
-            and link not in pages and link not in waiting
-        )  # fmt: skip
+        for link in sorted(links):
+            is_known = link in pages or link in waiting
+            is_another_run = RUNS in link and any(RUNS in other for other in (*pages, *waiting))
+            if link.startswith(address) and link.endswith(".html") and not is_known and not is_another_run:
+                waiting.append(link)
     context.close()
     return pages
 
@@ -203,9 +205,27 @@ def test_smoke_results_stay_out_of_the_store(book: Rendering) -> None:
 
 def test_every_page_is_reached_from_the_first(book: Rendering, opened: dict[str, Opened], address: str) -> None:
     made = {path.relative_to(book.site).as_posix() for path in book.site.rglob("*.html")}
-    assert {url.removeprefix(address) for url in opened} == made
+    links = {urldefrag(link).url for page in opened.values() for link in page.seen["links"]}
+    reached = {link.removeprefix(address) for link in links if link.startswith(address) and link.endswith(".html")}
+    assert reached | {"index.html"} == made
     chapters = opened[f"{address}index.html"].seen["chapters"]
-    assert len(chapters) == len(made)
+    assert len(chapters) == len([name for name in made if not name.startswith(RUNS)])
+
+
+def test_every_run_that_the_book_shows_has_a_page_whose_links_resolve(book: Rendering) -> None:
+    pages = sorted((book.site / RUNS).glob("*.html"))
+    with (book.site / "data" / "runs.phase_1_1.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["run"] for row in csv.DictReader(file)} <= {page.stem for page in pages}
+    broken = []
+    for page in pages:
+        for link in re.findall(r'href="([^"]*)"', page.read_text("utf-8")):
+            path, anchor = urldefrag(link)
+            target = (page.parent / unquote(path)).resolve()
+            if path == "data:,":
+                continue
+            if not target.is_file() or (anchor and f'id="{anchor}"' not in target.read_text("utf-8")):
+                broken.append((page.name, link))
+    assert broken == []
 
 
 def test_pages_open_without_errors_and_without_other_hosts(opened: dict[str, Opened]) -> None:

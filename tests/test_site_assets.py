@@ -83,7 +83,7 @@ def page(**changes: Any) -> str:
     values: dict[str, Any] = {
         "book": {
             "title": "A & <B>", "subtitle": "", "author": "", "date": "", "description": "", "pdf": None,
-            "favicon": None,
+            "favicon": None, "feed": None,
         },
         "chapters": [
             chapter | {"href": "../index.html"},
@@ -94,6 +94,7 @@ def page(**changes: Any) -> str:
         "page": {
             "title": "One <b>", "number": "1", "href": "chapters/one.html", "body": Markup("<p>Text</p>"),
             "toc": [], "previous": None, "next": None, "root": "../", "description": "", "unnumbered": False,
+            "address": "",
         },
     }  # fmt: skip
     for name, value in changes.items():
@@ -159,6 +160,18 @@ def test_a_page_shows_all_it_is_given_and_escapes_titles() -> None:
     assert text.count('aria-current="page"') == 1
     assert text.count(">First<") == text.count(">Appendices<") == 1
     assert '<meta name="description" content="About">' in text
+
+
+def test_a_link_preview_has_an_address_where_there_is_one() -> None:
+    unknown = page(page={"description": "What it says."})
+    assert '<meta property="og:description" content="What it says.">' in unknown
+    assert '<meta name="twitter:card" content="summary">' in unknown
+    for word in ("og:url", "canonical", "application/atom+xml"):
+        assert word not in unknown
+    known = page(page={"address": "https://example.org/one.html"}, book={"feed": "feed.xml"})
+    assert '<meta property="og:url" content="https://example.org/one.html">' in known
+    assert '<link rel="canonical" href="https://example.org/one.html">' in known
+    assert 'title="A &amp; &lt;B&gt;" href="../feed.xml"' in known
 
 
 def test_the_first_page_carries_the_title_of_the_book() -> None:

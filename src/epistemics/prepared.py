@@ -19,7 +19,7 @@ import yaml
 
 from epistemics.project import Project
 from epistemics.publishing import chapter_key
-from epistemics.store import write_atomically
+from epistemics.store import write_atomically, write_if_changed
 
 CHAPTERS = (
     "epistemology",
@@ -70,10 +70,10 @@ def write_variables_and_data(project: Project) -> list[Path]:
         if chapter.variables:
             variables[name] = dict(chapter.variables)
         for table, text in chapter.data.items():
-            written += _written(project.folder / "data" / f"{name}.{table}.csv", text)
+            written += write_if_changed(project.folder / "data" / f"{name}.{table}.csv", text.encode())
     text = "# Written by `epistemics prepare` from the result store.\n"
     text += yaml.safe_dump(variables, allow_unicode=True, sort_keys=True, width=10_000)
-    return written + _written(project.folder / "_variables.yml", text)
+    return written + write_if_changed(project.folder / "_variables.yml", text.encode())
 
 
 def _made(project: Project, name: str) -> Prepared:
@@ -94,11 +94,3 @@ def _kept(path: Path, made_of: str, make: Callable[[], Prepared]) -> Prepared:
     content = {"made_of": made_of, "variables": prepared.variables, "data": prepared.data}
     write_atomically(path, json.dumps(content, ensure_ascii=False).encode())
     return prepared
-
-
-def _written(path: Path, text: str) -> list[Path]:
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.encode())  # a render of another process may be reading it
-    return [path]

@@ -324,3 +324,17 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_if_changed(path: Path, content: bytes) -> list[Path]:
+    """Write a file that can be made again, unless it says the same already; returns the path if it was written.
+
+    It is moved into place, for a render of another process may be reading it.
+    """
+    if path.is_file() and path.read_bytes() == content:
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+    return [path]

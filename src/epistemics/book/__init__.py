@@ -28,7 +28,7 @@ from epistemics.book.inspection import inspect
 from epistemics.book.problems import BookError, Problem
 from epistemics.book.project import Project
 
-__all__ = ["BookError", "Problem", "Rendered", "cells", "check", "render"]
+__all__ = ["BookError", "Listed", "Outline", "Problem", "Rendered", "cells", "check", "outline", "render"]
 
 CACHE = Path(".workspace/book-cache")
 Outputs = Mapping[Path, Sequence[Sequence[Output]]]
@@ -42,6 +42,33 @@ class Rendered:
     pdf: Path
     pages: tuple[Path, ...]
     executed: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A chapter as a list of contents names it."""
+
+    path: Path
+    page: Path
+    title: str
+    number: str
+    """Empty if it has none."""
+    appendix: bool
+    abstract: str
+    """Its description, or first paragraph, as plain text."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What the book is called and what is in it."""
+
+    title: str
+    subtitle: str
+    author: str
+    site_url: str
+    """Without a slash at the end; empty if it is not known."""
+    pdf: Path
+    chapters: tuple[Listed, ...]
 
 
 @dataclass(frozen=True)
@@ -70,6 +97,31 @@ def cells(project: Path) -> dict[Path, list[str]]:
     if problems:
         raise BookError(problems)
     return {chapter.path: [cell.code for cell in chapter.cells] for chapter in chapters if chapter.cells}
+
+
+def outline(project: Path) -> Outline:
+    """The book's contents, from titles and first paragraphs alone. Other faults are for `check` and `render` to find.
+
+    Raises BookError if there is no book to list.
+    """
+    unreported: list[Problem] = []
+    configuration, chapters = _read(project, unreported)
+    with pandoc.remembering(project / CACHE / "outline"):
+        heads = [chapter.head for chapter in chapters]
+        documents = _book(configuration, heads, "html", None, set(), unreported).documents
+    listed = [
+        Listed(
+            path=document.chapter.path,
+            page=document.chapter.entry.page,
+            title=document.name,
+            number=document.number,
+            appendix=document.chapter.entry.appendix,
+            abstract=document.description,
+        )
+        for document in documents
+    ]
+    c = configuration
+    return Outline(c.title, c.subtitle, c.author, c.site_url.rstrip("/"), c.pdf, tuple(listed))
 
 
 def render(
@@ -122,6 +174,7 @@ def _render(
         with _timed("pages written", report):
             site.write_files(folder, project, _files(configuration, pages), pages.files)
             written = site.write_pages(folder, configuration, pages.documents)
+            site.write_sitemap(folder, configuration, written)
         with _timed("PDF typeset", report):
             (folder / configuration.pdf).write_bytes(_typeset(configuration, print_))
         with _timed("search indexed", report):

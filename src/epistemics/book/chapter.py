@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,13 @@ class Chapter:
     @property
     def cells(self) -> list[Cell]:
         return [segment for segment in self.segments if isinstance(segment, Cell)]
+
+    @property
+    def head(self) -> Chapter:
+        """The chapter as far as its first paragraph."""
+        first = next((segment for segment in self.segments if isinstance(segment, Prose)), Prose(1, ""))
+        blocks = first.text.strip("\n").split("\n\n")[: 1 if self.title else 2]
+        return replace(self, segments=(Prose(first.line, "\n\n".join(blocks)),))
 
     def lines_with(self, pattern: str) -> list[int]:
         """The lines outside code that match a regular expression."""

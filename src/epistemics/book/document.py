@@ -50,6 +50,21 @@ class Document:
     def headings(self) -> list[Node]:
         return [node for node in pandoc.elements(self.blocks) if node["t"] == "Header"]
 
+    @property
+    def description(self) -> str:
+        """`description:`, or else the first paragraph as plain text, without citations in brackets."""
+        if self.chapter.description:
+            return self.chapter.description
+        if not self.blocks or self.blocks[0]["t"] != "Para":
+            return ""
+        kept: list[Node] = []
+        for node in self.blocks[0]["c"]:
+            if node["t"] != "Cite" or node["c"][0][0]["citationMode"]["t"] == "AuthorInText":
+                kept.append(node)
+            elif kept and kept[-1]["t"] in ("Space", "SoftBreak"):
+                kept.pop()
+        return " ".join(pandoc.text_of(kept).split())
+
     def identifiers(self) -> list[str]:
         """Every identifier on the page, the title's first."""
         found = [Attributes(node).identifier for node in pandoc.elements(self.blocks) if pandoc.has_attributes(node)]

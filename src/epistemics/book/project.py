@@ -7,6 +7,7 @@ import glob
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from epistemics.book import located, schema
 from epistemics.book.located import Located
@@ -59,6 +60,10 @@ class Project:
     @property
     def pdf(self) -> Path:
         return Path(f"{self.output_file}.pdf")
+
+    def address(self, path: Path) -> str:
+        """The whole address of a published file; empty if the site's is not known."""
+        return f"{self.site_url.rstrip('/')}/{quote(path.as_posix())}" if self.site_url else ""
 
     @property
     def long_date(self) -> str:

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from epistemics.book import html
+from epistemics.book import html, previews
 from epistemics.book.document import Document
 from epistemics.book.project import Project
 from epistemics.book.references import page_url
 
 LOOK = Path(str(resources.files("epistemics.book"))) / "site"
 ASSETS = ("style.css", "page.js")
+FEED = Path("feed.xml")
+"""The feed that pages name, if the book publishes one."""
 
 
 @contextmanager
@@ -67,19 +69,21 @@ def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -
         "description": project.description,
         "pdf": project.pdf.as_posix(),
         "favicon": project.favicon.as_posix() if project.favicon else None,
+        "feed": FEED.as_posix() if FEED in project.resources else None,
     }
-    pages: list[Path] = []
+    pages: dict[Path, previews.Page] = {}
     with_list = next((document for document in documents if "refs" in document.identifiers()), None)
     for position, document in enumerate(documents):
-        path = document.chapter.entry.page
+        path, body = document.chapter.entry.page, html.body(document, with_list)
         before = documents[position - 1] if position > 0 else None
         after = documents[position + 1] if position + 1 < len(documents) else None
         page = {
             "title": document.name, "number": document.number, "unnumbered": document.unnumbered,
-            "href": path.as_posix(), "body": Markup(html.body(document, with_list)),
+            "href": path.as_posix(), "body": Markup(body),
             "toc": html.contents(document, project.toc_depth),
             "previous": _entry(document, before), "next": _entry(document, after),
-            "root": "../" * (len(path.parts) - 1), "description": document.chapter.description,
+            "root": "../" * (len(path.parts) - 1), "description": document.description,
+            "address": project.address(path),
         }  # fmt: skip
         chapters = [
             {**_link(document, other), "current": other is document, "part": other.chapter.entry.part,
@@ -89,11 +93,26 @@ def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(template.render(book=book, chapters=chapters, page=page), encoding="utf-8")
-        pages.append(path)
+        pages[path] = previews.Page(f"{document.number} {document.name}".strip(), document.description, body)
     (folder / "site").mkdir()
     for name in ASSETS:
         shutil.copyfile(LOOK / name, folder / "site" / name)
-    return pages
+    (folder / "site" / "previews.js").write_text(previews.script(pages), encoding="utf-8")
+    return list(pages)
+
+
+def write_sitemap(folder: Path, project: Project, pages: Sequence[Path]) -> None:
+    """Write `sitemap.xml`, and the `robots.txt` that names it: only with a `site-url`, for they need whole addresses.
+
+    A `robots.txt` of the project's own is left as it is.
+    """
+    if not project.site_url:
+        return
+    addresses = "".join(f"  <url><loc>{escape(project.address(page))}</loc></url>\n" for page in pages)
+    sitemap = f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{addresses}</urlset>\n'
+    (folder / "sitemap.xml").write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{sitemap}', encoding="utf-8")
+    if not (folder / "robots.txt").exists():
+        (folder / "robots.txt").write_text(f"Sitemap: {project.address(Path('sitemap.xml'))}\n", encoding="utf-8")
 
 
 def _link(document: Document, other: Document) -> dict[str, Any]:

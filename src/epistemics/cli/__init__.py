@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from epistemics.cli.book import FaultyBook, bench, check, prepare, render
+from epistemics.cli.book import FaultyBook, bench, check, describe, prepare, render
 from epistemics.cli.results import adopt, run, show_status, verify, why
 from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
 from epistemics.results import IncompleteResults
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "adopt": adopt,
             "verify": verify,
             "prepare": prepare,
+            "describe": describe,
             "render": render,
             "bench": bench,
             "check": check,
@@ -119,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
     working(added)
     added = verb("prepare", "see to the results, then write _variables.yml and data/ for a render", "prepare")
     rendering(added)
+    added = verb(
+        "describe", "after a render with Quarto, put what the chapters say into their pages' heads", "describe"
+    )
+    added.add_argument("--output", type=Path, metavar="DIR", help="where the pages are (default: Quarto's, or _site)")
     added = verb("render", "see to the results, then render the book with the embedded renderer", "render")
     added.add_argument("--output", type=Path, metavar="DIR", help="where to (default: _site)")
     rendering(added)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
+from pathlib import Path
 
 from epistemics.cli.results import adopt_stale, runs_of, train
 from epistemics.project import Project
@@ -21,8 +23,10 @@ class FaultyBook(ValueError):
 
 def prepare(project: Project, options: argparse.Namespace) -> int:
     """See to the results as the policy says, and write what a render reads."""
+    from epistemics.discovery import write_discovery
     from epistemics.prepared import write_variables_and_data
     from epistemics.quarto import evict
+    from epistemics.run_pages import write_run_pages
 
     runs = runs_of(project, [])
     if project.policy == "stored":
@@ -35,7 +39,19 @@ def prepare(project: Project, options: argparse.Namespace) -> int:
             wanted += ("stale",)
         train(project, runs, wanted, options.workers, options.device)
     write_variables_and_data(project)
+    write_run_pages(project)
+    write_discovery(project)
     evict(project)
+    return 0
+
+
+def describe(project: Project, options: argparse.Namespace) -> int:
+    """Complete the heads of the pages that Quarto has written."""
+    from epistemics import book
+    from epistemics.discovery import describe_pages
+
+    output = options.output or Path(os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", "_site"))
+    describe_pages(book.outline(project.folder), project.folder / output)
     return 0
 
 

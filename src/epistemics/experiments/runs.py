@@ -38,10 +38,10 @@ def runs(results: Results) -> Table:
 
 
 def shown(results: Results) -> Shown:
-    """The same for reading."""
+    """The same for reading; each run leads to its page (`run_pages`)."""
     rows = [
         [
-            f"`{r.run.key[:8]}`",
+            f"[`{r.run.key[:8]}`](../data/runs/{r.run.key}.html)",
             _what(r),
             str(r.configuration.seed),
             number(r.metrics["final_step"]),

@@ -1,4 +1,4 @@
-// What a page of the book does beyond HTML: theme, drawer of chapters, contents, copying, search.
+// What a page of the book does beyond HTML: theme, drawer of chapters, contents, copying, previews, search.
 // Every part only adds: without this file the page can be read in full.
 "use strict";
 
@@ -106,6 +106,100 @@ if (navigator.clipboard) {
   }
 }
 
+// --- Previews: what a reference, citation or footnote leads to, on hover and on keyboard focus -----
+// Their contents are a script, loaded when first asked for: pages opened as files can fetch nothing.
+const PREVIEWED = "main :is(.cross-reference, .footnote-ref, [href*='#ref-'])";
+const preview = document.createElement("div");
+preview.className = "preview";
+preview.setAttribute("role", "tooltip");
+preview.hidden = true;
+document.body.append(preview);
+let previews; // a promise of HTML by page and identifier
+let previewed = null; // the link whose preview is shown, or about to be
+let previewTimer;
+
+function loadPreviews() {
+  previews ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL("site/previews.js", site);
+    script.onload = () => resolve(window.bookPreviews);
+    script.onerror = reject;
+    document.head.append(script);
+  });
+  return previews;
+}
+
+function previewKey(link) {
+  const url = new URL(link.href);
+  const page = decodeURIComponent(url.pathname.slice(site.pathname.length)) || "index.html";
+  const identifier = decodeURIComponent(url.hash.slice(1));
+  return `${page}#${identifier === "content" ? "" : identifier}`;
+}
+
+async function showPreview(link) {
+  hidePreview();
+  previewed = link;
+  const content = (await loadPreviews())[previewKey(link)];
+  if (!content || previewed !== link) return;
+  const template = document.createElement("template"); // nothing in it loads before its address is right
+  template.innerHTML = content;
+  for (const name of ["href", "src"]) {
+    for (const element of all(`[${name}]`, template.content)) element[name] = new URL(element.getAttribute(name), site);
+  }
+  preview.replaceChildren(template.content);
+  const said = one("figcaption", preview) ?? preview; // of a figure or table the caption is read out
+  said.id = "preview-text";
+  link.setAttribute("aria-describedby", said.id);
+  preview.hidden = false;
+  preview.scrollTop = 0;
+  placePreview();
+}
+
+function placePreview() {
+  if (preview.hidden) return;
+  const line = previewed.getClientRects()[0];
+  const [above, below] = [line.top - 16, innerHeight - line.bottom - 16];
+  if (line.bottom < 0 || line.top > innerHeight) return hidePreview();
+  preview.style.maxHeight = "";
+  const isBelow = preview.offsetHeight <= below || below >= above;
+  preview.style.maxHeight = `${Math.min(isBelow ? below : above, preview.offsetHeight)}px`;
+  const left = Math.min(line.left, html.clientWidth - preview.offsetWidth - 8);
+  preview.style.left = `${Math.max(8, left)}px`;
+  preview.style.top = `${isBelow ? line.bottom + 8 : line.top - 8 - preview.offsetHeight}px`;
+}
+
+function hidePreview() {
+  clearTimeout(previewTimer);
+  previewed?.removeAttribute("aria-describedby");
+  previewed = null;
+  preview.hidden = true;
+  preview.removeAttribute("id");
+}
+
+function previewAfter(milliseconds, act) {
+  clearTimeout(previewTimer);
+  previewTimer = setTimeout(act, milliseconds);
+}
+
+document.addEventListener("pointerover", (event) => {
+  if (event.pointerType === "touch") return; // a tap follows the link
+  const link = event.target.closest?.(PREVIEWED);
+  if (preview.contains(event.target) || (link && link === previewed)) clearTimeout(previewTimer);
+  else if (link) previewAfter(150, () => showPreview(link).catch(hidePreview));
+  else previewAfter(250, hidePreview); // time to move onto it
+});
+html.addEventListener("pointerleave", () => previewAfter(250, hidePreview));
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches?.(PREVIEWED) && event.target.matches(":focus-visible")) showPreview(event.target).catch(hidePreview);
+  else if (!preview.contains(event.target)) hidePreview();
+});
+document.addEventListener("focusout", (event) => {
+  if (event.target === previewed && !preview.matches(":hover")) hidePreview();
+});
+preview.addEventListener("load", placePreview, true); // a picture has its size
+addEventListener("scroll", placePreview, { passive: true });
+addEventListener("resize", hidePreview);
+
 // --- Search: the index is fetched when the reader first asks for it ------------------------------
 const search = one("#search");
 const words = one("#search-words");
@@ -188,6 +282,7 @@ for (const wide of all("pre, .equation > :first-child, p:has(> math[display=bloc
 
 // --- Keys ---------------------------------------------------------------------------------------
 addEventListener("keydown", (event) => {
+  if (event.key === "Escape") hidePreview();
   if (event.key === "Escape" && sidebar.classList.contains("open")) setDrawer(false);
   const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
   const asks = (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey)
