@@ -171,9 +171,12 @@ def judged(claims: Sequence[Claim], evidence: Mapping[str, Evidence], profile: s
 def counted(judgements: Sequence[Judgement]) -> dict[str, str]:
     """How many claims there are, and how many have each verdict: ``judged``, ``reproduced``, ``in_kind`` and so on."""
     counts = Counter(judgement.verdict for judgement in judgements)
-    names = {verdict: verdict.replace(" ", "_").replace("'", "") for verdict in VERDICTS}
-    return {"claims": str(len(judgements)), "judged": str(len(judgements) - counts[CANNOT_BE_JUDGED])} | {
-        name: str(counts[verdict]) for verdict, name in names.items()
+    names = {"reproduced": REPRODUCED, "in_kind": IN_KIND, "not_reproduced": NOT_REPRODUCED}
+    return {
+        "claims": str(len(judgements)),
+        "judged": str(len(judgements) - counts[CANNOT_BE_JUDGED]),
+        "cant_be_judged": str(counts[CANNOT_BE_JUDGED]),
+        **{name: str(counts[verdict]) for name, verdict in names.items()},
     }
 
 

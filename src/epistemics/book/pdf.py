@@ -158,12 +158,14 @@ def _length(text: str) -> str:
 
 
 def _bare_table(node: Node, visit: pandoc.Visitor) -> Node:
-    """A table without the figure that pandoc's Typst writer puts around it."""
-    (identifier, classes, values), *rest = node["c"]
-    return {
-        "t": "Table",
-        "c": [[identifier, [*classes, "typst:no-figure"], values], *pandoc.walk(rest, visit)],
-    }
+    """A table without the figure that pandoc's Typst writer puts around it.
+
+    Columns fit what is in them: pandoc turns the dashes of a long table's source into shares of the width.
+    """
+    (identifier, classes, values), caption, columns, *rows = node["c"]
+    fitting = [[alignment, {"t": "ColWidthDefault"}] for alignment, _ in columns]
+    plain = [identifier, [*classes, "typst:no-figure"], values]
+    return {"t": "Table", "c": [plain, *pandoc.walk([caption], visit), fitting, *pandoc.walk(rows, visit)]}
 
 
 def _equation(node: Node) -> list[Node]:
