@@ -81,6 +81,7 @@ function draw(data, lines, x, width, label) {
       })),
     ],
   });
+  for (const mark of chart.querySelectorAll("g[aria-label]")) mark.removeAttribute("aria-label"); // one picture, not many
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", label);
   return chart;
