@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from epistemics.figures.interactive import Lines, Series, interactive
 from epistemics.tables import Table, percent, spread, table_of
@@ -86,17 +86,6 @@ def assert_reads(page: Page, wanted: list[list[str]]) -> None:
         [re.sub(r"[\d.]+", "#", text) for text in row] for row in wanted
     ]
     assert figures(found) == pytest.approx(figures(wanted), abs=0.1001)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("Chromium is needed to move a figure (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=MARKUPS)
@@ -220,13 +209,13 @@ def test_the_values_under_the_pointer_are_seen_in_full(opened: Opener, width: in
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     box = page.locator(".interactive-chart svg").bounding_box()
     assert box
-    tip = page.locator(".interactive-chart [aria-label=tip] text")
+    tip = page.locator(".interactive-tip text")
     seen = set()
     for across, down in itertools.product(range(10, 100, 8), range(10, 100, 8)):
         page.mouse.move(box["x"] + box["width"] * across / 100, box["y"] + box["height"] * down / 100)
         page.evaluate("() => new Promise(requestAnimationFrame)")
         if tip.count():
-            frame = page.locator(".interactive-chart [aria-label=tip]").bounding_box()
+            frame = page.locator(".interactive-tip:has(text)").bounding_box()
             assert frame
             assert frame["x"] >= 0
             assert frame["x"] + frame["width"] <= width

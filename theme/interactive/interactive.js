@@ -75,13 +75,14 @@ function draw(data, lines, x, width, label) {
       Plot.ruleX(data.panels, { x: () => x, [facet]: (d) => d, className: "interactive-mark" }),
       Plot.dot(points, Plot.pointer({ ...at, fill: (point) => point.colour, r: 4 })),
       Plot.tip(points, Plot.pointer({
-        ...at, fontSize: 12, lineWidth: stacked ? 9 : 20, // so that it fits on one side of any point
+        ...at, className: "interactive-tip", fontSize: 12,
+        lineWidth: stacked ? 9 : 20, // so that it fits on one side of any point
         title: ({ line, x, y }) =>
           `${data.series[line.series].name}, seed ${line.seed}\n${percent(y)} at ${number(x)} ${data.x.label}`,
       })),
     ],
   });
-  for (const mark of chart.querySelectorAll("g[aria-label]")) mark.removeAttribute("aria-label"); // one picture, not many
+  for (const mark of chart.querySelectorAll("g[aria-label]")) mark.removeAttribute("aria-label"); // it is one picture
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", label);
   return chart;
@@ -150,7 +151,9 @@ function enhance(figure, data) {
 
   slider.addEventListener("input", read);
   button.addEventListener("click", () => show(figure.dataset.view === "interactive" ? "printed" : "interactive"));
-  addEventListener("keydown", (event) => { if (event.key === "Escape") redraw(); }); // takes the tip away
+  addEventListener("keydown", (event) => { // takes the tip away, as if the pointer had left
+    if (event.key === "Escape") drawn?.dispatchEvent(new PointerEvent("pointerleave", { pointerType: "mouse" }));
+  });
 
   const head = element("tr", {}, element("th", { scope: "col" }, "Median (range) at the mark"),
     ...data.panels.map((panel) => element("th", { scope: "col" }, panel)));
