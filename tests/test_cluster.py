@@ -67,7 +67,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         "object_store_memory": 100_000_000,
         "env_vars": {remote.WORKSPACE_VARIABLE: str(storage), "RAY_USAGE_STATS_ENABLED": "0"},
     }
-    quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
+    quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 4, "worker_niceness": 0}
     head = {"num_cpus": 2, "node_name": "head", "include_dashboard": False, "_system_config": quick}
     made = Cluster(initialize_head=True, head_node_args=head | shared)
     gpus = [made.add_node(num_cpus=1, num_gpus=1, node_name=f"gpu-{i}", **shared) for i in (1, 2)]
@@ -182,7 +182,7 @@ def test_ctrl_c_leaves_no_task_behind(nodes: Nodes, configuration: Make, tmp_pat
         train(stacks, tmp_path, Log(Once(interrupt)), gpus=1)
     assert not nodes.workers()
     assert list(nodes.storage.glob("runs/*/checkpoint.safetensors"))
-    within(10, lambda: ray.available_resources().get("CPU") == 4)
+    within(300, lambda: ray.available_resources().get("CPU") == 4)
 
 
 def test_a_worker_of_another_version_is_refused_by_name(
@@ -210,18 +210,18 @@ def test_a_driver_killed_in_mid_run_loses_no_finished_run(nodes: Nodes, configur
     results = tmp_path / "results"
     command = [sys.executable, "-m", "epistemics", "run", "sizes", "--on", "ray"]
     driver = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    within(60, lambda: list(results.glob("*/result.json")))
+    within(300, lambda: list(results.glob("*/result.json")))
     driver.kill()
     driver.communicate()
     (key,) = Store(results).keys()
     before = Store(results).read(key)
-    within(30, lambda: not nodes.workers())  # Ray ends the tasks of a driver that is gone
+    within(300, lambda: not nodes.workers())  # Ray ends the tasks of a driver that is gone
     results.rename(tmp_path / "gone")
 
     again = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    within(60, lambda: list(results.glob("*/result.json")))
+    within(300, lambda: list(results.glob("*/result.json")))
     again.send_signal(signal.SIGINT)
-    said = again.communicate(timeout=60)[0]
+    said = again.communicate(timeout=300)[0]
     assert "1 of 2 runs" in said
     assert again.returncode == 130
     after = Store(results).read(key)

@@ -42,6 +42,10 @@ class Needs:
     gpus: float = 0.0
     """A fraction lets several stacks share a GPU."""
 
+    def __post_init__(self) -> None:
+        if self.gpus < 0 or (self.gpus > 1 and self.gpus % 1):
+            raise NoCluster(f"--gpu-share: {self.gpus:g} must be a fraction of a GPU, or a whole number of them")
+
 
 @contextmanager
 def joined(on: str, workers: int) -> Iterator[str]:
@@ -57,6 +61,7 @@ def joined(on: str, workers: int) -> Iterator[str]:
     if on != "ray" and not on.startswith("ray://"):
         raise NoCluster(f"--on: {on!r} is no cluster; write ray, or ray://HOST:PORT")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # of a local cluster: no less than a local run has
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task without GPU sees what its node sees
     try:
         import ray
@@ -66,7 +71,7 @@ def joined(on: str, workers: int) -> Iterator[str]:
     local = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": 200_000_000}
     try:
         ray.init(address, log_to_driver=False, logging_level="error", **(local if address == "local" else {}))
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises that very class, too
         raise NoCluster(f"there is no Ray cluster at {address}: {error}") from error
     try:
         there, nodes = ray.cluster_resources(), [node for node in ray.nodes() if node["Alive"]]

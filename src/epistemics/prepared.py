@@ -36,6 +36,7 @@ CHAPTERS = (
     "ledger",
     "precision",
     "code",
+    "cluster",
     "runs",
 )
 """Each has a function ``of_…`` in ``experiments.chapters``."""

@@ -12,6 +12,7 @@ from typing import Any
 from epistemics.experiments import (
     adversarial,
     baselines,
+    cluster,
     code,
     debate,
     epistemology,
@@ -96,6 +97,11 @@ def of_precision(project: Project) -> Share:
 
 def of_code(_: Project) -> Share:
     return {}, code.tables()
+
+
+def of_cluster(project: Project) -> Share:
+    known = cluster.costs(project)
+    return cluster.numbers(known), cluster.tables(known)
 
 
 def of_ledger(project: Project) -> Share:
