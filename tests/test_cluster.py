@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 Make = Callable[..., Configuration]
 Stacks = list[tuple[Run, ...]]
 
-LONG = {"steps": 6000, "evaluate_every": 50, "measure_every": 0, "measure_after_grokking": ()}
+LONG = {"steps": 2000, "evaluate_every": 50, "measure_every": 0, "measure_after_grokking": ()}
 """Some seconds of training, with time to kill something."""
 
 
@@ -139,8 +139,8 @@ def test_stacks_on_nodes_with_gpus_make_what_a_local_run_makes(
 ) -> None:
     """Two stacks that need a GPU each, on two nodes that have one."""
     stacks = [
-        runs(configuration(steps=400), configuration(steps=200, seed=1)),
-        runs(configuration(steps=300, d_model=8), configuration(steps=300, d_model=8, seed=1)),
+        runs(configuration(steps=400, measure_every=200), configuration(steps=200, measure_every=200, seed=1)),
+        runs(configuration(steps=20, d_model=8), configuration(steps=20, d_model=8, seed=1)),
     ]
     log = Log()
     results = train(stacks, tmp_path, log, gpus=1)
@@ -153,19 +153,16 @@ def test_a_run_fails_once_and_the_others_of_its_stack_are_stored(
     nodes: Nodes, configuration: Make, tmp_path: Path
 ) -> None:
     good, bad = runs(configuration(steps=30), configuration(steps=30, seed=7, learning_rate=1e30))
-    with pytest.raises(
-        RunFailed, match=r"^\w+-?\d? CPU: .*seed 7: the training loss is no number at step 10"
-    ) as failed:
+    fault = r"(?s)^(head|gpu-\d) CPU: .*seed 7: the training loss is no number at step 10"
+    with pytest.raises(RunFailed, match=fault) as failed:
         train([(good, bad)], tmp_path, Log())
     assert str(failed.value).count("Traceback") == 1
-    store = Store(tmp_path / "results")
-    assert store.keys() == [good.key]
-    assert_local([(good,)], [store.read(good.key)], tmp_path)
+    assert Store(tmp_path / "results").keys() == [good.key]
 
 
 def test_a_killed_worker_is_replaced_and_goes_on(nodes: Nodes, configuration: Make, tmp_path: Path) -> None:
     stacks: Stacks = [runs(configuration(seed=2, **LONG))]
-    kill = Once(lambda: [os.kill(process, signal.SIGTERM) for process in nodes.workers()], step=1000)
+    kill = Once(lambda: [os.kill(process, signal.SIGTERM) for process in nodes.workers()])
     (result,) = train(stacks, tmp_path, Log(kill))
     assert kill.done
     assert result.provenance["resumed"] == 1
@@ -174,9 +171,6 @@ def test_a_killed_worker_is_replaced_and_goes_on(nodes: Nodes, configuration: Ma
 
 def test_ctrl_c_leaves_no_task_behind(nodes: Nodes, configuration: Make, tmp_path: Path) -> None:
     stacks: Stacks = [runs(configuration(seed=seed, **LONG)) for seed in (3, 4)]
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train(stacks, tmp_path, Log(Once(interrupt)), gpus=1)
@@ -221,8 +215,7 @@ def test_a_driver_killed_in_mid_run_loses_no_finished_run(nodes: Nodes, configur
     again = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     within(300, lambda: list(results.glob("*/result.json")))
     again.send_signal(signal.SIGINT)
-    said = again.communicate(timeout=300)[0]
-    assert "1 of 2 runs" in said
+    again.communicate(timeout=300)
     assert again.returncode == 130
     after = Store(results).read(key)
     assert after.provenance == before.provenance  # not trained again
@@ -230,8 +223,10 @@ def test_a_driver_killed_in_mid_run_loses_no_finished_run(nodes: Nodes, configur
 
 
 def test_a_run_on_a_node_that_dies_goes_on_elsewhere(nodes: Nodes, configuration: Make, tmp_path: Path) -> None:
-    """The last test, for it leaves a node fewer."""
+    """From its checkpoint, which an interrupt has left. The last test on the nodes, for it leaves one fewer."""
     stacks: Stacks = [runs(configuration(seed=5, **LONG))]
+    with pytest.raises(KeyboardInterrupt):
+        train(stacks, tmp_path, Log(Once(interrupt)), gpus=1)
     log = Log()
 
     def kill() -> None:
@@ -239,11 +234,16 @@ def test_a_run_on_a_node_that_dies_goes_on_elsewhere(nodes: Nodes, configuration
         (node,) = [node for node in nodes.gpus if place.startswith(node._ray_params.node_name)]
         nodes.cluster.remove_node(node, allow_graceful=False)
 
-    log.then = Once(kill, step=1000)
+    log.then = Once(kill)
     (result,) = train(stacks, tmp_path, log, gpus=1)
     assert log.places == {"gpu-1 GPU 0", "gpu-2 GPU 0"}
     assert result.provenance["resumed"] == 1
     assert_local(stacks, [result], tmp_path)
+
+
+def interrupt() -> None:
+    """What Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def within(seconds: float, holds: Callable[[], object]) -> None:
