@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import pprint
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -93,6 +95,7 @@ def main() -> None:
     project = find_project("paper")
     run = load_experiment(project.experiments, "phase-1-2", "paper").runs[0]
     store = Store(project.results)
+    keys = store.keys()
     load = os.getloadavg()[0]
     rows = [row(workers, run) for workers in WORKERS]
     short = replace(run.configuration, steps=20, evaluate_every=10, measure_every=0, stop_after_grokking=None)
@@ -115,10 +118,11 @@ def main() -> None:
         "process_seconds": round(process, 2),
         "receive_seconds": round(received, 4),
         "check_seconds": round(checked, 4),
-        "result_bytes": round(mean(sum(map(len, store.files(key).values())) for key in store.keys()[::10])),
+        "result_bytes": round(mean(sum(map(len, store.files(key).values())) for key in keys)),
     }
     target = project.folder / "src" / "epistemics" / "experiments" / "cluster_measured.py"
-    target.write_text(HEADER + pprint.pformat(measured, sort_dicts=False, width=110) + "\n")
+    target.write_text(HEADER + pprint.pformat(measured, sort_dicts=False) + "\n")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(target)], check=True)
     print(target.read_text())
 
 

@@ -162,7 +162,12 @@ def test_a_run_fails_once_and_the_others_of_its_stack_are_stored(
 
 def test_a_killed_worker_is_replaced_and_goes_on(nodes: Nodes, configuration: Make, tmp_path: Path) -> None:
     stacks: Stacks = [runs(configuration(seed=2, **LONG))]
-    kill = Once(lambda: [os.kill(process, signal.SIGTERM) for process in nodes.workers()])
+
+    def terminate() -> None:
+        for process in nodes.workers():
+            os.kill(process, signal.SIGTERM)
+
+    kill = Once(terminate)
     (result,) = train(stacks, tmp_path, Log(kill))
     assert kill.done
     assert result.provenance["resumed"] == 1

@@ -32,6 +32,7 @@ CHAPTERS = {
     "chapters/ledger.qmd": "ledger",
     "chapters/method.qmd": "method",
     "chapters/code.qmd": "code",
+    "chapters/cluster.qmd": "cluster",
     "chapters/runs.qmd": "runs",
 }
 
@@ -46,6 +47,7 @@ OF_RESULTS = [
     "trilemma",
     "ledger",
     "method",
+    "cluster",
     "runs",
 ]
 """The chapters that show results."""
@@ -159,6 +161,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Copy:
         "src",
         "chapters",
         "experiments",
+        "examples",
         "_quarto.yml",
         "index.qmd",
         "references.qmd",

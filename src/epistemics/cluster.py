@@ -72,7 +72,9 @@ def joined(on: str, workers: int) -> Iterator[str]:
     try:
         ray.init(address, log_to_driver=False, logging_level="error", **(local if address == "local" else {}))
     except Exception as error:  # Ray raises that very class, too
-        raise NoCluster(f"there is no Ray cluster at {address}: {error}") from error
+        raise NoCluster(
+            f"no Ray cluster at {address} lets us in (RAY_AUTH_MODE and RAY_AUTH_TOKEN?): {error}"
+        ) from error
     try:
         there, nodes = ray.cluster_resources(), [node for node in ray.nodes() if node["Alive"]]
         what = "a local Ray cluster" if address == "local" else f"the Ray cluster at {address}"
