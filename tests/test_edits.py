@@ -34,6 +34,7 @@ CHAPTERS = {
     "chapters/ledger.qmd": "ledger",
     "chapters/method.qmd": "method",
     "chapters/code.qmd": "code",
+    "chapters/cluster.qmd": "cluster",
     "chapters/runs.qmd": "runs",
 }
 
@@ -49,6 +50,7 @@ OF_RESULTS = [
     "trilemma",
     "ledger",
     "method",
+    "cluster",
     "runs",
 ]
 """The chapters that show results."""
@@ -162,6 +164,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Copy:
         "src",
         "chapters",
         "experiments",
+        "examples",
         "_quarto.yml",
         "index.qmd",
         "references.qmd",

@@ -21,8 +21,9 @@ from epistemics import checkpoint, worker
 from epistemics.configuration import Configuration, configuration_from_json
 from epistemics.measures import measure
 from epistemics.model import parameter_count
+from epistemics.progress import Overview
 from epistemics.runs import current_code
-from epistemics.scheduler import Overview, train_missing
+from epistemics.scheduler import train_missing
 from epistemics.specs import Run, configuration_key
 from epistemics.store import Result, Store
 from epistemics.worker import Job, work

@@ -37,6 +37,7 @@ CHAPTERS = (
     "ledger",
     "precision",
     "code",
+    "cluster",
     "runs",
 )
 """Each has a function ``of_…`` in ``experiments.chapters``."""

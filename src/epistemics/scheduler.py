@@ -15,22 +15,25 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from epistemics.configuration import step_operations
+from epistemics.progress import Account, Overview, Progress, work
 from epistemics.specs import Run
 from epistemics.store import Store
 
 MEMBERS_AT_MOST = 64
 """Members of one stack on a CUDA device."""
 
+Event = dict[str, Any]
+Events = queue.Queue[tuple["Worker", Event | None]]
+"""What workers report; None when one has ended."""
+
 
 def worker_environment(workspace: Path) -> dict[str, str]:
-    """One thread a process; compiled steps are kept in the workspace, for the next process.
+    """One thread a process, and this very package; compiled steps are kept in the workspace, for the next process.
 
     A step allocates and frees some tens of megabytes. glibc would give them back and fault them in again, page by
     page, at every step; kept, and in huge pages, they cost nothing (a quarter of a step on the CPU that was measured).
@@ -38,44 +41,15 @@ def worker_environment(workspace: Path) -> dict[str, str]:
     compiled = str((workspace / "compiled").resolve())
     memory = {"hugetlb": 1, "mmap_max": 0, "trim_threshold": 1 << 36, "top_pad": 1 << 28}
     tunables = ":".join(f"glibc.malloc.{name}={value}" for name, value in memory.items())
-    return {"TORCHINDUCTOR_CACHE_DIR": compiled, "GLIBC_TUNABLES": tunables} | os.environ | {"OMP_NUM_THREADS": "1"}
+    settings = {"TORCHINDUCTOR_CACHE_DIR": compiled, "GLIBC_TUNABLES": tunables} | os.environ
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    return settings | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
 
 def workspace_folder(workspace: Path, keys: Sequence[str]) -> Path:
     """Where a stack has its checkpoint: another stack, even with the same first members, has another."""
     name = keys[0] if len(keys) == 1 else hashlib.sha256("-".join(keys).encode()).hexdigest()[:16]
     return workspace / "runs" / name
-
-
-@dataclass
-class Progress:
-    """One stack of runs that a process works on."""
-
-    runs: tuple[Run, ...]
-    phase: str = "starts"
-    step: int = 0
-    train_loss: float = float("nan")
-    validation_loss: float = float("nan")
-    train_accuracy: float = float("nan")
-    validation_accuracy: float = float("nan")
-
-    @property
-    def share(self) -> float:
-        """How much of its longest possible training is done."""
-        return self.step / max(run.configuration.steps for run in self.runs)
-
-
-@dataclass(frozen=True)
-class Overview:
-    """All runs at one moment, for a display."""
-
-    done: int
-    total: int
-    working: tuple[Progress, ...]
-    seconds_left: float | None
-    """From the speed of this very call; None until there is one."""
-    steps_per_second: float | None
-    """Of all members together, over this call; None until there is one."""
 
 
 class RunFailed(RuntimeError):
@@ -115,34 +89,22 @@ def train_missing(
         KeyboardInterrupt: after the workers have ended.
     """
     require_compiler(runs)
-    planned = stacks(runs, device)
-    total_work = sum(_work(run) for run in runs)
-    started = time.monotonic()
-    waiting, done, done_work, done_steps = list(planned), 0, 0.0, 0
-    working: dict[_Worker, Progress] = {}
-    events: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
+    waiting, account = stacks(runs, device), Account(runs)
+    working: list[Worker] = []
+    events: Events = queue.Queue()
     try:
         while waiting or working:
             while waiting and len(working) < workers:
                 free = (index for index, stack in enumerate(waiting) if not _is_taken(stack, workspace))
-                worker = _Worker(waiting.pop(next(free, 0)), store, workspace, device, events)
-                working[worker] = worker.progress
+                working.append(Worker(waiting.pop(next(free, 0)), store, workspace, device, events))
             worker, event = events.get()
             if event is None:
-                del working[worker]
+                working.remove(worker)
                 worker.raise_if_failed()
-                done += len(worker.progress.runs)
-                done_work += sum(_work(run) for run in worker.progress.runs)
-                done_steps += worker.steps
+                account.finish(worker.progress)
             else:
-                worker.take(event)
-            progress = sum(p.share * sum(_work(run) for run in p.runs) for p in working.values())
-            resumed = sum(w.resumed_share * sum(_work(run) for run in p.runs) for w, p in working.items())
-            fresh, elapsed = done_work + progress - resumed, time.monotonic() - started
-            left = (total_work - done_work - progress) * elapsed / fresh if fresh > 0 and elapsed > 5 else None
-            steps = done_steps + sum(worker.steps for worker in working)
-            speed = steps / elapsed if steps and elapsed > 5 else None
-            report(Overview(done, len(runs), tuple(working.values()), left, speed))
+                worker.progress.take(event)
+            report(account.overview(worker.progress for worker in working))
     finally:
         for worker in working:
             worker.end()
@@ -160,18 +122,14 @@ def _is_taken(stack: Sequence[Run], workspace: Path) -> bool:
     return False
 
 
-def _work(run: Run) -> float:
-    return run.configuration.steps * step_operations(run.configuration)
-
-
 def stacks(runs: Sequence[Run], device: str) -> list[tuple[Run, ...]]:
     """What trains together, longest first: on a CPU each run alone, on CUDA all of one architecture."""
     if not device.startswith("cuda"):
-        return sorted(((run,) for run in runs), key=lambda stack: -_work(stack[0]))
+        return sorted(((run,) for run in runs), key=lambda stack: -work(stack[0]))
     from epistemics.training import stack_key
 
     alike: dict[tuple[object, ...], list[Run]] = {}
-    for run in sorted(runs, key=_work, reverse=True):
+    for run in sorted(runs, key=work, reverse=True):
         alike.setdefault(stack_key(run.configuration), []).append(run)
     return [
         tuple(members[start : start + MEMBERS_AT_MOST])
@@ -180,20 +138,11 @@ def stacks(runs: Sequence[Run], device: str) -> list[tuple[Run, ...]]:
     ]
 
 
-class _Worker:
+class Worker:
     """A worker process and the thread that reads what it reports."""
 
-    def __init__(
-        self,
-        runs: tuple[Run, ...],
-        store: Store,
-        workspace: Path,
-        device: str,
-        events: queue.Queue[tuple[_Worker, dict[str, Any] | None]],
-    ) -> None:
+    def __init__(self, runs: tuple[Run, ...], store: Store, workspace: Path, device: str, events: Events) -> None:
         self.progress = Progress(runs)
-        self.resumed_share = 0.0
-        self.resumed_step = 0
         self.errors = ""
         job = {
             "configurations": [asdict(run.configuration) for run in runs],
@@ -214,9 +163,10 @@ class _Worker:
         self.process.stdin.write(json.dumps(job))
         self.process.stdin.close()
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
-        threading.Thread(target=self._collect_errors, daemon=True).start()
+        self._collector = threading.Thread(target=self._collect_errors, daemon=True)
+        self._collector.start()
 
-    def _listen(self, events: queue.Queue[tuple[_Worker, dict[str, Any] | None]]) -> None:
+    def _listen(self, events: Events) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             events.put((self, json.loads(line)))
@@ -227,29 +177,9 @@ class _Worker:
         assert self.process.stderr is not None
         self.errors = self.process.stderr.read()
 
-    def take(self, event: dict[str, Any]) -> None:
-        """Take over what the process reported."""
-        first = self.progress.phase == "starts"
-        for name in (
-            "phase",
-            "step",
-            "train_loss",
-            "validation_loss",
-            "train_accuracy",
-            "validation_accuracy",
-        ):
-            setattr(self.progress, name, event.get(name, getattr(self.progress, name)))
-        if first and self.progress.step > 0:
-            self.resumed_share = self.progress.share
-            self.resumed_step = self.progress.step
-
-    @property
-    def steps(self) -> int:
-        """Steps trained by this process, of all members together."""
-        return (self.progress.step - self.resumed_step) * len(self.progress.runs)
-
     def raise_if_failed(self) -> None:
         if self.process.returncode != 0:
+            self._collector.join()
             label = self.progress.runs[0].label
             raise RunFailed(f"the run «{label}» failed:\n{self.errors.strip()}")
 

@@ -161,6 +161,17 @@ class Store:
             weights=loaded["weights"],
         )
 
+    def files(self, key: str) -> dict[str, bytes]:
+        """File name → content of one result, checked: what another store needs to read it.
+
+        Raises:
+            MissingResult, DamagedResult: as ``read``.
+        """
+        record, contents = self._checked(key)
+        return {record["files"][name]["file"]: content for name, content in contents.items()} | {
+            "result.json": _text(record)
+        }
+
     def keep_sources(self, sources: Iterable[str]) -> None:
         """Keep the source of definitions, each once, by its hash."""
         folder = self.folder / "definitions"

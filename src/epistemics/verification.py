@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from epistemics.scheduler import Overview, train_missing
+from epistemics.progress import Overview
+from epistemics.scheduler import train_missing
 from epistemics.specs import Run
 from epistemics.store import Result, Store
 

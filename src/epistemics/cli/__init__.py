@@ -10,6 +10,7 @@ from pathlib import Path
 
 from epistemics.cli.book import FaultyBook, bench, check, describe, prepare, render
 from epistemics.cli.results import adopt, run, show_status, verify, why
+from epistemics.cluster import NoCluster
 from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
 from epistemics.results import IncompleteResults
 from epistemics.scheduler import MissingCompiler, RunFailed
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         NoProject,
         UnknownPolicy,
         MissingCompiler,
+        NoCluster,
         RunFailed,
         FaultyBook,
     ) as error:
@@ -95,6 +97,14 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--stale", action="store_true", help="train stale results again, too")
     added.add_argument("--dry-run", action="store_true", help="only say what would train, and what it costs here")
     working(added)
+    added.add_argument(
+        "--on",
+        metavar="CLUSTER",
+        help="train on a Ray cluster: ray (that of RAY_ADDRESS, else one on this machine) or ray://HOST:PORT",
+    )
+    added.add_argument(
+        "--gpu-share", type=float, default=1.0, metavar="N", help="GPUs that a stack takes of a cluster (default: 1)"
+    )
     added = verb("status", "say for every run whether its result is stored, and what the rest would cost", "status")
     added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all)")
     added.add_argument("--json", action="store_true", help="a list of objects, for programs")

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from epistemics.scheduler import Overview
+from epistemics.progress import Overview
 
 
 class Display:
@@ -28,13 +28,14 @@ class Display:
         head = f"{overview.done} of {overview.total} runs{speed}{left}"
         parts = []
         for p in overview.working:
+            label = f"{p.runs[0].label} on {p.place}" if p.place else p.runs[0].label
             if p.phase == "train":
                 parts.append(
-                    f"{p.runs[0].label}: step {p.step:,}, loss {p.train_loss:.2g}/{p.validation_loss:.2g}, "
+                    f"{label}: step {p.step:,}, loss {p.train_loss:.2g}/{p.validation_loss:.2g}, "
                     f"accuracy {p.train_accuracy:.0%}/{p.validation_accuracy:.0%}"
                 )
             elif p.phase != "stored":
-                parts.append(f"{p.runs[0].label}: {p.phase}s" if p.phase == "measure" else f"{p.runs[0].label}: starts")
+                parts.append(f"{label}: {p.phase}s" if p.phase == "measure" else f"{label}: starts")
         line = " | ".join([head, *parts])
         if self.terminal:
             width = os.get_terminal_size().columns

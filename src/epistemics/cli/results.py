@@ -29,7 +29,9 @@ def run(project: Project, options: argparse.Namespace) -> int:
     wanted = ("missing", "damaged", "stale") if options.stale else ("missing", "damaged")
     if options.dry_run:
         return _plan(project, runs_of(project, options.experiments), wanted, options.workers, options.device)
-    return train(project, runs_of(project, options.experiments), wanted, options.workers, options.device)
+    if options.on is None:
+        return train(project, runs_of(project, options.experiments), wanted, options.workers, options.device)
+    return _train_on_cluster(project, runs_of(project, options.experiments), wanted, options)
 
 
 def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
@@ -52,17 +54,39 @@ def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: i
 def train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
     """Train the runs whose results are in one of the wanted states; damaged ones are set aside."""
     store = Store(project.results)
+    left = _left(runs, store, wanted)
+    if not left:
+        return 0
+    costs = _costs(project, left) if device == "cpu" else {}
+    cost = f", at most {duration(sum(costs.values()) / workers)}" if costs else ""
+    print(f"training {len(left)} runs ({project.profile}), {workers} at once{cost}", flush=True)
+    train_missing(left, store, project.workspace, workers, device, Display())
+    return 0
+
+
+def _train_on_cluster(project: Project, runs: list[Run], wanted: tuple[str, ...], options: argparse.Namespace) -> int:
+    """The same on a Ray cluster, with what it has."""
+    from epistemics.cluster import Needs, joined, train_on_cluster
+
+    store = Store(project.results)
+    left = _left(runs, store, wanted)
+    if not left:
+        return 0
+    needs = Needs(gpus=options.gpu_share if options.device.startswith("cuda") else 0.0)
+    with joined(options.on, options.workers) as cluster:
+        print(f"training {len(left)} runs ({project.profile}) on {cluster}", flush=True)
+        planned = stacks(left, options.device)
+        train_on_cluster(planned, store, project.workspace, options.device, needs, Display())
+    return 0
+
+
+def _left(runs: list[Run], store: Store, wanted: tuple[str, ...]) -> list[Run]:
+    """The runs whose results are in one of the wanted states; damaged ones are set aside."""
     found = [s for s in status(runs, store) if s.state in wanted]
     for s in found:
         if s.state == "damaged":
             print(f"{s.fault}; set aside as {store.set_aside(s.run.key)}", flush=True)
-    if not found:
-        return 0
-    costs = _costs(project, [s.run for s in found]) if device == "cpu" else {}
-    cost = f", at most {duration(sum(costs.values()) / workers)}" if costs else ""
-    print(f"training {len(found)} runs ({project.profile}), {workers} at once{cost}", flush=True)
-    train_missing([s.run for s in found], store, project.workspace, workers, device, Display())
-    return 0
+    return [s.run for s in found]
 
 
 def show_status(project: Project, options: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from epistemics.experiments import (
     adversarial,
     baselines,
     batch_size,
+    cluster,
     code,
     debate,
     epistemology,
@@ -103,6 +104,11 @@ def of_precision(project: Project) -> Share:
 
 def of_code(_: Project) -> Share:
     return code.numbers(canary.STEPS), code.tables()
+
+
+def of_cluster(project: Project) -> Share:
+    known = cluster.costs(project)
+    return cluster.numbers(known), cluster.tables(known)
 
 
 def of_ledger(project: Project) -> Share:

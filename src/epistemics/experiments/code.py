@@ -30,7 +30,7 @@ EDITS = (
         "0",
         "5",
         "",
-        "epistemology, 1.1, 1.2, baselines, batch size, open questions, A.6, trilemma, ledger, runs",
+        "epistemology, 1.1, 1.2, baselines, batch size, open questions, A.6, trilemma, ledger, cluster, runs",
     ),
     ("a figure of phase 1.2", "0", "0", "", "1.2"),
     ("the criterion of a claim", "0", "0", "", "1.1, 1.2, batch size, A.6, adversarial, trilemma, ledger"),

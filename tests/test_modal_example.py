@@ -1,0 +1,45 @@
+"""The example for Modal, executed here: what it stores is what a local run stores. The remote call is not made."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from test_cli import EXPERIMENT
+
+from epistemics import remote
+from epistemics.project import find_project
+from epistemics.scheduler import train_missing
+from epistemics.specs import load_experiment
+from epistemics.store import Store
+from epistemics.verification import compared
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "modal_run.py"
+
+
+@pytest.mark.slow
+def test_the_example_stores_what_a_local_run_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specification = importlib.util.spec_from_file_location("modal_run", EXAMPLE)
+    assert specification is not None
+    assert specification.loader is not None
+    example = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(example)
+    (tmp_path / "_quarto.yml").touch()
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "sizes.yaml").write_text(EXPERIMENT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(remote.WORKSPACE_VARIABLE, str(tmp_path / "there"))
+    here = example.make.local
+    monkeypatch.setattr(example, "make", SimpleNamespace(map=lambda asked, order_outputs: map(here, asked)))
+
+    example.main("sizes", "smoke", "cpu")
+
+    project = find_project("smoke")
+    (run,) = load_experiment(project.experiments, "sizes", "smoke").runs
+    local = Store(tmp_path / "local")
+    train_missing([run], local, tmp_path / "workspace", 1, "cpu", lambda _: None)
+    agrees, said = compared(local.read(run.key), Store(project.results).read(run.key))
+    assert agrees, said
+    assert said.endswith("bit for bit")
