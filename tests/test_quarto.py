@@ -43,7 +43,8 @@ SEEN = f"""() => {{
       .map((link) => link.textContent.replace(/\\s+/g, "")),
     headings: shown("h2, h3, h4").map(words),
     captions: shown("figcaption").map(words),
-    references: shown("a.quarto-xref, a.cross-reference").map(words),
+    references: shown("a.quarto-xref, a.cross-reference").map(words)
+      .map((text) => text.replace(/^(\\d+) .+/, "Chapter $1")),  // on its first page Quarto gives a chapter's title
     labels: shown("[id]").map((element) => element.id)
       .filter((id) => /^(fig|tbl|eq|ref)-[\\w-]+$/.test(id) && !id.includes("-caption")),
     citations: shown('a[href*="#ref-"]').map(words),

@@ -191,6 +191,13 @@ def numbers(known: Sequence[Cost]) -> dict[str, str]:
     few, most = (table.where(seeds=seeds, gpus=GPUS[-1]) for seeds in (SEEDS[0], SEEDS[-1]))
     runs, measured = most.column("runs")[0], MEASURED
     return {
+        "gpus": _listed(GPUS),
+        "seeds": _listed(SEEDS),
+        "few_seeds": str(SEEDS[0]),
+        "most_seeds": str(SEEDS[-1]),
+        "most_gpus": str(GPUS[-1]),
+        "peak_bfloat16": number(PEAK["bfloat16"] / 1e12),
+        "peak_float32": number(PEAK["float32"] / 1e12),
         "machine": measured["machine"],
         "cores": str(measured["cores"]),
         "load": f"{measured['load']:.1f}",
@@ -220,6 +227,11 @@ def numbers(known: Sequence[Cost]) -> dict[str, str]:
         "kilobytes": number(measured["result_bytes"] / 1e3),
         "gigabytes": f"{runs * measured['result_bytes'] / 1e9:.1f}",
     }
+
+
+def _listed(values: Sequence[int]) -> str:
+    *first, last = map(str, values)
+    return f"{', '.join(first)} and {last}"
 
 
 def _said(assumed: Assumption) -> str:
