@@ -20,6 +20,7 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "modal_run.py"
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The make function is executing locally")
 def test_the_example_stores_what_a_local_run_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     specification = importlib.util.spec_from_file_location("modal_run", EXAMPLE)
     assert specification is not None

@@ -72,9 +72,8 @@ def joined(on: str, workers: int) -> Iterator[str]:
     try:
         ray.init(address, log_to_driver=False, logging_level="error", **(local if address == "local" else {}))
     except Exception as error:  # Ray raises that very class, too
-        raise NoCluster(
-            f"no Ray cluster at {address} lets us in (RAY_AUTH_MODE and RAY_AUTH_TOKEN?): {error}"
-        ) from error
+        token = "" if address == "local" else " (does it want RAY_AUTH_MODE=token and RAY_AUTH_TOKEN?)"
+        raise NoCluster(f"there is no Ray cluster at {address}{token}: {error}") from error
     try:
         there, nodes = ray.cluster_resources(), [node for node in ray.nodes() if node["Alive"]]
         what = "a local Ray cluster" if address == "local" else f"the Ray cluster at {address}"
