@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import epistemics.store as store_module
+from epistemics.files import write_atomically
 from epistemics.store import DamagedResult, MissingResult, Result, Store, _checksum, _text
 
 KEY = "0123456789abcdef"
@@ -297,7 +298,7 @@ def test_two_writers_of_one_key_do_not_remove_each_other_s_arrays(
 
     second = fork.Process(target=write_second)
     second.start()
-    write = store_module.write_atomically
+    write = write_atomically
 
     def slow(path: Path, content: bytes) -> None:
         if path.suffix == ".json":
@@ -372,7 +373,7 @@ def test_a_full_disk_costs_no_stored_result(tmp_path: Path) -> None:
 
 
 def test_a_first_write_that_is_killed_leaves_no_result(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = store_module.write_atomically
+    write = write_atomically
 
     def dies_at_the_record(path: Path, content: bytes) -> None:
         if path.suffix == ".json":

@@ -23,9 +23,10 @@ from xml.etree import ElementTree
 
 from epistemics import book
 from epistemics.entries import CHAPTERS, CLASSES
+from epistemics.files import write_if_changed
 from epistemics.project import Project
 from epistemics.specs import experiment_names, load_experiment
-from epistemics.store import Store, write_if_changed
+from epistemics.store import Store
 
 ATOM = "http://www.w3.org/2005/Atom"
 

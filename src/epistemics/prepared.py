@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
+from epistemics.files import write_atomically, write_if_changed
 from epistemics.project import Project
 from epistemics.publishing import chapter_key
-from epistemics.store import write_atomically, write_if_changed
 
 CHAPTERS = (
     "epistemology",

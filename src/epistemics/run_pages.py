@@ -21,10 +21,11 @@ from typing import Any
 import jinja2
 
 from epistemics.configuration import Configuration
+from epistemics.files import write_if_changed
 from epistemics.project import Project
 from epistemics.runs import RunStatus, status
 from epistemics.specs import Experiment, Run, experiment_names, load_experiment
-from epistemics.store import Store, write_if_changed
+from epistemics.store import Store
 from epistemics.tables import number, percent
 from epistemics.why import changes
 

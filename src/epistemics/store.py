@@ -13,7 +13,6 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
+from epistemics.files import write_atomically
 from epistemics.fingerprint import source_hash
 
 FORMAT = 2
@@ -320,32 +320,3 @@ def _checksum(record: Mapping[str, Any]) -> str:
 
 def _text(record: Mapping[str, Any]) -> bytes:
     return (json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a file beside it, flush to disk, move into place."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def write_if_changed(path: Path, content: bytes) -> list[Path]:
-    """Write a file that can be made again, unless it says the same already; returns the path if it was written.
-
-    It is moved into place, for a render of another process may be reading it.
-    """
-    if path.is_file() and path.read_bytes() == content:
-        return []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-    return [path]
