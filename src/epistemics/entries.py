@@ -64,6 +64,7 @@ CHAPTERS = (
     Chapter("chapters/scaling-laws.qmd", (6,), "How is compute best divided, and what does a larger batch buy?"),
     Chapter("chapters/phase-1-1.qmd", (7,), "What decides how soon a network groks?"),
     Chapter("chapters/phase-1-2.qmd", (8,), "Does weight decay decide how hard a skill is to cut out?"),
+    Chapter("chapters/full-length.qmd", (8, 11), "Does resistance last?"),
     Chapter("chapters/baselines.qmd", (8, 11), "What has a cut to be compared with?"),
     Chapter("chapters/batch-size.qmd", (6,), "Do small batches grok in fewer samples, and why?"),
     Chapter("chapters/literature.qmd", (9,), "What was known, and what of it is new?"),

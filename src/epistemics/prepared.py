@@ -28,6 +28,7 @@ CHAPTERS = (
     "scaling_laws",
     "phase_1_1",
     "phase_1_2",
+    "full_length",
     "baselines",
     "batch_size",
     "input_robustness",

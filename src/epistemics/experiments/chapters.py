@@ -18,6 +18,7 @@ from epistemics.experiments import (
     code,
     debate,
     epistemology,
+    full_length,
     input_robustness,
     joint,
     ledger,
@@ -82,6 +83,11 @@ def of_batch_size(project: Project) -> Share:
     return batch_size.numbers(sizes, single, ledger.by_id(project)), batch_size.tables(sizes, single)
 
 
+def of_full_length(project: Project) -> Share:
+    long = full_length.load(project)
+    return full_length.numbers(long, joint.load(project), ledger.by_id(project)), full_length.tables(long)
+
+
 def of_joint(project: Project) -> Share:
     both = joint.load(project)
     return joint.numbers(both, phase_1_2.load(project), ledger.by_id(project)), joint.tables(both)
@@ -117,7 +123,7 @@ def of_ledger(project: Project) -> Share:
 
 
 def of_runs(project: Project) -> Share:
-    names = ("phase-1-1", "phase-1-2", "baselines", "batch-size", "joint", "adversarial", "precision")
+    names = ("phase-1-1", "phase-1-2", "baselines", "full-length", "batch-size", "joint", "adversarial", "precision")
     listed = {name.replace("-", "_"): load_results(name, project) for name in names}
     return (
         {name: runs.numbers(results) for name, results in listed.items()},

@@ -1,0 +1,57 @@
+"""A figure of A.3 at full length: resistance and rank, moment by moment."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from epistemics.figures.style import SETTINGS, WIDTH, Picture, decay_colour, name_beside
+from epistemics.tables import Table
+
+CALM = 0.99
+"""Validation accuracy below which a moment is drawn open: in one of training's dips, where the cut says little."""
+
+
+def along_training(table: Table) -> Picture:
+    """k@95% and rank99 at every measured moment, a line for each seed; open points: moments in a dip."""
+    decays = sorted(set(table.column("weight_decay")))
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 4.6))
+        panels = figure.subplots(2, 1, sharex=True)
+        for axes, column, label in zip(
+            panels, ("k_at_95", "rank99"), ("k@95%, directions", "rank99, directions"), strict=True
+        ):
+            for decay in decays:
+                colour = decay_colour(decay)
+                for seed in sorted(set(table.where(weight_decay=decay).column("seed"))):
+                    records = [
+                        record
+                        for record in table.where(weight_decay=decay, seed=seed).records()
+                        if record["after_grokking"] is not None
+                        and record["after_grokking"] >= 0
+                        and record[column] is not None
+                    ]
+                    for kept, line, face in ((True, "-", colour), (False, "none", "none")):
+                        chosen = [record for record in records if (record["validation_accuracy"] >= CALM) is kept]
+                        steps, values = ([record[name] for record in chosen] for name in ("step", column))
+                        axes.plot(
+                            steps,
+                            values,
+                            ls=line,
+                            marker="o",
+                            color=colour,
+                            mfc=face,
+                            markersize=3,
+                            lw=0.9,
+                            clip_on=False,
+                        )
+            axes.set_ylim(bottom=0)
+            axes.set_xlim(left=0)
+            axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+            axes.set_ylabel(label)
+        for place, decay in enumerate(decays):
+            name_beside(panels[0], f"decay {decay:g}", 0.95 - 0.11 * place, decay_colour(decay))
+        panels[1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+        panels[1].set_xlabel("step")
+        return Picture(figure)
