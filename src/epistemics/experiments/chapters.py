@@ -12,6 +12,7 @@ from typing import Any
 from epistemics import canary
 from epistemics.experiments import (
     adversarial,
+    adversarial_sweep,
     baselines,
     batch_size,
     cluster,
@@ -21,6 +22,7 @@ from epistemics.experiments import (
     full_length,
     input_robustness,
     joint,
+    joint_search,
     ledger,
     phase_1_1,
     phase_1_2,
@@ -89,17 +91,19 @@ def of_full_length(project: Project) -> Share:
 
 
 def of_joint(project: Project) -> Share:
-    both = joint.load(project)
-    return joint.numbers(both, phase_1_2.load(project), ledger.by_id(project)), joint.tables(both)
+    both, search, claims = joint.load(project), joint_search.load(project), ledger.by_id(project)
+    numbers = joint.numbers(both, phase_1_2.load(project), claims) | joint_search.numbers(search, claims)
+    return numbers, joint.tables(both) | joint_search.tables(search, claims)
 
 
 def of_adversarial(project: Project) -> Share:
-    all_of_them = adversarial.load(project)
-    return adversarial.numbers(all_of_them, ledger.by_id(project)), adversarial.tables(all_of_them)
+    all_of_them, sweep = adversarial.load(project), adversarial_sweep.load(project)
+    numbers = adversarial.numbers(all_of_them, ledger.by_id(project)) | adversarial_sweep.numbers(sweep)
+    return numbers, adversarial.tables(all_of_them) | adversarial_sweep.tables(sweep)
 
 
 def of_trilemma(project: Project) -> Share:
-    all_of_them, single = trilemma.load(project), phase_1_2.load(project)
+    all_of_them, single = trilemma.load(project), trilemma.load_single(project)
     return trilemma.numbers(all_of_them, single, ledger.by_id(project)), trilemma.tables(all_of_them, single)
 
 
@@ -123,7 +127,18 @@ def of_ledger(project: Project) -> Share:
 
 
 def of_runs(project: Project) -> Share:
-    names = ("phase-1-1", "phase-1-2", "baselines", "full-length", "batch-size", "joint", "adversarial", "precision")
+    names = (
+        "phase-1-1",
+        "phase-1-2",
+        "baselines",
+        "full-length",
+        "batch-size",
+        "joint",
+        "joint-search",
+        "adversarial",
+        "adversarial-sweep",
+        "precision",
+    )
     listed = {name.replace("-", "_"): load_results(name, project) for name in names}
     return (
         {name: runs.numbers(results) for name, results in listed.items()},

@@ -55,6 +55,9 @@ def model_of(run: StoredRun) -> str:
         "small": f"width {c.d_model}",
         "penalty": f"λ {c.adversarial_weight:g}",
         "directions": f"{c.adversarial_directions} directions",
+        "embedding scale": f"embedding scale {c.embedding_scale:g}",
+        "learning rate": f"learning rate {c.learning_rate:g}",
+        "train fraction": f"train fraction {c.train_fraction:g}",
     }
     return varied.get(run.run.group, run.run.group)
 

@@ -14,14 +14,13 @@ from epistemics.tables import Shown, Table, table_of
 def judgements(project: Project | None = None) -> list[Judgement]:
     """Every claim, judged by the stored results."""
     one, two, both = phase_1_1.load(project), phase_1_2.load(project), joint.load(project)
-    with_adversarial = adversarial.load(project)
     evidence = {
         **phase_1_1.evidence(one),
         **phase_1_2.evidence(two),
         **batch_size.evidence(batch_size.load(project)),
         **joint.evidence(both, two),
-        **adversarial.evidence(with_adversarial),
-        **trilemma.evidence(with_adversarial, two),
+        **adversarial.evidence(adversarial.load(project)),
+        **trilemma.evidence(trilemma.load(project), trilemma.load_single(project)),
     }
     return judged(claims_of(project), evidence, one.experiment.profile)
 

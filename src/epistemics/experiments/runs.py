@@ -19,6 +19,8 @@ def runs(results: Results) -> Table:
                 "layers": r.configuration.layers,
                 "d_model": r.configuration.d_model,
                 "batch_size": r.configuration.batch_size,
+                "learning_rate": r.configuration.learning_rate,
+                "embedding_scale": r.configuration.embedding_scale,
                 "adversarial_weight": r.configuration.adversarial_weight,
                 "adversarial_directions": r.configuration.adversarial_directions,
                 "shuffled_answers": r.configuration.shuffled_answers,
@@ -60,6 +62,10 @@ def _what(run: StoredRun) -> str:
     said = [f"{c.layers}L d{c.d_model}", f"decay {c.weight_decay:g}", f"fraction {c.train_fraction:g}"]
     if c.batch_size != 512:
         said.append(f"batch {c.batch_size}")
+    if c.learning_rate != 0.001:
+        said.append(f"learning rate {c.learning_rate:g}")
+    if c.embedding_scale != 0.02:
+        said.append(f"embedding scale {c.embedding_scale:g}")
     if c.shuffled_answers:
         said.append("shuffled answers")
     if c.adversarial_weight:

@@ -1,7 +1,8 @@
 """Log entry 12, the orthogonality trilemma: is there a model that is separable, robust and efficient?
 
-The models are those of experiments joint and adversarial, which learn two operations, and those of phase-1-2, which
-learn addition alone. All is at the end of training. Where each stands is measured in ``trilemma_measures``.
+The models are those of experiments joint, adversarial and their sweeps, which learn two operations, and those of
+phase-1-2 and full-length, which learn addition alone. All is at the end of training. Where each stands is measured in
+``trilemma_measures``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from epistemics.claims import CANNOT_BE_JUDGED, IN_KIND, NOT_REPRODUCED, REPRODU
 from epistemics.experiments import adversarial
 from epistemics.experiments.adversarial import ADVERSARIAL
 from epistemics.experiments.joint import BASELINE, CAPACITY, OPERATIONS
-from epistemics.experiments.trilemma_measures import STRONG, alone, curves, models, places, present
+from epistemics.experiments.trilemma_measures import LONG, STRONG, alone, curves, models, places, present
 from epistemics.project import Project
-from epistemics.results import Results
+from epistemics.results import Results, load_results
 from epistemics.tables import Shown, Table, number, spread
 
 RESISTANT = 0.1
@@ -30,8 +31,16 @@ WORDS = {
 
 
 def load(project: Project | None = None) -> Results:
-    """The results of experiments joint and adversarial under the current profile, as the second's."""
-    return adversarial.load(project)
+    """Every model of two operations under the current profile, as the runs of experiment adversarial."""
+    known = adversarial.load(project)
+    swept = (load_results(name, project) for name in ("adversarial-sweep", "joint-search"))
+    return Results(known.experiment, (*known, *(run for results in swept for run in results)))
+
+
+def load_single(project: Project | None = None) -> Results:
+    """Every model of addition alone whose directions were cut, as the runs of experiment phase-1-2."""
+    short, long = (load_results(name, project) for name in ("phase-1-2", LONG))
+    return Results(short.experiment, (*short, *long))
 
 
 def tables(results: Results, single: Results) -> dict[str, Table]:
@@ -169,7 +178,8 @@ def _joint_is_fragile(table: Table, placed: Table) -> Evidence:
 
 def _most_robust(table: Table, placed: Table) -> Evidence:
     resistant = _row(placed, alone(RESISTANT))
-    others = [model for model in placed.where(placed=True).records() if model["model"] != alone(RESISTANT)]
+    # Trained for longer, the same decay is not another that could be more robust.
+    others = [m for m in placed.where(placed=True).records() if not m["model"].startswith(alone(RESISTANT))]
     if not resistant.get("placed") or not others:
         return Evidence(SEEN, said="addition alone at weight decay 0.1, or every other model, is not mastered")
     best = max(others, key=lambda model: float(model["robustness"]))

@@ -33,6 +33,8 @@ from epistemics.tables import Table, ranked_median, table_of
 
 ALONE = "alone"
 """The group of the models that learn one operation."""
+LONG = "full-length"
+"""The experiment that trains them for as long as those of two operations."""
 MASTERED = 0.95
 DIRECTIONS = 10
 """Directions of each operation at which an overlap is taken."""
@@ -43,7 +45,9 @@ AXES = ("separability", "robustness", "per_thousand_parameters")
 
 def name_of(run: StoredRun) -> str:
     """What a model is called: as in the chapters on two operations, or by its decay where it learned addition alone."""
-    return model_of(run) if len(run.configuration.operations) > 1 else alone(run.configuration.weight_decay)
+    if len(run.configuration.operations) > 1:
+        return model_of(run)
+    return alone(run.configuration.weight_decay) + (", long" if run.run.experiment == LONG else "")
 
 
 def alone(decay: float) -> str:
@@ -182,7 +186,7 @@ def curves(results: Results, single: Results) -> Table:
 
     Each run at its last calm moment, as in the chapters that these runs are from.
     """
-    strong = Results(single.experiment, tuple(single.where(weight_decay=STRONG)))
+    strong = Results(single.experiment, tuple(run for run in single if name_of(run) == alone(STRONG)))
     kept = Results(results.experiment, tuple(run for run in results if model_of(run) in (BASELINE, ADVERSARIAL)))
     own = phase_1_2_measures.abliteration_curves(strong).where(curve="about_mean")
     both = abliteration_curves(kept).where(directions_of="add", curve="about_mean")

@@ -1,16 +1,20 @@
-"""Figures of log entry 13: what training against abliteration does to the curves, to what is shared and at what λ."""
+"""Figures of log entry 13: what training against abliteration does, and how much of the penalty it takes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
+
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from epistemics.figures.joint import MODEL_COLOURS, MODEL_NAMES, OPERATION_NAMES, overlap
-from epistemics.figures.style import MUTED, SETTINGS, WIDTH, Picture
+from epistemics.figures.joint import MODEL_COLOURS, MODEL_NAMES, OPERATION_COLOURS, OPERATION_NAMES, learning, overlap
+from epistemics.figures.style import INK, SETTINGS, WIDTH, Picture, name_beside
 from epistemics.tables import Table
 
-__all__ = ["abliteration", "learning", "overlap"]
+__all__ = ["abliteration", "learning", "overlap", "sweep"]
 
 
 def abliteration(table: Table) -> Picture:
@@ -45,25 +49,58 @@ def abliteration(table: Table) -> Picture:
         return Picture(figure)
 
 
-def learning(table: Table) -> Picture:
-    """Validation accuracy over both operations along training, a panel for each model, a line for each seed."""
-    models = list(dict.fromkeys(table.column("model")))
+def sweep(table: Table) -> Picture:
+    """k@95% and overlap at calm moments against λ, and against how many directions are projected out.
+
+    Small: a moment. Bars: the median over a setting's moments and seeds. Leftmost: no penalty.
+    """
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(WIDTH, 0.85 * len(models)))
-        panels = figure.subplots(len(models), 1, sharey=True, sharex=True, squeeze=False)[:, 0]
-        for axes, model in zip(panels, models, strict=True):
-            chosen = table.where(model=model)
-            colour = MODEL_COLOURS.get(model, MUTED)
-            for seed in sorted(set(chosen.column("seed"))):
-                one = chosen.where(seed=seed)
-                axes.plot(one.column("step"), one.column("validation_accuracy"), color=colour, lw=0.9)
-            axes.set_ylim(-0.03, 1.05)
-            axes.set_yticks([0, 1], ["0%", "100%"])
-            name = MODEL_NAMES.get(model, model)
-            axes.text(1.01, 0.5, name, transform=axes.transAxes, color=colour, va="center", size=8.5)
-        panels[-1].set_xlim(left=0)
-        panels[-1].set_xlabel("step")
-        panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-        figure.supylabel("validation accuracy", size=9.5, x=0.0)
-        figure.subplots_adjust(hspace=0.3)
+        figure = Figure(figsize=(WIDTH, 4.4))
+        grid = figure.subplots(2, 2, sharey="row", sharex="col")
+        for (above, below), (varied, held, label) in zip(
+            grid.T,
+            (
+                ("adversarial_weight", "adversarial_directions", "λ"),
+                ("adversarial_directions", "adversarial_weight", "directions projected out"),
+            ),
+            strict=True,
+        ):
+            chosen = _varying(table, held)
+            values = sorted(set(chosen.column(varied)))
+            for place, value in enumerate(values):
+                own = chosen.where(**{varied: value})
+                for operation, side in (("add", -0.16), ("mul", 0.16)):
+                    found = own.where(operation=operation).column("k_at_95")
+                    _moments(above, place + side, found, OPERATION_COLOURS[operation])
+                _moments(below, place, own.where(operation="add").column("overlap_10"), INK)  # it is of both
+            below.set_xticks(range(len(values)), [f"{value:g}" if value else "none" for value in values])
+            below.set_xlim(-0.5, len(values) - 0.5)
+            below.set_xlabel(label)
+            for axes in (above, below):
+                axes.set_ylim(bottom=0)
+                axes.grid(visible=False, axis="x")
+        grid[0, 0].set_ylabel("k@95%, directions")
+        grid[1, 0].set_ylabel("overlap at 10 directions")
+        for place, (operation, colour) in enumerate(OPERATION_COLOURS.items()):
+            name_beside(grid[0, 1], OPERATION_NAMES[operation], 0.97 - 0.11 * place, colour, va="top")
+        name_beside(grid[1, 1], "of both", 0.97, INK, va="top")
+        figure.subplots_adjust(wspace=0.08, hspace=0.12)
         return Picture(figure)
+
+
+def _varying(table: Table, held: str) -> Table:
+    """The settings that have one value as experiment adversarial has it, and the model without the penalty."""
+    known = set(table.where(model="adversarial").column(held))
+    kept = [
+        tuple(record.values()) for record in table.records() if record["model"] == "baseline" or record[held] in known
+    ]
+    return Table(table.columns, tuple(kept))
+
+
+def _moments(axes: Axes, x: float, found: Sequence[float | None], colour: str) -> None:
+    """A column of points, set beside each other in their order, and a bar at their median."""
+    values = [value for value in found if value is not None]
+    if values:
+        places = [x + 0.2 * ((index + 0.5) / len(values) - 0.5) for index in range(len(values))]
+        axes.plot(places, values, "o", color=colour, alpha=0.45, markersize=2.6, mew=0)
+        axes.plot([x - 0.13, x + 0.13], [median(values)] * 2, color=colour, lw=2.2, solid_capstyle="butt")

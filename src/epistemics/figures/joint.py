@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from epistemics.figures.interactive import Lines, Series
-from epistemics.figures.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture, name_beside
+from epistemics.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture, name_beside
 from epistemics.tables import Table, table_of
 
 OPERATION_COLOURS: Mapping[str, str] = {"add": BLUE, "mul": ORANGE}
@@ -128,6 +128,36 @@ def along_training(table: Table, model: str = "baseline") -> Picture:
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
         panels[-1].set_xlim(left=0)
         figure.subplots_adjust(hspace=0.18)
+        return Picture(figure)
+
+
+def learning(table: Table, published: float | None = None) -> Picture:
+    """Validation accuracy over both operations along training, a panel for each model, a line for each seed.
+
+    Args:
+        published: the step at which the log's model learned both, marked in every panel.
+    """
+    models = list(dict.fromkeys(table.column("model")))
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 0.85 * len(models)))
+        panels = figure.subplots(len(models), 1, sharey=True, sharex=True, squeeze=False)[:, 0]
+        for axes, model in zip(panels, models, strict=True):
+            chosen = table.where(model=model)
+            colour = MODEL_COLOURS.get(model, MUTED)
+            for seed in sorted(set(chosen.column("seed"))):
+                one = chosen.where(seed=seed)
+                axes.plot(one.column("step"), one.column("validation_accuracy"), color=colour, lw=0.9)
+            if published is not None:
+                axes.axvline(published, color=INK, lw=0.9, ls=":")
+            axes.set_ylim(-0.03, 1.05)
+            axes.set_yticks([0, 1], ["0%", "100%"])
+            name = MODEL_NAMES.get(model, model)
+            axes.text(1.01, 0.5, name, transform=axes.transAxes, color=colour, va="center", size=8.5)
+        panels[-1].set_xlim(left=0)
+        panels[-1].set_xlabel("step")
+        panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+        figure.supylabel("validation accuracy", size=9.5, x=0.0)
+        figure.subplots_adjust(hspace=0.3)
         return Picture(figure)
 
 

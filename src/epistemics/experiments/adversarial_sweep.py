@@ -1,0 +1,124 @@
+"""How the effect of the penalty of log entry 13 depends on its weight λ and on how many directions it projects out.
+
+A sweep of our own, one seed for each setting, between the baseline (λ = 0) and the setting of experiment adversarial,
+which have several: their spread says how much of a difference between settings is chance.
+"""
+
+from __future__ import annotations
+
+from epistemics.experiments.adversarial import ADVERSARIAL
+from epistemics.experiments.joint import BASELINE, OPERATIONS, late_calm, runs_of
+from epistemics.experiments.joint_measures import model_of
+from epistemics.project import Project
+from epistemics.results import Results, load_results
+from epistemics.tables import Shown, Table, number, ranked_median, spread, table_of
+
+COMPARED = ("k_at_95", "overlap_10", "directions_95")
+
+
+def load(project: Project | None = None) -> Results:
+    """The baseline, the setting of experiment adversarial and the sweep, under the current profile."""
+    joint, own, sweep = (load_results(name, project) for name in ("joint", "adversarial", "adversarial-sweep"))
+    known = tuple(run for run in (*joint, *own) if run.run.group in (BASELINE, ADVERSARIAL))
+    return Results(sweep.experiment, known + sweep.runs)
+
+
+def late(results: Results) -> Table:
+    """One row for each calm moment of the last third of training and operation, with its setting.
+
+    A model without the penalty has λ = 0 and no directions. One that has no calm moment there has no row.
+    """
+    rows = []
+    for model in dict.fromkeys(model_of(run) for run in results):
+        c = runs_of(results, model)[0].configuration
+        setting = {
+            "adversarial_weight": c.adversarial_weight,
+            "adversarial_directions": c.adversarial_directions if c.adversarial_weight else 0,
+        }
+        for record in late_calm(results, model).records():
+            kept = ("model", "seed", "step", "operation", *COMPARED, "run")
+            rows.append({**setting, **{name: record[name] for name in kept}})
+    return table_of(rows)
+
+
+def settings(results: Results) -> list[str]:
+    """The models in the order of their λ, and where it is the same, of their directions."""
+    ordered = sorted(
+        results, key=lambda run: (run.configuration.adversarial_weight, run.configuration.adversarial_directions)
+    )
+    return list(dict.fromkeys(model_of(run) for run in ordered))
+
+
+def summary(results: Results) -> Shown:
+    """Each setting over the calm moments of the last third of training: medians, with the range."""
+    table = late(results)
+    rows = []
+    for model in settings(results):
+        runs, chosen = runs_of(results, model), table.where(model=model)
+        c = runs[0].configuration
+        own = [chosen.where(operation=operation) for operation in OPERATIONS]
+        rows.append(
+            [
+                f"{c.adversarial_weight:g}",
+                str(c.adversarial_directions) if c.adversarial_weight else "–",
+                str(len(runs)),
+                spread([run.metrics["first_touch"] for run in runs]),
+                str(len(own[0])),
+                *(spread(o.column("k_at_95"), never="all") if len(o) else "–" for o in own),
+                *(spread(o.column("directions_95")) if len(o) else "–" for o in own),
+                spread(own[0].column("overlap_10"), lambda v: number(v, 2)) if len(own[0]) else "–",
+            ]
+        )
+    headings = [
+        "λ", "Directions", "Seeds", "Both learned", "Moments", "k@95%, addition", "multiplication",
+        "Directions at 95%, addition", "multiplication", "Overlap at 10",
+    ]  # fmt: skip
+    return Shown(headings, rows)
+
+
+def tables(results: Results) -> dict[str, Table]:
+    """What the section's figure draws."""
+    return {"sweep": late(results)}
+
+
+def numbers(results: Results) -> dict[str, str]:
+    """The numbers of the section's prose: how far medians of settings are apart, and those of one setting's seeds."""
+    table = late(results)
+    penalised = [run.configuration for run in results if run.configuration.adversarial_weight]
+    swept = [model for model in settings(results) if model != BASELINE]
+    found = {
+        "sweep_weights": _listed(sorted({c.adversarial_weight for c in penalised})),
+        "sweep_directions": _listed(sorted({c.adversarial_directions for c in penalised})),
+    }
+    for operation in OPERATIONS:
+        own = table.where(operation=operation)
+        between = [_middle(own.where(model=model), "k_at_95") for model in swept if len(own.where(model=model))]
+        of_one = own.where(model=ADVERSARIAL)
+        seeds = [_middle(of_one.where(seed=seed), "k_at_95") for seed in sorted(set(of_one.column("seed")))]
+        alone = own.where(model=BASELINE)
+        found |= {
+            f"sweep_{operation}_k95_settings": _range(between),
+            f"sweep_{operation}_k95_seeds": _range(seeds),
+            f"sweep_{operation}_k95_baseline": _range(
+                [_middle(alone.where(seed=seed), "k_at_95") for seed in sorted(set(alone.column("seed")))]
+            ),
+        }
+    return found
+
+
+def _middle(table: Table, column: str) -> float | None:
+    return ranked_median(table.column(column))
+
+
+def _range(values: list[float | None]) -> str:
+    """Lowest to highest; a None, more than can be removed, is the highest."""
+    if not values:
+        return "none"
+    ordered = sorted(values, key=lambda v: float("inf") if v is None else v)
+    lowest, highest = (number(value, missing="all") for value in (ordered[0], ordered[-1]))
+    return lowest if lowest == highest else f"{lowest} to {highest}"
+
+
+def _listed(values: list[float] | list[int]) -> str:
+    *first, last = [f"{value:g}" for value in values]
+    return f"{', '.join(first)} and {last}" if first else last
