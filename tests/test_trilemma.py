@@ -114,6 +114,21 @@ def test_a_place_is_what_its_definitions_say(plan: Plan, alone: Results) -> None
     assert 0 < row["chance_low"] < 1 - 10 / 128 < row["chance_high"] < 1
 
 
+def test_a_longer_training_is_another_model_but_no_other_decay(plan: Plan, alone: Results) -> None:
+    long = [
+        dataclasses.replace(run, run=dataclasses.replace(run.run, experiment=measures.LONG))
+        for run in (plan("decay", [19], weight_decay=0.1), plan("decay", [12], weight_decay=1.0))
+    ]
+    both, results = of(*alone, *long), of(plan("baseline", [6, 3]))
+    rows = {row["model"]: row["robustness"] for row in measures.models(results, both).records()}
+    assert rows["alone at decay 0.1, long"] == pytest.approx(1.0)
+    assert rows["alone at decay 0.1"] == pytest.approx(16 / 19, abs=1e-4)
+    found = trilemma.evidence(results, both)["12-decay-0.1-is-robust"]
+    assert found.holds is True
+    assert "alone at decay 1, long" in found.said
+    assert set(measures.curves(results, both).column("model")) == {"alone at decay 1", "baseline"}
+
+
 def test_an_operation_below_95_percent_counts_nowhere_but_in_what_it_costs(plan: Plan, alone: Results) -> None:
     row = next(measures.places(of(plan("baseline", [0, 3])), alone).where(model="baseline").records())
     assert row["mastered"] == 1
