@@ -1,7 +1,8 @@
 """A.6, log entry 11: which setting groks as late as the log's model, and what its directions are like there.
 
 The baseline of experiment joint groks in half of the log's steps. Each setting that the log leaves open is changed
-alone, and the one that comes nearest is held against the log, beside the baseline at the same age.
+alone, and the one that comes nearest is held against the log, beside the baseline at the same age. The small models of
+entry 13 are trained with another scale of embeddings too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from epistemics.tables import Shown, Table, number, percent, spread, table_of
 
 STEPS = "A.6-steps"
 """The claim that says when the log's model has learned both operations."""
+SMALL = "small and scaled"
+"""The group of small models with another scale of embeddings."""
 OVERLAPS = (10, 30)
 """Directions at which the log's entry gives an overlap."""
 
@@ -25,7 +28,13 @@ def load(project: Project | None = None) -> Results:
     """The baseline of experiment joint and the settings searched, under the current profile."""
     joint, own = load_results("joint", project), load_results("joint-search", project)
     baseline = tuple(run for run in joint if run.run.group == BASELINE)
-    return Results(own.experiment, baseline + own.runs)
+    return Results(own.experiment, baseline + tuple(run for run in own if run.run.group != SMALL))
+
+
+def load_small(project: Project | None = None) -> Results:
+    """The small models of experiment adversarial, then those with another scale of embeddings."""
+    first, own = load_results("adversarial", project), load_results("joint-search", project)
+    return Results(own.experiment, tuple(run for run in (*first, *own) if run.run.group in ("small", SMALL)))
 
 
 def searched(results: Results) -> list[StoredRun]:
@@ -108,6 +117,8 @@ def measures(results: Results, claims: Mapping[str, Claim]) -> Table:
         for name in ("baseline", "nearest"):
             own = compared[name].where(operation=operation) if name in compared else None
             values = own.column(column) if own is not None else []
+            if column.startswith("overlap"):  # None: the model is too narrow for so many directions
+                values = [value for value in values if value is not None]
             accepted = [v for c in second for v in own.column(c) if v is not None] if own is not None else []
             row[name] = spread(values, _show(claims[claim]), never="all") if values else "–"
             row[f"{name}_inside"] = is_reproduced(claims[claim].published, [*values, *accepted]) if values else None
@@ -165,6 +176,30 @@ def comparison(results: Results, claims: Mapping[str, Claim]) -> Shown:
     return Shown(["Figure of the log", "Log", "Nearest setting", "Baseline"], rows)
 
 
+def small(results: Results) -> Shown:
+    """The small models, by width and scale of embeddings: when each seed learns both, and where it ends.
+
+    Args:
+        results: as ``load_small`` returns them.
+    """
+    kinds = sorted({(r.configuration.d_model, r.configuration.embedding_scale) for r in results}, reverse=True)
+    rows = []
+    for width, scale in kinds:
+        runs = results.where(d_model=width, embedding_scale=scale)
+        rows.append(
+            [
+                str(width),
+                f"{scale:g}",
+                str(len(runs)),
+                spread([run.metrics["first_touch"] for run in runs]),
+                spread([run.metrics["validation_accuracy"] for run in runs], lambda v: percent(v, 1)),
+                number(max(run.metrics["final_step"] for run in runs)),
+            ]
+        )
+    headings = ["Width", "Embedding scale", "Seeds", "Both learned", "Accuracy at the end", "Steps"]
+    return Shown(headings, rows, left=0)
+
+
 def tables(results: Results, claims: Mapping[str, Claim]) -> dict[str, Table]:
     """What the section's figure draws, and its tables, by name."""
     return {
@@ -188,3 +223,15 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
         numbered[f"search_{name}_inside"] = str(sum(map(bool, compared.column(f"{name}_inside"))))
         numbered[f"search_{name}_moments"] = str(max(compared.column(f"{name}_moments")))
     return numbered
+
+
+def numbers_of_small(results: Results) -> dict[str, str]:
+    """The numbers on the small models in the chapter on adversarial training."""
+    known, other = ([run for run in results if (run.run.group == SMALL) is which] for which in (False, True))
+    learned = [run for run in other if run.metrics["first_touch"] is not None]
+    return {
+        "scale": f"{known[0].configuration.embedding_scale:g}",
+        "small_scale": f"{other[0].configuration.embedding_scale:g}",
+        "small_scaled": str(len(other)),
+        "small_scaled_learned": str(len(learned)),
+    }
