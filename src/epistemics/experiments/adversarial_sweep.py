@@ -1,14 +1,16 @@
 """How the effect of the penalty of log entry 13 depends on its weight λ and on how many directions it projects out.
 
-A sweep of our own, one seed for each setting, between the baseline (λ = 0) and the setting of experiment adversarial,
-which have several: their spread says how much of a difference between settings is chance.
+A sweep of our own, one seed for each setting, between the baseline (λ = 0) and the setting of experiment adversarial.
+These have several seeds, whose spread says how much of a difference between settings is chance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from epistemics.experiments.adversarial import ADVERSARIAL
 from epistemics.experiments.joint import BASELINE, OPERATIONS, late_calm, runs_of
-from epistemics.experiments.joint_measures import model_of
+from epistemics.experiments.joint_measures import model_of, moments
 from epistemics.project import Project
 from epistemics.results import Results, load_results
 from epistemics.tables import Shown, Table, number, ranked_median, spread, table_of
@@ -17,27 +19,38 @@ COMPARED = ("k_at_95", "overlap_10", "directions_95")
 
 
 def load(project: Project | None = None) -> Results:
-    """The baseline, the setting of experiment adversarial and the sweep, under the current profile."""
+    """The sweep, after the runs of its seed without the penalty and with that of experiment adversarial."""
     joint, own, sweep = (load_results(name, project) for name in ("joint", "adversarial", "adversarial-sweep"))
-    known = tuple(run for run in (*joint, *own) if run.run.group in (BASELINE, ADVERSARIAL))
+    seeds = {run.configuration.seed for run in sweep}
+    known = tuple(
+        run for run in (*joint, *own) if run.run.group in (BASELINE, ADVERSARIAL) and run.configuration.seed in seeds
+    )
     return Results(sweep.experiment, known + sweep.runs)
 
 
+def length(results: Results) -> int:
+    """Steps of the sweep's runs, which are fewer than those of the runs beside it."""
+    return min(run.configuration.steps for run in results)
+
+
 def late(results: Results) -> Table:
-    """One row for each calm moment of the last third of training and operation, with its setting.
+    """One row for each calm moment of the last third of the sweep's length, and operation, with its setting.
 
     A model without the penalty has λ = 0 and no directions. One that has no calm moment there has no row.
     """
+    measured = moments(results).where(calm=True)
+    end = length(results)
     rows = []
-    for model in dict.fromkeys(model_of(run) for run in results):
+    for model in settings(results):
         c = runs_of(results, model)[0].configuration
         setting = {
             "adversarial_weight": c.adversarial_weight,
             "adversarial_directions": c.adversarial_directions if c.adversarial_weight else 0,
         }
-        for record in late_calm(results, model).records():
-            kept = ("model", "seed", "step", "operation", *COMPARED, "run")
-            rows.append({**setting, **{name: record[name] for name in kept}})
+        for record in measured.where(model=model).records():
+            if 2 / 3 * end <= record["step"] <= end:
+                kept = ("model", "seed", "step", "operation", *COMPARED, "run")
+                rows.append({**setting, **{name: record[name] for name in kept}})
     return table_of(rows)
 
 
@@ -50,7 +63,7 @@ def settings(results: Results) -> list[str]:
 
 
 def summary(results: Results) -> Shown:
-    """Each setting over the calm moments of the last third of training: medians, with the range."""
+    """Each setting over the calm moments of the last third of the sweep's length: medians, with the range."""
     table = late(results)
     rows = []
     for model in settings(results):
@@ -61,7 +74,6 @@ def summary(results: Results) -> Shown:
             [
                 f"{c.adversarial_weight:g}",
                 str(c.adversarial_directions) if c.adversarial_weight else "–",
-                str(len(runs)),
                 spread([run.metrics["first_touch"] for run in runs]),
                 str(len(own[0])),
                 *(spread(o.column("k_at_95"), never="all") if len(o) else "–" for o in own),
@@ -70,7 +82,7 @@ def summary(results: Results) -> Shown:
             ]
         )
     headings = [
-        "λ", "Directions", "Seeds", "Both learned", "Moments", "k@95%, addition", "multiplication",
+        "λ", "Directions", "Both learned", "Moments", "k@95%, addition", "multiplication",
         "Directions at 95%, addition", "multiplication", "Overlap at 10",
     ]  # fmt: skip
     return Shown(headings, rows)
@@ -81,36 +93,36 @@ def tables(results: Results) -> dict[str, Table]:
     return {"sweep": late(results)}
 
 
-def numbers(results: Results) -> dict[str, str]:
-    """The numbers of the section's prose: how far medians of settings are apart, and those of one setting's seeds."""
+def numbers(results: Results, known: Results) -> dict[str, str]:
+    """The numbers of the section's prose: how far settings are apart by their medians, and seeds of one setting.
+
+    Args:
+        known: the baseline and experiment adversarial, every seed, at their full length.
+    """
     table = late(results)
     penalised = [run.configuration for run in results if run.configuration.adversarial_weight]
-    swept = [model for model in settings(results) if model != BASELINE]
     found = {
         "sweep_weights": _listed(sorted({c.adversarial_weight for c in penalised})),
         "sweep_directions": _listed(sorted({c.adversarial_directions for c in penalised})),
+        "sweep_steps": number(length(results)),
     }
     for operation in OPERATIONS:
         own = table.where(operation=operation)
-        between = [_middle(own.where(model=model), "k_at_95") for model in swept if len(own.where(model=model))]
-        of_one = own.where(model=ADVERSARIAL)
-        seeds = [_middle(of_one.where(seed=seed), "k_at_95") for seed in sorted(set(of_one.column("seed")))]
-        alone = own.where(model=BASELINE)
-        found |= {
-            f"sweep_{operation}_k95_settings": _range(between),
-            f"sweep_{operation}_k95_seeds": _range(seeds),
-            f"sweep_{operation}_k95_baseline": _range(
-                [_middle(alone.where(seed=seed), "k_at_95") for seed in sorted(set(alone.column("seed")))]
-            ),
-        }
+        swept = [own.where(model=model) for model in settings(results) if model != BASELINE]
+        found[f"sweep_{operation}_k95_settings"] = _range([_middle(chosen) for chosen in swept if len(chosen)])
+        found[f"sweep_{operation}_k95_none"] = _range([_middle(own.where(model=BASELINE))])
+        for model, name in ((ADVERSARIAL, "seeds"), (BASELINE, "baseline")):
+            of_one = late_calm(known, model).where(operation=operation)
+            seeds = [of_one.where(seed=seed) for seed in sorted(set(of_one.column("seed")))]
+            found[f"sweep_{operation}_k95_{name}"] = _range([_middle(chosen) for chosen in seeds])
     return found
 
 
-def _middle(table: Table, column: str) -> float | None:
-    return ranked_median(table.column(column))
+def _middle(table: Table) -> float | None:
+    return ranked_median(table.column("k_at_95")) if len(table) else None
 
 
-def _range(values: list[float | None]) -> str:
+def _range(values: Sequence[float | None]) -> str:
     """Lowest to highest; a None, more than can be removed, is the highest."""
     if not values:
         return "none"
@@ -119,6 +131,6 @@ def _range(values: list[float | None]) -> str:
     return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
-def _listed(values: list[float] | list[int]) -> str:
+def _listed(values: Sequence[float]) -> str:
     *first, last = [f"{value:g}" for value in values]
     return f"{', '.join(first)} and {last}" if first else last
