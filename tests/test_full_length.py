@@ -71,6 +71,11 @@ def test_dips_count_from_the_grokking_step_on(results: Results) -> None:
     assert table.column("k_at_95_last") == ["2", "9"]
 
 
+def test_changes_are_between_neighbouring_calm_moments(results: Results) -> None:
+    assert full_length.changes(results, 1.0) == [0, -1, 0]  # 700 is in a dip, and 900 is not its neighbour's
+    assert full_length.changes(results, 0.1) == [0] * 5
+
+
 def test_the_summary_says_what_each_third_and_the_end_survive(results: Results) -> None:
     rows = [row[:4] for row in full_length.summary(results).rows]
     assert rows == [

@@ -7,6 +7,7 @@ entry 11. What is measured is defined in ``phase_1_2_measures``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from epistemics.claims import Claim
@@ -117,6 +118,24 @@ def by_seed(results: Results) -> Shown:
     return Shown(headings, rows)
 
 
+def changes(results: Results, decay: float) -> list[int]:
+    """By how much k@95% differs from one measured moment to the next, where both are calm, over all seeds.
+
+    A model that survives every cut has no k@95%; its moments are left out.
+    """
+    found = []
+    for run in results.where(weight_decay=decay):
+        alone = Results(results.experiment, (run,))
+        steps = run.metrics["moments"]
+        known = {
+            record["step"]: record["k_at_95"]
+            for record in calm(alone, decay).records()
+            if record["k_at_95"] is not None
+        }
+        found += [known[b] - known[a] for a, b in pairwise(steps) if a in known and b in known]
+    return found
+
+
 def tables(results: Results) -> dict[str, Table]:
     """What the figure of the chapter draws, and its tables, by name."""
     return {"moments": moments(results), "seeds": seeds(results)}
@@ -129,7 +148,8 @@ def numbers(results: Results, both: Results, claims: Mapping[str, Claim]) -> dic
         both: the results of experiment joint, for two operations at the same length.
     """
     found = {"steps": number(length(results)), "runs": str(len(results))}
-    for name, id in (("alone", "1.2-k95-at-1"), *((operation, f"A.6-k95-{operation}") for operation in OPERATIONS)):
+    named = (("alone", "1.2-k95-at-1"), ("resistant", "1.2-k95-at-0.1"))
+    for name, id in (*named, *((operation, f"A.6-k95-{operation}") for operation in OPERATIONS)):
         found[f"published_{name}"] = claims[id].shown
     every = seeds(results)
     for decay in decays(results):
@@ -142,6 +162,11 @@ def numbers(results: Results, both: Results, claims: Mapping[str, Claim]) -> dic
             f"{name}_dips": percent(below / evaluations if evaluations else None, 1),
             f"{name}_k95_end": _spread(moments(results).where(at_end=True, weight_decay=decay).column("k_at_95")),
         }
+        for title, sizes in (
+            ("falls", [-change for change in changes(results, decay) if change < 0]),
+            ("rises", [change for change in changes(results, decay) if change > 0]),
+        ):
+            found |= {f"{name}_{title}": str(len(sizes)), f"{name}_{title}_by": _spread(sizes)}
         for index, title in ((0, "first"), (PARTS - 1, "last")):
             chosen = part(results, decay, index)
             for column, measure in (("k_at_95", "k95"), ("rank99", "rank99")):
