@@ -35,6 +35,7 @@ def plan(configuration: Make) -> Plan:
         learned: int | None,
         falls: Sequence[int] = (2,) * len(MOMENTS),
         accuracies: Sequence[float] = (1.0,) * len(MOMENTS),
+        overlap: float = 0.28,
         **changes: Any,
     ) -> StoredRun:
         fixed = {"operations": ("add", "mul"), "modulus": 97, "d_model": 128, "stop_after_grokking": 15_000}
@@ -44,7 +45,7 @@ def plan(configuration: Make) -> Plan:
             "validation_accuracy": accuracies,
             "singular_values": [[1.0] * 10 + [0.0] * 86] * len(MOMENTS),
             **dict.fromkeys(("about_mean", "others_about_mean", "random_about_mean", "principal_about_mean"), curves),
-            "overlap": [[0.28] * LONGEST] * len(MOMENTS),
+            "overlap": [[overlap] * LONGEST] * len(MOMENTS),
             "overlap_cosine": [[0.5] * LONGEST] * len(MOMENTS),
             "gradient_small": [2.0] * len(MOMENTS),
             "gradient_large": [1.0] * len(MOMENTS),
@@ -67,6 +68,24 @@ def plan(configuration: Make) -> Plan:
 @pytest.fixture(scope="module")
 def claims() -> dict[str, Claim]:
     return {claim.id: claim for claim in load_claims(find_project(start=Path(__file__).parent).experiments)}
+
+
+@pytest.fixture
+def single(configuration: Make) -> Results:
+    """Addition alone at decay 1, with a k@95% of 5 at its end."""
+    c = configuration(weight_decay=1.0, steps=100)
+    curve = np.array([[1.0 if k < 5 else 0.5 for k in range(20)]])
+    arrays = {f"add.{name}": curve for name in ("about_mean", "about_zero", "random_about_mean", "random_about_zero")}
+    ones = np.ones((1, 11))
+    arrays |= {
+        "add.spectrum": ones,
+        "add.fourier_power": ones / 11,
+        "add.mean_share": ones[:, 0],
+        "add.validation_accuracy": ones[:, 0],
+    }
+    metrics = {"moments": [100], "grokking_step": 50, "first_touch": 50, "final_step": 100}
+    run = Run("made-up", "paper", "decay", c, keep_weights=False)
+    return of(StoredRun(run, Result(run.key, {}, metrics, {}, {}, {}, {}, arrays, {}), "fresh"))
 
 
 def of(*runs: StoredRun) -> Results:
@@ -95,14 +114,16 @@ def test_the_nearest_to_the_published_step_is_taken_and_never_the_baseline(
     ]
 
 
-def test_where_no_setting_learns_both_none_is_taken(plan: Plan, claims: dict[str, Claim]) -> None:
+def test_where_no_setting_learns_both_none_is_taken(plan: Plan, single: Results, claims: dict[str, Claim]) -> None:
     results = of(plan("baseline", 40_000), plan("train fraction", None, train_fraction=0.25))
     assert joint_search.nearest(results, claims) is None
-    assert joint_search.numbers(results, claims)["search_nearest"] == "none"
-    assert {row[2] for row in joint_search.comparison(results, claims).rows} == {"–"}
+    assert joint_search.numbers(results, single, claims)["search_nearest"] == "none"
+    assert joint_search.comparison(results, claims).headings[2:] == ["baseline"]
 
 
-def test_compared_are_calm_moments_from_grokking_to_the_age_of_the_log(plan: Plan, claims: dict[str, Claim]) -> None:
+def test_compared_are_calm_moments_from_grokking_to_the_age_of_the_log(
+    plan: Plan, single: Results, claims: dict[str, Claim]
+) -> None:
     baseline = plan("baseline", 40_000, falls=(1, 2, 3, 20, 30), accuracies=(1.0, 1.0, 1.0, 1.0, 1.0))
     setting = plan(
         "learning rate", 60_000, falls=(1, 1, 1, 9, 30), accuracies=(0.3, 0.3, 0.3, 1.0, 0.9), learning_rate=0.0005
@@ -110,16 +131,33 @@ def test_compared_are_calm_moments_from_grokking_to_the_age_of_the_log(plan: Pla
     results = of(baseline, setting)
     assert joint_search.young(results, "baseline").where(operation="add").column("step") == [40_000, 50_000]
     assert joint_search.young(results, "learning rate 0.0005").where(operation="mul").column("step") == [60_000]
-    compared = {record["claim"]: record for record in joint_search.measures(results, claims).records()}
-    k95 = compared["A.6-k95-add"]  # the log's is 2
-    assert (k95["baseline"], k95["baseline_inside"], k95["baseline_moments"]) == ("2 (2–3)", True, 2)
-    assert (k95["nearest"], k95["nearest_inside"], k95["nearest_moments"]) == ("9", False, 1)
-    assert compared["A.6-overlap-10"]["nearest_inside"] is True
+    table = joint_search.measures(results, claims)
+    (k95,) = table.where(model="baseline", claim="A.6-k95-add").records()  # the log's is 2
+    assert (k95["ours"], k95["inside"], k95["moments"]) == ("2 (2–3)", True, 2)
+    (k95,) = table.where(model="learning rate 0.0005", claim="A.6-k95-add").records()
+    assert (k95["ours"], k95["inside"], k95["moments"]) == ("9", False, 1)
+    assert all(table.where(claim="A.6-overlap-10").column("inside"))
     shown = {row[0]: row for row in joint_search.comparison(results, claims).rows}
-    assert shown[claims["A.6-k95-add"].says][2:] == ["9 ✗", "2 (2–3)"]
-    numbers = joint_search.numbers(results, claims)
-    assert numbers["search_age"] == "15,000"
-    assert learning(joint_search.tables(results, claims)["search_curves"], 60_000).svg.startswith("<?xml")
+    assert shown[claims["A.6-k95-add"].says][2:] == ["2 (2–3)", "9 ✗"]
+    assert joint_search.numbers(results, single, claims)["search_age"] == "15,000"
+    assert learning(joint_search.tables(results, single, claims)["search_curves"], 60_000).svg.startswith("<?xml")
+
+
+def test_statements_are_held_against_medians_of_calm_moments(
+    plan: Plan, single: Results, claims: dict[str, Claim]
+) -> None:
+    apart = plan("embedding scale", 40_000, falls=(1, 2, 3, 3, 3), overlap=0.05, embedding_scale=1.0)
+    results = of(plan("baseline", 40_000, falls=(9, 9, 9, 9, 9)), apart)
+    table = joint_search.statements(results, single, claims)
+    held = {(row["model"], row["claim"]): row["holds"] for row in table.records()}
+    assert held["embedding scale 1", "A.6-mostly-orthogonal"] is True  # chance reaches some 0.09
+    assert held["baseline", "A.6-mostly-orthogonal"] is False
+    assert held["embedding scale 1", "A.6-more-fragile"] is True  # 2 or 3 against 5 alone
+    assert held["baseline", "A.6-more-fragile"] is False
+    assert held["embedding scale 1", "A.6-collateral-is-small"] is False  # the other falls with it
+    assert joint_search.numbers(results, single, claims)["search_embedding_scale_statements"] == "2"
+    rows = {row[0]: row[1:] for row in joint_search.judged(results, single, claims).rows}
+    assert rows[claims["A.6-mostly-orthogonal"].says] == ["0.28 ✗", "0.05"]
 
 
 def test_small_models_are_told_apart_by_their_embeddings(plan: Plan) -> None:

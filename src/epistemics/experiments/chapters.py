@@ -91,9 +91,10 @@ def of_full_length(project: Project) -> Share:
 
 
 def of_joint(project: Project) -> Share:
-    both, search, claims = joint.load(project), joint_search.load(project), ledger.by_id(project)
-    numbers = joint.numbers(both, phase_1_2.load(project), claims) | joint_search.numbers(search, claims)
-    return numbers, joint.tables(both) | joint_search.tables(search, claims)
+    both, search = joint.load(project), joint_search.load(project)
+    single, claims = phase_1_2.load(project), ledger.by_id(project)
+    numbers = joint.numbers(both, single, claims) | joint_search.numbers(search, single, claims)
+    return numbers, joint.tables(both) | joint_search.tables(search, single, claims)
 
 
 def of_adversarial(project: Project) -> Share:

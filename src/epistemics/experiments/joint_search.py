@@ -8,18 +8,22 @@ entry 13 are trained with another scale of embeddings too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from epistemics.claims import Claim, is_reproduced
-from epistemics.experiments.joint import BASELINE, COLUMNS, OPERATIONS
-from epistemics.experiments.joint_measures import learning_curves, model_of, moments
+from epistemics.experiments import phase_1_2_measures
+from epistemics.experiments.joint import BASELINE, COLUMNS, OPERATIONS, middle, runs_of
+from epistemics.experiments.joint_measures import chance, learning_curves, model_of, moments
 from epistemics.project import Project
 from epistemics.results import Results, StoredRun, load_results
-from epistemics.tables import Shown, Table, number, percent, spread, table_of
+from epistemics.tables import Shown, Table, Value, number, percent, spread, table_of
 
 STEPS = "A.6-steps"
 """The claim that says when the log's model has learned both operations."""
 SMALL = "small and scaled"
 """The group of small models with another scale of embeddings."""
+SMALL_COLLATERAL = 0.99
+"""What is left of the other operation where the log's criterion calls the damage small."""
 OVERLAPS = (10, 30)
 """Directions at which the log's entry gives an overlap."""
 
@@ -101,29 +105,38 @@ def young(results: Results, model: str) -> Table:
     return Table(measured.columns, tuple(kept))
 
 
-def measures(results: Results, claims: Mapping[str, Claim]) -> Table:
-    """One row a figure of the log's entry: published, the baseline's and the nearest setting's at the log's age.
+def learners(results: Results) -> list[str]:
+    """The models of which a run has grokked, so that there are moments to compare."""
+    grokked = [run for run in results if run.metrics["grokking_step"] is not None]
+    return list(dict.fromkeys(model_of(run) for run in grokked))
 
-    A figure is inside if it lies within the range over calm moments, as a verdict asks of the range over seeds.
+
+def measures(results: Results, claims: Mapping[str, Claim]) -> Table:
+    """One row a model that groks and figure of the log's entry: published, and ours at the log's age.
+
+    A figure is inside if it lies within the range over calm moments and seeds, as a verdict asks of the range over
+    seeds.
     """
-    found = nearest(results, claims)
-    compared = {"baseline": young(results, BASELINE)}
-    if found is not None:
-        compared["nearest"] = young(results, model_of(found))
-    rows: list[dict[str, str | int | bool | None]] = []
-    for claim, operation, column, second in _figures():
-        row: dict[str, str | int | bool | None] = {"claim": claim, "says": claims[claim].says}
-        row["published"] = claims[claim].shown
-        for name in ("baseline", "nearest"):
-            own = compared[name].where(operation=operation) if name in compared else None
-            values = own.column(column) if own is not None else []
+    rows: list[dict[str, Value]] = []
+    for model in learners(results):
+        known = young(results, model)
+        for id, operation, column, second in _figures():
+            claim, own = claims[id], known.where(operation=operation)
+            values = own.column(column)
             if column.startswith("overlap"):  # None: the model is too narrow for so many directions
                 values = [value for value in values if value is not None]
-            accepted = [v for c in second for v in own.column(c) if v is not None] if own is not None else []
-            row[name] = spread(values, _show(claims[claim]), never="all") if values else "–"
-            row[f"{name}_inside"] = is_reproduced(claims[claim].published, [*values, *accepted]) if values else None
-            row[f"{name}_moments"] = len(values)
-        rows.append(row)
+            accepted = [value for other in second for value in own.column(other) if value is not None]
+            rows.append(
+                {
+                    "model": model,
+                    "claim": id,
+                    "says": claim.says,
+                    "published": claim.shown,
+                    "ours": spread(values, partial(number, digits=claim.digits), never="all") if values else "–",
+                    "inside": is_reproduced(claim.published, [*values, *accepted]) if values else None,
+                    "moments": len(values),
+                }
+            )
     return table_of(rows)
 
 
@@ -138,8 +151,43 @@ def _figures() -> list[tuple[str, str, str, Sequence[str]]]:
     return [*own, *((f"A.6-overlap-{k}", "add", f"overlap_{k}", ()) for k in OVERLAPS)]
 
 
-def _show(claim: Claim) -> Callable[[float | None], str]:
-    return lambda value: number(value, claim.digits)
+def statements(results: Results, single: Results, claims: Mapping[str, Claim]) -> Table:
+    """One row a model that groks and statement of the log's entry: whether its criterion holds at the log's age.
+
+    Args:
+        single: the results of phase-1-2, for addition learned alone.
+    """
+    alone = phase_1_2_measures.at_end(single).where(weight_decay=1.0).column("k_at_95")
+    rows: list[dict[str, Value]] = []
+    for model in learners(results):
+        known = young(results, model)
+        if not len(known):
+            continue
+        own = [known.where(operation=operation) for operation in OPERATIONS]
+        overlap = [value for value in own[0].column("overlap_10") if value is not None]
+        likely = chance(runs_of(results, model)[0].configuration.d_model, 10)[1][-1]
+        k95, left = ([table.column(column) for table in own] for column in ("k_at_95", "collateral"))
+        rows += [
+            {"model": model, "claim": id, "says": claims[id].says, "holds": holds, "said": said}
+            for id, holds, said in (
+                ("A.6-mostly-orthogonal", bool(overlap) and middle(overlap) <= likely, spread(overlap, _share)),
+                (
+                    "A.6-more-fragile",
+                    all(middle(values) < middle(alone) for values in k95),
+                    " and ".join(spread(values, never="all") for values in k95),
+                ),
+                (
+                    "A.6-collateral-is-small",
+                    all(middle(values) >= SMALL_COLLATERAL for values in left),
+                    " and ".join(spread(values, partial(percent, digits=1)) for values in left),
+                ),
+            )
+        ]
+    return table_of(rows)
+
+
+def _share(value: float | None) -> str:
+    return number(value, 2)
 
 
 def summary(results: Results, claims: Mapping[str, Claim]) -> Shown:
@@ -165,15 +213,26 @@ def summary(results: Results, claims: Mapping[str, Claim]) -> Shown:
 
 
 def comparison(results: Results, claims: Mapping[str, Claim]) -> Shown:
-    """The measures for reading; a figure outside the range is marked."""
+    """The measures for reading, a column for each model that groks; where the log's figure is outside, ✗."""
+    table = measures(results, claims)
+    models = learners(results)
     rows = []
-    for record in measures(results, claims).records():
-        cells = [
-            record[name] if record[f"{name}_inside"] in (True, None) else f"{record[name]} ✗"
-            for name in ("nearest", "baseline")
-        ]
-        rows.append([record["says"], record["published"], *cells])
-    return Shown(["Figure of the log", "Log", "Nearest setting", "Baseline"], rows)
+    for id, *_ in _figures():
+        cells = [next(table.where(model=model, claim=id).records()) for model in models]
+        marked = [f"{cell['ours']} ✗" if cell["inside"] is False else cell["ours"] for cell in cells]
+        rows.append([claims[id].says, claims[id].shown, *marked])
+    return Shown(["Figure of the log", "Log", *models], rows)
+
+
+def judged(results: Results, single: Results, claims: Mapping[str, Claim]) -> Shown:
+    """The statements for reading, a column for each model that groks; where the criterion does not hold, ✗."""
+    table = statements(results, single, claims)
+    models = list(dict.fromkeys(table.column("model")))
+    rows = []
+    for id in dict.fromkeys(table.column("claim")):
+        cells = [next(table.where(model=model, claim=id).records()) for model in models]
+        rows.append([claims[id].says, *(f"{cell['said']}{'' if cell['holds'] else ' ✗'}" for cell in cells)])
+    return Shown(["Statement of the log", *models], rows)
 
 
 def small(results: Results) -> Shown:
@@ -200,29 +259,52 @@ def small(results: Results) -> Shown:
     return Shown(headings, rows, left=0)
 
 
-def tables(results: Results, claims: Mapping[str, Claim]) -> dict[str, Table]:
+def tables(results: Results, single: Results, claims: Mapping[str, Claim]) -> dict[str, Table]:
     """What the section's figure draws, and its tables, by name."""
     return {
         "search": settings(results, claims),
         "search_measures": measures(results, claims),
+        "search_statements": statements(results, single, claims),
         "search_curves": learning_curves(results),
     }
 
 
-def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
-    """The numbers of the section's prose."""
+def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+    """The numbers of the section's prose, those of each model under the name of its group."""
     found, compared = nearest(results, claims), measures(results, claims)
+    judgements = statements(results, single, claims)
     numbered = {
-        "search_runs": str(len(searched(results))),
         "search_age": number(age(results)),
         "search_nearest": "none" if found is None else model_of(found),
         "search_nearest_touch": "never" if found is None else number(found.metrics["first_touch"]),
-        "search_figures": str(len(compared)),
+        "search_figures": str(len(_figures())),
+        "search_chance": f"{chance(results.runs[0].configuration.d_model, 10)[1][-1]:.2f}",
     }
-    for name in ("nearest", "baseline"):
-        numbered[f"search_{name}_inside"] = str(sum(map(bool, compared.column(f"{name}_inside"))))
-        numbered[f"search_{name}_moments"] = str(max(compared.column(f"{name}_moments")))
+    for run in results:
+        model, name = model_of(run), run.run.group.replace(" ", "_")
+        own, known = compared.where(model=model), young(results, model)
+        if not len(own):
+            continue
+        numbered |= {
+            f"search_{name}_seeds": str(len(runs_of(results, model))),
+            f"search_{name}_touch": spread([r.metrics["first_touch"] for r in runs_of(results, model)]),
+            f"search_{name}_inside": str(sum(map(bool, own.column("inside")))),
+            f"search_{name}_moments": str(max(own.column("moments"))),
+            f"search_{name}_statements": str(sum(judgements.where(model=model).column("holds"))),
+        }
+        for k in OVERLAPS:
+            numbered[f"search_{name}_overlap_{k}"] = _of(known, "add", f"overlap_{k}", _share)
+        for operation in OPERATIONS:
+            numbered[f"search_{name}_{operation}_k95"] = _of(known, operation, "k_at_95")
+            numbered[f"search_{name}_{operation}_collateral"] = _of(
+                known, operation, "collateral", partial(percent, digits=1)
+            )
     return numbered
+
+
+def _of(table: Table, operation: str, column: str, show: Callable[[float | None], str] = number) -> str:
+    values = table.where(operation=operation).column(column)
+    return spread(values, show, never="all") if values else "–"
 
 
 def numbers_of_small(results: Results) -> dict[str, str]:
