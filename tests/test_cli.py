@@ -94,6 +94,13 @@ def test_status_lists_every_run(project: Path, capsys: pytest.CaptureFixture[str
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"EPISTEMICS_PROFILE": "smoke"})
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(project: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m epistemics status | true", shell=True, capture_output=True, text=True, cwd=project
+    )
+    assert "Error" not in done.stderr, done.stderr
+
+
 def test_with_stored_results_only_all_that_lack_are_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "--policy", "stored"]) == 1
     error = capsys.readouterr().err

@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "bench": bench,
             "check": check,
         }
-        return verb[options.verb](project, options)
+        exit_status = verb[options.verb](project, options)
+        sys.stdout.flush()
+        return exit_status
     except (
         SpecificationError,
         IncompleteResults,
@@ -59,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nepistemics: stopped; what was trained is kept, the same command goes on from there", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of the output has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        return 141
 
 
 def _parser() -> argparse.ArgumentParser:
