@@ -160,6 +160,17 @@ def test_statements_are_held_against_medians_of_calm_moments(
     assert rows[claims["A.6-mostly-orthogonal"].says] == ["0.28 ✗", "0.05"]
 
 
+def test_where_nothing_groks_the_tables_are_empty(plan: Plan, single: Results, claims: dict[str, Claim]) -> None:
+    dull = (0.1,) * len(MOMENTS)
+    results = of(
+        plan("baseline", None, accuracies=dull), plan("penalty", None, accuracies=dull, adversarial_weight=1.0)
+    )
+    assert joint_search.comparison(results, claims).headings == ["Figure of the log", "Log"]
+    assert joint_search.judged(results, single, claims).rows == []
+    assert len(adversarial_sweep.late(results)) == 0
+    assert figures.sweep(adversarial_sweep.late(results)).svg.startswith("<?xml")
+
+
 def test_small_models_are_told_apart_by_their_embeddings(plan: Plan) -> None:
     results = of(
         plan("small", 40_000, embedding_scale=0.02, seed=0),

@@ -51,11 +51,15 @@ class Table:
         return text.getvalue()
 
 
-def table_of(records: Sequence[Mapping[str, Value]]) -> Table:
-    """A table of mappings that have the same keys in the same order."""
-    if not records:
+def table_of(records: Sequence[Mapping[str, Value]], columns: Sequence[str] = ()) -> Table:
+    """A table of mappings that have the same keys in the same order.
+
+    Args:
+        columns: of a table that may have no records.
+    """
+    if not records and not columns:
         raise ValueError("a table needs at least one record to know its columns")
-    columns = tuple(records[0])
+    columns = tuple(records[0]) if records else tuple(columns)
     return Table(columns, tuple(tuple(record[name] for name in columns) for record in records))
 
 

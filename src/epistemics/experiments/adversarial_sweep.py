@@ -40,6 +40,7 @@ def late(results: Results) -> Table:
     """
     measured = moments(results).where(calm=True)
     end = length(results)
+    kept = ("model", "seed", "step", "operation", *COMPARED, "run")
     rows = []
     for model in settings(results):
         c = runs_of(results, model)[0].configuration
@@ -49,9 +50,8 @@ def late(results: Results) -> Table:
         }
         for record in measured.where(model=model).records():
             if 2 / 3 * end <= record["step"] <= end:
-                kept = ("model", "seed", "step", "operation", *COMPARED, "run")
                 rows.append({**setting, **{name: record[name] for name in kept}})
-    return table_of(rows)
+    return table_of(rows, ("adversarial_weight", "adversarial_directions", *kept))
 
 
 def settings(results: Results) -> list[str]:

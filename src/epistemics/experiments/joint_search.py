@@ -137,7 +137,7 @@ def measures(results: Results, claims: Mapping[str, Claim]) -> Table:
                     "moments": len(values),
                 }
             )
-    return table_of(rows)
+    return table_of(rows, ("model", "claim", "says", "published", "ours", "inside", "moments"))
 
 
 def _figures() -> list[tuple[str, str, str, Sequence[str]]]:
@@ -183,7 +183,7 @@ def statements(results: Results, single: Results, claims: Mapping[str, Claim]) -
                 ),
             )
         ]
-    return table_of(rows)
+    return table_of(rows, ("model", "claim", "says", "holds", "said"))
 
 
 def _share(value: float | None) -> str:
@@ -283,13 +283,11 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
     for run in results:
         model, name = model_of(run), run.run.group.replace(" ", "_")
         own, known = compared.where(model=model), young(results, model)
-        if not len(own):
-            continue
         numbered |= {
             f"search_{name}_seeds": str(len(runs_of(results, model))),
             f"search_{name}_touch": spread([r.metrics["first_touch"] for r in runs_of(results, model)]),
             f"search_{name}_inside": str(sum(map(bool, own.column("inside")))),
-            f"search_{name}_moments": str(max(own.column("moments"))),
+            f"search_{name}_moments": str(max(own.column("moments"), default=0)),
             f"search_{name}_statements": str(sum(judgements.where(model=model).column("holds"))),
         }
         for k in OVERLAPS:

@@ -74,7 +74,7 @@ def sweep(table: Table) -> Picture:
                     _moments(above, place + side, found, OPERATION_COLOURS[operation])
                 _moments(below, place, own.where(operation="add").column("overlap_10"), INK)  # it is of both
             below.set_xticks(range(len(values)), [f"{value:g}" if value else "none" for value in values])
-            below.set_xlim(-0.5, len(values) - 0.5)
+            below.set_xlim(-0.5, max(len(values), 1) - 0.5)
             below.set_xlabel(label)
             for axes in (above, below):
                 axes.set_ylim(bottom=0)
