@@ -163,10 +163,14 @@ def test_statements_are_held_against_medians_of_calm_moments(
 def test_where_nothing_groks_the_tables_are_empty(plan: Plan, single: Results, claims: dict[str, Claim]) -> None:
     dull = (0.1,) * len(MOMENTS)
     results = of(
-        plan("baseline", None, accuracies=dull), plan("penalty", None, accuracies=dull, adversarial_weight=1.0)
+        plan("baseline", None, accuracies=dull),
+        plan("embedding scale", None, accuracies=dull, embedding_scale=1.0),
+        plan("penalty", None, accuracies=dull, adversarial_weight=1.0),
     )
     assert joint_search.comparison(results, claims).headings == ["Figure of the log", "Log"]
     assert joint_search.judged(results, single, claims).rows == []
+    numbers = joint_search.numbers(results, single, claims)
+    assert (numbers["search_embedding_scale_inside"], numbers["search_embedding_scale_overlap_10"]) == ("0", "–")
     assert len(adversarial_sweep.late(results)) == 0
     assert figures.sweep(adversarial_sweep.late(results)).svg.startswith("<?xml")
 
