@@ -93,7 +93,7 @@ def of(*runs: StoredRun) -> Results:
 
 
 def test_the_nearest_to_the_published_step_is_taken_and_never_the_baseline(
-    plan: Plan, claims: dict[str, Claim]
+    plan: Plan, single: Results, claims: dict[str, Claim]
 ) -> None:
     runs = (
         plan("baseline", 60_000),
@@ -102,10 +102,12 @@ def test_the_nearest_to_the_published_step_is_taken_and_never_the_baseline(
         plan("train fraction", None, train_fraction=0.25),
     )
     found = joint_search.nearest(of(*runs), claims)
-    assert found is runs[2]
+    assert found == "learning rate 0.0005"
     table = joint_search.settings(of(*runs), claims)
     assert table.column("from_published") == [0, -20_000, 10_000, None]
     assert table.column("nearest") == [False, False, True, False]
+    numbers = joint_search.numbers(of(*runs), single, claims)
+    assert numbers["search_nearer"] == "no nearer than the baseline"
     assert [row[0] for row in joint_search.summary(of(*runs), claims).rows] == [
         "baseline",
         "embedding scale 1",

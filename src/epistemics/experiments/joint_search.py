@@ -16,7 +16,7 @@ from epistemics.experiments.joint import BASELINE, COLUMNS, OPERATIONS, middle, 
 from epistemics.experiments.joint_measures import chance, learning_curves, model_of, moments
 from epistemics.project import Project
 from epistemics.results import Results, StoredRun, load_results
-from epistemics.tables import Shown, Table, Value, number, percent, spread, table_of
+from epistemics.tables import Shown, Table, Value, number, percent, ranked_median, spread, table_of
 
 STEPS = "A.6-steps"
 """The claim that says when the log's model has learned both operations."""
@@ -46,13 +46,20 @@ def searched(results: Results) -> list[StoredRun]:
     return [run for run in results if run.run.group != BASELINE]
 
 
-def nearest(results: Results, claims: Mapping[str, Claim]) -> StoredRun | None:
-    """The run of the search whose first evaluation with both operations learned is nearest to the log's.
+def nearest(results: Results, claims: Mapping[str, Claim]) -> str | None:
+    """The setting of the search whose first evaluation with both operations learned is nearest to the log's.
 
-    None if none of them learns both.
+    By medians over seeds; None if no setting's median seed learns both.
     """
-    learned = [run for run in searched(results) if run.metrics["first_touch"] is not None]
-    return min(learned, key=lambda run: abs(run.metrics["first_touch"] - published_steps(claims)), default=None)
+    away = {model: _away(results, model, claims) for model in dict.fromkeys(map(model_of, searched(results)))}
+    learned = {model: steps for model, steps in away.items() if steps is not None}
+    return min(learned, key=lambda model: learned[model], default=None)
+
+
+def _away(results: Results, model: str, claims: Mapping[str, Claim]) -> float | None:
+    """Steps between a model's median seed and the log's model, when both operations are learned; None for never."""
+    learned = ranked_median([run.metrics["first_touch"] for run in runs_of(results, model)])
+    return None if learned is None else abs(learned - published_steps(claims))
 
 
 def published_steps(claims: Mapping[str, Claim]) -> float:
@@ -79,7 +86,7 @@ def settings(results: Results, claims: Mapping[str, Claim]) -> Table:
                 "from_published": None if learned is None else learned - int(published_steps(claims)),
                 "grokking_step": run.metrics["grokking_step"],
                 "final_step": run.metrics["final_step"],
-                "nearest": run is found,
+                "nearest": model_of(run) == found,
                 "run": run.run.key,
             }
         )
@@ -275,8 +282,9 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
     judgements = statements(results, single, claims)
     numbered = {
         "search_age": number(age(results)),
-        "search_nearest": "none" if found is None else model_of(found),
-        "search_nearest_touch": "never" if found is None else number(found.metrics["first_touch"]),
+        "search_nearest": found or "none",
+        "search_nearest_touch": _touch(results, found) if found else "never",
+        "search_nearer": _nearer(results, found, claims),
         "search_figures": str(len(_figures())),
         "search_chance": f"{chance(results.runs[0].configuration.d_model, 10)[1][-1]:.2f}",
     }
@@ -285,7 +293,7 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         own, known = compared.where(model=model), young(results, model)
         numbered |= {
             f"search_{name}_seeds": str(len(runs_of(results, model))),
-            f"search_{name}_touch": spread([r.metrics["first_touch"] for r in runs_of(results, model)]),
+            f"search_{name}_touch": _touch(results, model),
             f"search_{name}_inside": str(sum(map(bool, own.column("inside")))),
             f"search_{name}_moments": str(max(own.column("moments"), default=0)),
             f"search_{name}_statements": str(sum(judgements.where(model=model).column("holds"))),
@@ -298,6 +306,18 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
                 known, operation, "collateral", partial(percent, digits=1)
             )
     return numbered
+
+
+def _touch(results: Results, model: str) -> str:
+    return spread([run.metrics["first_touch"] for run in runs_of(results, model)])
+
+
+def _nearer(results: Results, found: str | None, claims: Mapping[str, Claim]) -> str:
+    """How the nearest setting compares with the baseline, in words."""
+    steps, baseline = (_away(results, model, claims) if model else None for model in (found, BASELINE))
+    if steps is None:
+        return "no nearer than the baseline"
+    return "nearer than the baseline" if baseline is None or steps < baseline else "no nearer than the baseline"
 
 
 def _of(table: Table, operation: str, column: str, show: Callable[[float | None], str] = number) -> str:
