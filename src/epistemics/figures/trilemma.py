@@ -229,5 +229,5 @@ def _shared(one: Box, other: Box) -> float:
 
 def _label(model: Mapping[str, Any]) -> str:
     if model["by_construction"]:
-        return f"decay {model['weight_decay']:g}"
+        return str(model["model"]).removeprefix("alone at ")
     return str(MODEL_NAMES.get(model["group"], model["model"]))
