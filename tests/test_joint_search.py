@@ -177,20 +177,6 @@ def test_where_nothing_groks_the_tables_are_empty(plan: Plan, single: Results, c
     assert figures.sweep(adversarial_sweep.late(results)).svg.startswith("<?xml")
 
 
-def test_small_models_are_told_apart_by_their_embeddings(plan: Plan) -> None:
-    results = of(
-        plan("small", 40_000, embedding_scale=0.02, seed=0),
-        plan("small", None, embedding_scale=0.02, seed=1, accuracies=(0.1,) * 5),
-        plan("small and scaled", None, embedding_scale=1.0, accuracies=(0.1,) * 5),
-    )
-    assert joint_search.small(results).rows == [
-        ["128", "1", "1", "never", "10.0%", "70,000"],
-        ["128", "0.02", "2", "never (40,000–never)", "55.0% (10.0%–100.0%)", "70,000"],
-    ]
-    numbers = joint_search.numbers_of_small(results)
-    assert (numbers["small_scaled_learned"], numbers["small_scaled"]) == ("0", "1")
-
-
 def test_the_sweep_orders_settings_and_leaves_out_moments_in_a_dip(plan: Plan) -> None:
     def penalised(group: str, weight: float, directions: int, seed: int, k: int, dip: float = 1.0) -> StoredRun:
         return plan(

@@ -100,7 +100,6 @@ def of_joint(project: Project) -> Share:
 def of_adversarial(project: Project) -> Share:
     all_of_them, sweep = adversarial.load(project), adversarial_sweep.load(project)
     numbers = adversarial.numbers(all_of_them, ledger.by_id(project)) | adversarial_sweep.numbers(sweep, all_of_them)
-    numbers |= joint_search.numbers_of_small(joint_search.load_small(project))
     return numbers, adversarial.tables(all_of_them) | adversarial_sweep.tables(sweep)
 
 

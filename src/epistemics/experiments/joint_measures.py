@@ -58,7 +58,6 @@ def model_of(run: StoredRun) -> str:
         "embedding scale": f"embedding scale {c.embedding_scale:g}",
         "learning rate": f"learning rate {c.learning_rate:g}",
         "train fraction": f"train fraction {c.train_fraction:g}",
-        "small and scaled": f"width {c.d_model}, embedding scale {c.embedding_scale:g}",
     }
     return varied.get(run.run.group, run.run.group)
 

@@ -1,8 +1,7 @@
 """A.6, log entry 11: which setting groks as late as the log's model, and what its directions are like there.
 
 The baseline of experiment joint groks in half of the log's steps. Each setting that the log leaves open is changed
-alone, and the one that comes nearest is held against the log, beside the baseline at the same age. The small models of
-entry 13 are trained with another scale of embeddings too.
+alone, and the one that comes nearest is held against the log, beside the baseline at the same age.
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ from epistemics.tables import Shown, Table, Value, number, percent, ranked_media
 
 STEPS = "A.6-steps"
 """The claim that says when the log's model has learned both operations."""
-SMALL = "small and scaled"
-"""The group of small models with another scale of embeddings."""
 SMALL_COLLATERAL = 0.99
 """What is left of the other operation where the log's criterion calls the damage small."""
 OVERLAPS = (10, 30)
@@ -32,13 +29,7 @@ def load(project: Project | None = None) -> Results:
     """The baseline of experiment joint and the settings searched, under the current profile."""
     joint, own = load_results("joint", project), load_results("joint-search", project)
     baseline = tuple(run for run in joint if run.run.group == BASELINE)
-    return Results(own.experiment, baseline + tuple(run for run in own if run.run.group != SMALL))
-
-
-def load_small(project: Project | None = None) -> Results:
-    """The small models of experiment adversarial, then those with another scale of embeddings."""
-    first, own = load_results("adversarial", project), load_results("joint-search", project)
-    return Results(own.experiment, tuple(run for run in (*first, *own) if run.run.group in ("small", SMALL)))
+    return Results(own.experiment, baseline + own.runs)
 
 
 def searched(results: Results) -> list[StoredRun]:
@@ -242,30 +233,6 @@ def judged(results: Results, single: Results, claims: Mapping[str, Claim]) -> Sh
     return Shown(["Statement of the log", *models], rows)
 
 
-def small(results: Results) -> Shown:
-    """The small models, by width and scale of embeddings: when each seed learns both, and where it ends.
-
-    Args:
-        results: as ``load_small`` returns them.
-    """
-    kinds = sorted({(r.configuration.d_model, r.configuration.embedding_scale) for r in results}, reverse=True)
-    rows = []
-    for width, scale in kinds:
-        runs = results.where(d_model=width, embedding_scale=scale)
-        rows.append(
-            [
-                str(width),
-                f"{scale:g}",
-                str(len(runs)),
-                spread([run.metrics["first_touch"] for run in runs]),
-                spread([run.metrics["validation_accuracy"] for run in runs], lambda v: percent(v, 1)),
-                number(max(run.metrics["final_step"] for run in runs)),
-            ]
-        )
-    headings = ["Width", "Embedding scale", "Seeds", "Both learned", "Accuracy at the end", "Steps"]
-    return Shown(headings, rows, left=0)
-
-
 def tables(results: Results, single: Results, claims: Mapping[str, Claim]) -> dict[str, Table]:
     """What the section's figure draws, and its tables, by name."""
     return {
@@ -323,15 +290,3 @@ def _nearer(results: Results, found: str | None, claims: Mapping[str, Claim]) ->
 def _of(table: Table, operation: str, column: str, show: Callable[[float | None], str] = number) -> str:
     values = table.where(operation=operation).column(column)
     return spread(values, show, never="all") if values else "–"
-
-
-def numbers_of_small(results: Results) -> dict[str, str]:
-    """The numbers on the small models in the chapter on adversarial training."""
-    known, other = ([run for run in results if (run.run.group == SMALL) is which] for which in (False, True))
-    learned = [run for run in other if run.metrics["first_touch"] is not None]
-    return {
-        "scale": f"{known[0].configuration.embedding_scale:g}",
-        "small_scale": f"{other[0].configuration.embedding_scale:g}",
-        "small_scaled": str(len(other)),
-        "small_scaled_learned": str(len(learned)),
-    }
