@@ -201,6 +201,7 @@ def test_the_sweep_orders_settings_and_leaves_out_moments_in_a_dip(plan: Plan) -
     assert numbers["sweep_add_k95_settings"] == "5 to 15"
     assert numbers["sweep_add_k95_seeds"] == "6 to 12"
     assert numbers["sweep_mul_k95_baseline"] == "4"
+    assert (numbers["sweep_heavy_weight"], numbers["sweep_heavy_add_k95"]) == ("1", "15")
     assert (numbers["sweep_weights"], numbers["sweep_directions"]) == ("0.1 and 1", "3 and 10")
     rows = [row[:5] for row in adversarial_sweep.summary(results).rows]
     assert rows == [

@@ -115,6 +115,19 @@ def numbers(results: Results, known: Results) -> dict[str, str]:
             of_one = late_calm(known, model).where(operation=operation)
             seeds = [of_one.where(seed=seed) for seed in sorted(set(of_one.column("seed")))]
             found[f"sweep_{operation}_k95_{name}"] = _range([_middle(chosen) for chosen in seeds])
+    heaviest = max(penalised, key=lambda c: c.adversarial_weight)
+    most = max(penalised, key=lambda c: c.adversarial_directions)
+    for name, c in (("heavy", heaviest), ("many", most)):
+        own = table.where(adversarial_weight=c.adversarial_weight, adversarial_directions=c.adversarial_directions)
+        shared = own.where(operation="add").column("overlap_10")
+        found |= {
+            f"sweep_{name}_weight": f"{c.adversarial_weight:g}",
+            f"sweep_{name}_directions": str(c.adversarial_directions),
+            f"sweep_{name}_overlap": spread(shared, lambda v: number(v, 2)) if shared else "–",
+        }
+        for operation in OPERATIONS:
+            cut = own.where(operation=operation).column("k_at_95")
+            found[f"sweep_{name}_{operation}_k95"] = spread(cut, never="all") if cut else "–"
     return found
 
 
