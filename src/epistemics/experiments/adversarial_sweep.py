@@ -34,13 +34,13 @@ def length(results: Results) -> int:
 
 
 def late(results: Results) -> Table:
-    """One row for each calm moment of the last third of the sweep's length, and operation, with its setting.
+    """One row for each moment of the last third of the sweep's length, and operation, with its setting.
 
-    A model without the penalty has λ = 0 and no directions. One that has no calm moment there has no row.
+    A model without the penalty has λ = 0 and no directions. Only calm moments are compared.
     """
-    measured = moments(results).where(calm=True)
+    measured = moments(results)
     end = length(results)
-    kept = ("model", "seed", "step", "operation", *COMPARED, "run")
+    kept = ("model", "seed", "step", "operation", "calm", *COMPARED, "run")
     rows = []
     for model in settings(results):
         c = runs_of(results, model)[0].configuration
@@ -64,7 +64,7 @@ def settings(results: Results) -> list[str]:
 
 def summary(results: Results) -> Shown:
     """Each setting over the calm moments of the last third of the sweep's length: medians, with the range."""
-    table = late(results)
+    table = late(results).where(calm=True)
     rows = []
     for model in settings(results):
         runs, chosen = runs_of(results, model), table.where(model=model)
@@ -99,7 +99,7 @@ def numbers(results: Results, known: Results) -> dict[str, str]:
     Args:
         known: the baseline and experiment adversarial, every seed, at their full length.
     """
-    table = late(results)
+    table = late(results).where(calm=True)
     penalised = [run.configuration for run in results if run.configuration.adversarial_weight]
     found = {
         "sweep_weights": _listed(sorted({c.adversarial_weight for c in penalised})),

@@ -65,7 +65,7 @@ def sweep(table: Table) -> Picture:
             ),
             strict=True,
         ):
-            chosen = _varying(table, held)
+            chosen = _varying(table.where(calm=True), held)
             values = sorted(set(chosen.column(varied)))
             for place, value in enumerate(values):
                 own = chosen.where(**{varied: value})
