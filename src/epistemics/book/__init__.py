@@ -27,8 +27,9 @@ from epistemics.book.execute import execute
 from epistemics.book.inspection import inspect
 from epistemics.book.problems import BookError, Problem
 from epistemics.book.project import Project
+from epistemics.book.site import replacing
 
-__all__ = ["BookError", "Listed", "Outline", "Problem", "Rendered", "cells", "check", "outline", "render"]
+__all__ = ["BookError", "Listed", "Outline", "Problem", "Rendered", "cells", "check", "outline", "render", "replacing"]
 
 CACHE = Path(".workspace/book-cache")
 Outputs = Mapping[Path, Sequence[Sequence[Output]]]
@@ -170,7 +171,7 @@ def _render(
             raise BookError(problems)
         _write_citations(configuration, pages)
         _write_citations(configuration, print_)
-    with site.replacing(output) as folder:
+    with replacing(output) as folder:
         with _timed("pages written", report):
             site.write_files(folder, project, _files(configuration, pages), pages.files)
             written = site.write_pages(folder, configuration, pages.documents)

@@ -145,7 +145,10 @@ def _files(root: Path, config: Located, keys: tuple[str, ...], problems: list[Pr
 def _resources(root: Path, config: Located, problems: list[Problem]) -> frozenset[Path]:
     found: set[Path] = set()
     for pattern in _texts(schema.inside(config.values, ("project",)).get("resources")):
-        matches = [Path(match) for match in glob.glob(pattern, root_dir=root, recursive=True)]
+        if not pattern.startswith("/"):
+            message = f"write /{pattern}: without the slash Quarto publishes what matches in any folder, .venv included"
+            problems.append(config.problem(("project", "resources"), message))
+        matches = [Path(match) for match in glob.glob(pattern.lstrip("/"), root_dir=root, recursive=True)]
         found.update(match for match in matches if (root / match).is_file())
         if not matches:
             problems.append(config.problem(("project", "resources"), f"{pattern} matches no file"))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from epistemics.cli.book import FaultyBook, bench, check, describe, prepare, render
+from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, render
 from epistemics.cli.results import adopt, run, show_status, verify, why
 from epistemics.cluster import NoCluster
 from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "adopt": adopt,
             "verify": verify,
             "prepare": prepare,
-            "describe": describe,
+            "finish": finish,
             "render": render,
             "bench": bench,
             "check": check,
@@ -133,12 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--rerun", type=int, metavar="N", help="train so many, chosen at random, again from nothing")
     added.add_argument("--seed", type=int, help="of the choice (default: another one each time)")
     working(added)
-    added = verb("prepare", "see to the results, then write _variables.yml and data/ for a render", "prepare")
+    added = verb("prepare", "see to the results, write _variables.yml and data/, refuse a faulty book", "prepare")
     rendering(added)
-    added = verb(
-        "describe", "after a render with Quarto, put what the chapters say into their pages' heads", "describe"
-    )
-    added.add_argument("--output", type=Path, metavar="DIR", help="where the pages are (default: Quarto's, or _site)")
+    verb("finish", "after a render with Quarto, complete its pages and put them in place of the last site", "finish")
     added = verb("render", "see to the results, then render the book with the embedded renderer", "render")
     added.add_argument("--output", type=Path, metavar="DIR", help="where to (default: _site)")
     rendering(added)

@@ -1,13 +1,15 @@
-"""The verbs about the book and its speed: prepare, render, bench, check."""
+"""The verbs about the book and its speed: prepare and finish (around Quarto's render), render, bench, check."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from epistemics.cli.results import adopt_stale, runs_of, train
 from epistemics.project import Project
@@ -16,18 +18,46 @@ from epistemics.runs import status
 from epistemics.specs import Run
 from epistemics.store import Store
 
+if TYPE_CHECKING:
+    from epistemics.book import Problem
+
+SITE = "_site"
+QUARTO_OUTPUT = ".workspace/quarto-site"
+"""As ``output-dir`` in ``_quarto.yml``, which Quarto tells its scripts."""
+
 
 class FaultyBook(ValueError):
-    """A render failed; the message lists every problem of the book."""
+    """A book that can't be rendered; the message lists every problem that it has."""
 
 
 def prepare(project: Project, options: argparse.Namespace) -> int:
+    """Write what a render reads, and refuse a book that Quarto would publish with its faults."""
+    from epistemics import book
+    from epistemics.quarto import evict
+
+    try:
+        _prepare(project, options)
+        if problems := book.check(project.folder):
+            raise book.BookError(problems)
+    except book.BookError as error:
+        raise FaultyBook(_listed(error.problems)) from error
+    evict(project)
+    return 0
+
+
+def _listed(problems: Sequence[Problem]) -> str:
+    count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return "\n".join([f"the book has {count}; it is not rendered, and the last site stays:", *map(str, problems)])
+
+
+def _prepare(project: Project, options: argparse.Namespace) -> None:
     """See to the results as the policy says, and write what a render reads."""
+    from epistemics import book
     from epistemics.discovery import write_discovery
     from epistemics.prepared import write_variables_and_data
-    from epistemics.quarto import evict
     from epistemics.run_pages import write_run_pages
 
+    book.outline(project.folder)  # a project file that can't be read is said before anything trains
     runs = runs_of(project, [])
     if project.policy == "stored":
         _require_stored(project, runs)
@@ -41,17 +71,22 @@ def prepare(project: Project, options: argparse.Namespace) -> int:
     write_variables_and_data(project)
     write_run_pages(project)
     write_discovery(project)
-    evict(project)
-    return 0
 
 
-def describe(project: Project, options: argparse.Namespace) -> int:
-    """Complete the heads of the pages that Quarto has written."""
+def finish(project: Project, _: argparse.Namespace) -> int:
+    """Complete the heads of the pages that Quarto has written, and put them in place of the last site.
+
+    Quarto empties its output folder before it asks anybody whether the book is sound, and a cell that fails leaves
+    half a site there. So it writes to the workspace, and what it wrote whole is copied.
+    """
     from epistemics import book
     from epistemics.discovery import describe_pages
 
-    output = options.output or Path(os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", "_site"))
-    describe_pages(book.outline(project.folder), project.folder / output)
+    output = project.folder / os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", QUARTO_OUTPUT)
+    describe_pages(book.outline(project.folder), output)
+    with book.replacing(project.folder / SITE) as folder:
+        shutil.copytree(output, folder, dirs_exist_ok=True)
+    print(f"the book is in {project.folder / SITE}")
     return 0
 
 
@@ -69,19 +104,19 @@ def render(project: Project, options: argparse.Namespace) -> int:
     from epistemics.publishing import chapter_key
 
     started = time.monotonic()
-    prepare(project, options)
-    print(f"results are ready: {time.monotonic() - started:.1f} s", flush=True)
     try:
+        _prepare(project, options)
+        print(f"results are ready: {time.monotonic() - started:.1f} s", flush=True)
         rendered = book.render(
             project.folder,
-            (options.output or project.folder / "_site").resolve(),
+            (options.output or project.folder / SITE).resolve(),
             chapter_key=chapter_key(project),
             environment=project.environment,
             report=lambda line: print(line, flush=True),
             workers=options.workers,
         )
     except book.BookError as error:
-        raise FaultyBook(str(error)) from error
+        raise FaultyBook(_listed(error.problems)) from error
     print(f"\nthe book, in {time.monotonic() - started:.1f} s:\n  {rendered.index}\n  {rendered.pdf}")
     return 0
 
