@@ -42,6 +42,7 @@ def source(project: Project, documents: Sequence[Document]) -> str:
         "author": project.author,
         "date": project.long_date,
         "description": project.description,
+        "paper": project.paper,
     }
     given = ", ".join(f"{name}: {_string(value)}" for name, value in arguments.items())
     return f'#import "book.typ": *\n#show: book.with({given})\n\n{pandoc.convert(blocks, WRITER)}'

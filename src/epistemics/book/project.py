@@ -53,6 +53,8 @@ class Project:
     csl: Path | None
     resources: frozenset[Path]
     font_paths: tuple[Path, ...]
+    paper: str
+    """Typst's name of the PDF's paper; empty for the look's own page."""
     toc_depth: int
     values: dict[str, Any] = field(repr=False)
     variables: dict[str, str] = field(repr=False)
@@ -115,6 +117,7 @@ def read(root: Path, problems: list[Problem]) -> Project:
         csl=next(iter(_files(root, config, ("csl",), problems)), None),
         resources=_resources(root, config, problems) | ({favicon} if favicon else set()),
         font_paths=_files(root, config, ("format", "typst", "font-paths"), problems),
+        paper=str(typst.get("papersize", "")),
         toc_depth=int(html.get("toc-depth", config.values.get("toc-depth", 3))),
         values=config.values,
         variables=_variables(root, problems),

@@ -104,10 +104,11 @@ TYPST: Schema = {
     "toc-depth": WHOLE,
     "font-paths": TEXTS,
     "citeproc": one_of(True),
+    "papersize": one_of("a3", "a4", "a5", "a6", "iso-b5", "jis-b5", "us-letter", "us-legal", "us-executive"),
     **SHARED_BY_FORMATS,
     **left(
-        "papersize margin columns section-numbering keep-typ template template-partials "
-        "bibliographystyle pdf-standard page-numbering mathfont codefont linkcolor "
+        "margin columns section-numbering keep-typ template template-partials "
+        "filters bibliographystyle pdf-standard page-numbering mathfont codefont linkcolor "
         "theorem-appearance syntax-definitions output-ext logo brand grid"
     ),
 }
@@ -147,7 +148,10 @@ PROJECT: Schema = {
     "number-sections": one_of(True),
     "toc-depth": WHOLE,
     **CELL_DEFAULTS,
-    **left("toc link-citations citeproc date-format validate-yaml editor"),
+    **left(
+        "toc link-citations citeproc date-format validate-yaml editor tbl-colwidths "
+        "fig-width fig-height fig-format fig-dpi filters"
+    ),
 }
 FRONT_MATTER: Schema = {
     "title": TEXT,
