@@ -132,6 +132,8 @@ ELSEWHERE = {
         ("_quarto.yml", "code-fold: true", "code-fold: 3", "3 is not one of true, false, show"),
         ("_quarto.yml", "type: book", "type: website", "'website' is not one of book"),
         ("_quarto.yml", "data/*.csv", "data/*.json", "data/*.json matches no file"),
+        ("_quarto.yml", "/data/*.csv", "data/*.csv", "write /data/*.csv: without the slash Quarto publishes"),
+        ("_quarto.yml", "papersize: a4", "papersize: a44", "'a44' is not one of a3, a4"),
         ("_quarto.yml", "references.bib", "none.bib", "no file none.bib"),
         ("_quarto.yml", "chapters/two.qmd", "chapters/none.qmd", "no file chapters/none.qmd"),
         ("_quarto.yml", "chapters/two.qmd", "chapters/one.qmd", "chapters/one.qmd is in the book twice"),
@@ -153,6 +155,13 @@ def test_a_fault_in_any_file_is_named_with_its_line(book: Path, file: str, old: 
 def test_an_unnumbered_section_cannot_be_referred_to(book: Path) -> None:
     line = append(book, "## Aside {#sec-aside .unnumbered}\n\nSee @sec-aside.")
     assert check(book) == [Problem(TWO, line + 2, "@sec-aside: it has no number to refer to; make a link to it")]
+
+
+def test_the_first_page_does_not_show_the_title_twice(book: Path) -> None:
+    replace(book, "index.qmd", "# Preface", "# A small book")
+    assert [(p.file, p.line) for p in check(book) if "Quarto shows on the first page besides" in p.message] == [
+        (Path("index.qmd"), 1)
+    ]
 
 
 def test_citations_need_a_place_for_the_list(book: Path) -> None:

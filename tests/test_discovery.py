@@ -21,6 +21,7 @@ from epistemics import book
 from epistemics.book import project as projects
 from epistemics.book import site
 from epistemics.claims import load_claims
+from epistemics.cli.book import QUARTO_OUTPUT, SITE
 from epistemics.discovery import ATOM, describe_pages, feed, llms, write_discovery
 from epistemics.entries import CHAPTERS, CLASSES, ENTRIES, by_class
 from epistemics.project import POLICIES, Project
@@ -149,12 +150,19 @@ def test_pages_of_quarto_are_given_their_description_and_the_feed(tmp_path: Path
     page = tmp_path / "chapters" / "trilemma.html"
     page.parent.mkdir()
     empty = '<meta property="og:description" content="">\n<meta name="twitter:description" content="">\n'
-    page.write_text(f"<html><head>\n<title>T</title>\n{empty}</head><body>Text &amp; more</body></html>")
+    references = (
+        '<a href="x" class="quarto-xref"><span>15&nbsp; The <em>ledger</em></span></a> and '
+        '<a href="y" class="quarto-xref"><span>Appendix D — Runs</span></a> and '
+        '<a href="z" class="quarto-xref"><span>Figure&nbsp;6.2</span></a>'
+    )
+    page.write_text(f"<html><head>\n<title>T</title>\n{empty}</head><body>Text &amp; more {references}</body></html>")
     assert describe_pages(outline, tmp_path) == [page]
     text = page.read_text()
     trilemma = next(chapter for chapter in outline.chapters if chapter.path.stem == "trilemma")
     said = html.escape(trilemma.abstract)
     assert re.findall(r'description" content="([^"]*)"', text) == [said, said]
+    shown = re.findall(r"<span>(.*?)</span>", text)
+    assert shown == ["Chapter&nbsp;15", "Appendix&nbsp;D", "Figure&nbsp;6.2"]
     assert '<link rel="alternate" type="application/atom+xml" href="../feed.xml">' in text
     assert text.endswith("</head><body>Text &amp; more</body></html>")
     assert describe_pages(outline, tmp_path) == []  # nor twice, where Quarto leaves a page as it was
@@ -253,7 +261,10 @@ def test_it_renders_stored_results_with_quarto(workflow: dict[Any, Any]) -> None
     assert workflow["jobs"][job]["env"]["EPISTEMICS_POLICY"] == "stored"
     assert "stored" in POLICIES
     (upload,) = [step for _, step in using(workflow, "actions/upload-pages-artifact")]
-    assert upload["with"]["path"] == yaml.safe_load((ROOT / "_quarto.yml").read_text())["project"]["output-dir"]
+    book = yaml.safe_load((ROOT / "_quarto.yml").read_text())["project"]
+    assert book["post-render"].endswith(" finish")
+    assert upload["with"]["path"] == SITE
+    assert book["output-dir"] == QUARTO_OUTPUT
 
 
 def test_actions_are_pinned_and_only_the_last_job_may_write(workflow: dict[Any, Any]) -> None:

@@ -32,6 +32,9 @@ ATOM = "http://www.w3.org/2005/Atom"
 
 DESCRIPTION = re.compile(r'<meta (?:property|name)="(?:(?:og|twitter):)?description" content="[^"]*">\n?')
 FEED_LINK = re.compile(r'<link rel="alternate" type="application/atom\+xml"[^>]*>\n?')
+CHAPTER_REFERENCE = re.compile(
+    r'(class="quarto-xref"><span>)(?:(?P<chapter>\d+)&nbsp; |Appendix (?P<appendix>[A-Z]) — ).*?(</span></a>)'
+)
 
 WHERE = (
     "Every table, figure and number is computed when the book is rendered, from stored training runs or by the code "
@@ -49,9 +52,10 @@ def write_discovery(project: Project) -> list[Path]:
 
 
 def describe_pages(outline: book.Outline, site: Path) -> list[Path]:
-    """Put each chapter's abstract and the feed into the head of its page, where Quarto leaves descriptions empty.
+    """Complete the pages of Quarto as the embedded renderer's are by themselves; returns those that changed.
 
-    The embedded renderer does so by itself. Returns the pages that changed.
+    Each chapter's abstract and the feed go into the head of its page, where Quarto leaves descriptions empty. On the
+    first page Quarto gives a chapter's whole title where it is referred to, and elsewhere "Chapter 3".
     """
     written = []
     for chapter in outline.chapters:
@@ -59,13 +63,19 @@ def describe_pages(outline: book.Outline, site: Path) -> list[Path]:
         if not chapter.abstract or not page.is_file():
             continue
         text, said = page.read_text(encoding="utf-8"), html.escape(chapter.abstract)
-        head, end, rest = DESCRIPTION.sub("", text).partition("</head>")
+        head, end, rest = DESCRIPTION.sub("", CHAPTER_REFERENCE.sub(_numbered, text)).partition("</head>")
         address = "../" * (len(chapter.page.parts) - 1) + "feed.xml"
         head += f'<meta name="description" content="{said}">\n<meta property="og:description" content="{said}">\n'
         head = FEED_LINK.sub("", head)
         head += f'<link rel="alternate" type="application/atom+xml" href="{address}">\n'
         written += write_if_changed(page, f"{head}{end}{rest}".encode())
     return written
+
+
+def _numbered(reference: re.Match[str]) -> str:
+    before, after = reference.group(1), reference.group(4)
+    name = f"Chapter&nbsp;{chapter}" if (chapter := reference["chapter"]) else f"Appendix&nbsp;{reference['appendix']}"
+    return f"{before}{name}{after}"
 
 
 def llms(outline: book.Outline, folder: Path) -> str:

@@ -251,6 +251,9 @@ def _book(
 
     with ThreadPoolExecutor() as pool:
         documents = list(pool.map(read, chapters, parts))
+    if documents[0].name == project.title:
+        message = "its title is the book's, which Quarto shows on the first page besides: give this chapter its own"
+        problems.append(Problem(documents[0].chapter.path, 1, message))
     targets = references.number(documents, problems)
     published = project.resources | {image for document in documents for image in document.images}
     published |= {project.pdf}
