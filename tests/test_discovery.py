@@ -164,7 +164,7 @@ def test_pages_of_quarto_are_given_their_description_and_the_feed(tmp_path: Path
     shown = re.findall(r"<span>(.*?)</span>", text)
     assert shown == ["Chapter&nbsp;15", "Appendix&nbsp;D", "Figure&nbsp;6.2"]
     assert '<link rel="alternate" type="application/atom+xml" href="../feed.xml">' in text
-    assert text.endswith("</head><body>Text &amp; more</body></html>")
+    assert "</head><body>Text &amp; more " in text
     assert describe_pages(outline, tmp_path) == []  # nor twice, where Quarto leaves a page as it was
 
 
