@@ -178,8 +178,6 @@ def _render(
             site.write_sitemap(folder, configuration, written)
         with _timed("PDF typeset", report):
             (folder / configuration.pdf).write_bytes(_typeset(configuration, print_))
-        with _timed("search indexed", report):
-            site.index(folder)
     return Rendered(
         index=output / "index.html",
         pdf=output / configuration.pdf,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass, field
 
 from epistemics.book import pandoc
@@ -11,6 +12,9 @@ from epistemics.book.pandoc import Attributes, Node
 from epistemics.book.references import page_url
 
 CALLOUT_NAMES = {name: name.capitalize() for name in ("note", "tip", "warning", "important", "caution")}
+
+TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}]", re.DOTALL)
+"""What opens, closes or parts in a formula."""
 
 
 @dataclass
@@ -62,6 +66,9 @@ def _visit(node: Node, document: Document, reference_list: Document | None, visi
         return _figure(node, visit)
     elif kind == "Table":
         return _scrolling(node, "Table", visit)
+    elif kind in ("Para", "Plain"):
+        if len(node["c"]) == 1 and _is_display(node["c"][0]):
+            return _formulas(node["c"][0])
     elif kind == "Div":
         classes = Attributes(node).classes
         if "equation" in classes:
@@ -127,7 +134,31 @@ def _equation(node: Node) -> list[Node]:
     attributes = Attributes(node)
     number = f'<span class="equation-number">({attributes.values.get("number", "")})</span></div>'
     opening = _opening("div", attributes.identifier, ["equation"])
-    return [_raw(opening), *node["c"][1], _raw(number)]
+    return [_raw(opening), *_formulas(node["c"][1][0]["c"][0]), _raw(number)]
+
+
+def _is_display(node: Node) -> bool:
+    return bool(node["t"] == "Math" and node["c"][0]["t"] == "DisplayMath")
+
+
+def _formulas(formula: Node) -> list[Node]:
+    """A displayed formula. Where wide spaces part it, its parts become formulas of their own: browsers break none."""
+    parts = [{"t": "Math", "c": [formula["c"][0], part]} for part in _parted(formula["c"][1])]
+    return [_raw('<div class="formulas">'), pandoc.plain(parts), _raw("</div>")]
+
+
+def _parted(tex: str) -> list[str]:
+    """The parts of a formula between its `\\quad` and `\\qquad` outside of braces, fences and environments."""
+    parts, depth, start = [], 0, 0
+    for token in TOKEN.finditer(tex):
+        if token[0] in ("{", r"\left", r"\begin"):
+            depth += 1
+        elif token[0] in ("}", r"\right", r"\end"):
+            depth -= 1
+        elif token[0] in (r"\quad", r"\qquad") and depth == 0:
+            parts.append(tex[start : token.start()])
+            start = token.end()
+    return [part for part in (*parts, tex[start:]) if part.strip()]
 
 
 def _callout(node: Node, visit: pandoc.Visitor) -> list[Node]:

@@ -1,11 +1,9 @@
-"""The output folder: pages, images, resources and search index, put in place only when all of it is made."""
+"""The output folder: pages, images, resources and the look, put in place only when all of it is made."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,13 +14,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from epistemics.book import html, previews
+from epistemics.book import html, previews, search
 from epistemics.book.document import Document
 from epistemics.book.project import Project
 from epistemics.book.references import page_url
 
 LOOK = Path(str(resources.files("epistemics.book"))) / "site"
-ASSETS = ("style.css", "page.js")
+ASSETS = ("style.css", "page.js", "minisearch.js", "stix-two-math.woff2", "LICENSES.txt")
 FEED = Path("feed.xml")
 """The feed that pages name, if the book publishes one."""
 
@@ -98,6 +96,7 @@ def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -
     for name in ASSETS:
         shutil.copyfile(LOOK / name, folder / "site" / name)
     (folder / "site" / "previews.js").write_text(previews.script(pages), encoding="utf-8")
+    (folder / "site" / "sections.js").write_text(search.script(pages), encoding="utf-8")
     return list(pages)
 
 
@@ -121,11 +120,3 @@ def _link(document: Document, other: Document) -> dict[str, Any]:
 
 def _entry(document: Document, other: Document | None) -> dict[str, Any] | None:
     return _link(document, other) if other is not None else None
-
-
-def index(folder: Path) -> None:
-    """Write the search index. Raises RuntimeError with pagefind's message if it fails."""
-    command = [sys.executable, "-m", "pagefind", "--site", str(folder), "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"pagefind: {done.stdout}{done.stderr}".strip())

@@ -67,8 +67,19 @@ if (contents) {
   const links = all("a", contents);
   const targets = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
   let waiting = false;
+
+  function isCovered() { // by a table that takes the margin
+    const { left, top } = contents.getBoundingClientRect();
+    const { bottom } = one("nav", contents).getBoundingClientRect();
+    return all(".table-scroll", one("article")).some((wide) => {
+      const place = wide.getBoundingClientRect();
+      return place.right > left && place.bottom > top && place.top < bottom;
+    });
+  }
+
   function markSection() {
     waiting = false;
+    contents.classList.toggle("covered", hasColumn.matches && isCovered());
     const line = innerHeight * 0.25;
     const atEnd = innerHeight + scrollY >= html.scrollHeight - 2;
     let reading = atEnd ? links.length - 1 : -1;
@@ -200,56 +211,90 @@ preview.addEventListener("load", placePreview, true); // a picture has its size
 addEventListener("scroll", placePreview, { passive: true });
 addEventListener("resize", hidePreview);
 
-// --- Search: the index is fetched when the reader first asks for it ------------------------------
+// --- Search: by sections, whole words before beginnings of words, read when the reader first asks for it -------
 const search = one("#search");
 const words = one("#search-words");
 const searchStatus = one("#search-status");
 const results = one("#search-results");
-let pagefind; // a promise of the module
+const SHOWN = 20; // results
+const WORD = /\d+(?:[.,]\d+)+|[\p{L}\p{N}]+/gu; // a number is one word
+const plain = (word) => word.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+const isNumber = (word) => /^\d/.test(word);
+let index; // a promise of MiniSearch
+
+function load(name) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL(`site/${name}`, site);
+    script.onload = resolve;
+    script.onerror = reject;
+    document.head.append(script);
+  });
+}
+
+async function loadIndex() {
+  await Promise.all([load("minisearch.js"), load("sections.js")]);
+  const made = new MiniSearch({
+    idField: "url", fields: ["page", "heading", "text"], storeFields: ["page", "heading", "text"],
+    tokenize: (text) => text.match(WORD) ?? [], processTerm: plain,
+    searchOptions: { combineWith: "AND", boost: { page: 4, heading: 3 }, prefix: (word) => word.length > 1 && !isNumber(word) },
+  });
+  made.addAll(bookSections);
+  return made;
+}
 
 function openSearch() {
   if (search.open) return;
-  pagefind ??= import(new URL("pagefind/pagefind.js", site)).then(async (module) => {
-    await module.options({ baseUrl: site.pathname });
-    await module.init();
-    return module;
-  });
-  pagefind.catch(() => {
-    pagefind = undefined;
-    searchStatus.textContent = location.protocol === "file:"
-      ? "Search works when the book is served, for example by: python3 -m http.server --directory _site"
-      : "The search index could not be loaded.";
+  index ??= loadIndex();
+  index.catch(() => {
+    index = undefined;
+    searchStatus.textContent = "The search index could not be loaded.";
   });
   search.showModal();
   words.select();
 }
 
-function entry(result) {
+// `text` with the words marked that were found, from a little before the first of them.
+function excerpt(text, terms) {
+  const found = [...text.matchAll(WORD)].filter((word) => terms.has(plain(word[0])));
+  const start = found.length ? text.lastIndexOf(" ", Math.max(0, found[0].index - 60)) + 1 : 0;
+  const end = text.length > start + 220 ? text.lastIndexOf(" ", start + 220) : text.length;
+  const shown = document.createElement("span");
+  let done = start;
+  if (start) shown.append("… ");
+  for (const { 0: word, index } of found) {
+    if (index + word.length > end) break;
+    const mark = document.createElement("mark");
+    mark.textContent = word;
+    shown.append(text.slice(done, index), mark);
+    done = index + word.length;
+  }
+  shown.append(text.slice(done, end), end < text.length ? " …" : "");
+  return shown;
+}
+
+function entry({ id, page, heading, text, terms }) {
   const item = document.createElement("li");
   const link = document.createElement("a");
-  link.href = result.url;
+  link.href = new URL(id, site);
   const title = document.createElement("strong");
-  title.textContent = result.title;
-  const excerpt = document.createElement("span");
-  excerpt.innerHTML = result.excerpt; // made by Pagefind: escaped text with <mark>
-  link.append(title, excerpt);
+  title.textContent = heading ? `${page} › ${heading}` : page;
+  link.append(title, excerpt(text, new Set(terms)));
   item.append(link);
   return item;
 }
 
 async function find() {
-  const found = await (await pagefind)?.debouncedSearch(words.value.trim(), {}, 150);
-  if (!found) return; // the reader has typed on, or there is no index
-  const pages = await Promise.all(found.results.slice(0, 8).map((result) => result.data()));
-  results.replaceChildren(...pages.flatMap((page) => {
-    const sections = page.sub_results.slice(0, 3);
-    return sections.map((section) => entry({
-      ...section,
-      title: section.title === page.meta.title ? page.meta.title : `${page.meta.title} › ${section.title}`,
-    }));
-  }));
-  const count = found.results.length;
-  searchStatus.textContent = !words.value.trim() ? "" : count ? `Found on ${count} page${count > 1 ? "s" : ""}` : "Nothing found";
+  const ready = await index;
+  const wanted = words.value.trim();
+  let found = ready.search(wanted);
+  let said = `${found.length} section${found.length === 1 ? "" : "s"}${found.length > SHOWN ? `, the first ${SHOWN}:` : ""}`;
+  if (!found.length) { // a slip of the finger, perhaps: one letter of a long word
+    found = ready.search(wanted, { fuzzy: (word) => (word.length > 4 && !isNumber(word) ? 1 : false) });
+    said = found.length ? `Nothing found for “${wanted}”. Similar words:` : `Nothing found for “${wanted}”`;
+  }
+  results.replaceChildren(...found.slice(0, SHOWN).map(entry));
+  searchStatus.textContent = wanted ? said : "";
 }
 
 words.addEventListener("input", () => find().catch(() => {}));
@@ -271,6 +316,54 @@ search.addEventListener("keydown", (event) => {
 });
 for (const button of all("[data-search]")) button.addEventListener("click", openSearch);
 
+// --- Tables that do not fit become cards, a row each ----------------------------------------------
+// Browsers forget what a table is once it is laid out otherwise: its roles are then said outright.
+const ROLES = { table: "table", "thead, tbody, tfoot": "rowgroup", tr: "row", "thead th": "columnheader",
+  "tbody th": "rowheader", td: "cell" };
+
+function prepareCards(table) {
+  for (const [selector, role] of Object.entries(ROLES)) {
+    for (const element of all(selector, table.parentElement)) element.setAttribute("role", role);
+  }
+  const headings = [...table.tHead?.rows[0]?.cells ?? []];
+  for (const row of [...table.tBodies].flatMap((body) => [...body.rows])) {
+    [...row.cells].forEach((cell, column) => {
+      const value = document.createElement("span");
+      value.className = "card-value";
+      value.append(...cell.childNodes);
+      cell.append(value);
+      if (!headings[column]?.textContent.trim()) return;
+      const heading = document.createElement("span");
+      heading.className = "card-heading";
+      heading.ariaHidden = "true"; // the cell's column says it
+      heading.append(...[...headings[column].childNodes].map((node) => node.cloneNode(true)));
+      cell.prepend(heading);
+    });
+  }
+}
+
+const tables = all("article .table-scroll > table").map((table) => {
+  const widthAs = (width) => {
+    table.style.setProperty("width", width, "important");
+    return table.offsetWidth;
+  };
+  const needed = Math.max(widthAs("min-content"), widthAs("max-content") / 1.6); // below that, columns of single words
+  table.style.removeProperty("width");
+  return { table, needed };
+});
+
+function layTables() {
+  for (const { table, needed } of tables) {
+    const { maxWidth } = getComputedStyle(table.parentElement); // the margin included, where there is one
+    const room = maxWidth.endsWith("px") ? parseFloat(maxWidth) : table.parentElement.parentElement.clientWidth;
+    const isCards = needed > room;
+    if (isCards && !one(".card-value", table)) prepareCards(table);
+    table.classList.toggle("cards", isCards);
+  }
+}
+addEventListener("resize", layTables);
+layTables();
+
 // --- What is wider than the page takes the focus, to be scrolled with the arrow keys; the rest does not ------
 const widths = new ResizeObserver((entries) => {
   for (const { target } of entries) {
@@ -278,7 +371,8 @@ const widths = new ResizeObserver((entries) => {
     else target.removeAttribute("tabindex");
   }
 });
-for (const wide of all("pre, .equation > :first-child, p:has(> math[display=block])", one("article"))) widths.observe(wide);
+const SCROLLED = ".table-scroll, pre, .formulas, p:has(> math[display=block])";
+for (const wide of all(SCROLLED, one("article"))) widths.observe(wide);
 
 // --- Keys ---------------------------------------------------------------------------------------
 addEventListener("keydown", (event) => {
