@@ -1,16 +1,27 @@
-"""What the tests share: a browser, and small configurations that differ from one default by what a test is about."""
+"""What the tests share: a browser, the book as a new reader makes it, and small configurations.
+
+Configurations differ from one default by what a test is about.
+"""
 
 from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
+from rendering import Rendering, render
 
 from epistemics.configuration import Configuration
+
+PROJECT = Path(__file__).parents[1]
 
 CHROMIUM_OPTIONS = [
     "--headless",
@@ -44,6 +55,39 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Rendering:
+    """The project's files without any result, rendered."""
+    folder = tmp_path_factory.mktemp("project")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")  # fmt: skip
+    for name in listed:
+        if name and not name.startswith("results/") and (PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, folder / name)
+    rendering = render(folder)
+    assert rendering.exit_status == 0, rendering.log
+    return rendering
+
+
+@pytest.fixture(scope="session")
+def address(book: Rendering, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the site is served: below the root, as project pages are."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "book").symlink_to(book.site)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/book/"
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import threading
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
@@ -23,10 +16,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
+from rendering import Rendering, epistemics, render, watched
 
 pytestmark = pytest.mark.slow
 
-PROJECT = Path(__file__).parents[1]
 RUNS = "data/runs/"
 
 # What the tests ask of a page, as the browser sees it.
@@ -47,23 +40,6 @@ SEEN = """async () => {
 }"""
 
 
-@dataclass(frozen=True)
-class Rendering:
-    """A folder with the project in it, and what rendering printed."""
-
-    folder: Path
-    exit_status: int
-    log: str
-
-    @property
-    def site(self) -> Path:
-        return self.folder / "_site"
-
-    @property
-    def executed(self) -> set[str]:
-        return set(re.findall(r"^(\S+\.qmd): \d+ cells? executed", self.log, re.MULTILINE))
-
-
 @dataclass
 class Opened:
     """What the browser saw of one page, and what went wrong while it was open."""
@@ -74,57 +50,10 @@ class Opened:
     """What axe finds against WCAG 2.1 AA, on a desktop and on a phone."""
 
 
-def epistemics(folder: Path, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("EPISTEMICS_")}
-    environment["PYTHONPATH"] = str(folder / "src")
-    command = [sys.executable, "-m", "epistemics", verb, "--profile", "smoke", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def render(folder: Path, *arguments: str) -> Rendering:
-    done = epistemics(folder, "render", *arguments)
-    return Rendering(folder, done.returncode, done.stdout)
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Rendering:
-    """The project's files without any result, rendered."""
-    folder = tmp_path_factory.mktemp("project")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT, check=True, capture_output=True, text=True,
-    ).stdout.split("\0")  # fmt: skip
-    for name in listed:
-        if name and not name.startswith("results/") and (PROJECT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, folder / name)
-    rendering = render(folder)
-    assert rendering.exit_status == 0, rendering.log
-    return rendering
-
-
 @pytest.fixture
 def draft(book: Rendering, tmp_path: Path) -> Path:
     """A copy of the rendered project, to be edited."""
     return shutil.copytree(book.folder, tmp_path / "project")
-
-
-@pytest.fixture(scope="module")
-def address(book: Rendering, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the site is served: below the root, as project pages are."""
-    folder = tmp_path_factory.mktemp("served")
-    (folder / "book").symlink_to(book.site)
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/book/"
-        server.shutdown()
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])
@@ -157,19 +86,6 @@ def found_by_axe(page: Page, width: int) -> list[str]:
     levels = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
     found = Axe().run(page, options=levels).response["violations"]
     return [f"{width} px, {rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
-
-
-def watched(page: Page, address: str) -> list[str]:
-    """A list that fills with errors of the console, failed loads and requests to other hosts."""
-    faults: list[str] = []
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("requestfailed", lambda request: faults.append(f"{request.url}: {request.failure}"))
-    page.on(
-        "request",
-        lambda request: None if request.url.startswith((address, "data:", "blob:")) else faults.append(request.url),
-    )
-    return faults
 
 
 def test_the_render_says_where_the_book_is(book: Rendering) -> None:

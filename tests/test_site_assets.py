@@ -68,7 +68,9 @@ def test_every_colour_of_the_style_is_defined() -> None:
 @pytest.mark.parametrize("name", ["style.css", "page.js", "page.html"])
 def test_nothing_comes_from_another_host(name: str) -> None:
     text = (SITE / name).read_text(encoding="utf-8")
-    assert not re.findall(r"(?:https?:)?//[\w-]+\.\w+[^\s\"')]*|@import|url\(", text)
+    assert not re.findall(r"(?:https?:)?//[\w-]+\.\w+[^\s\"')]*|@import", text)
+    for file in re.findall(r"url\(\"?([^\")]*)", text):
+        assert (SITE / file).is_file()
 
 
 def page(**changes: Any) -> str:

@@ -293,6 +293,8 @@ async function find() {
     found = ready.search(wanted, { fuzzy: (word) => (word.length > 4 && !isNumber(word) ? 1 : false) });
     said = found.length ? `Nothing found for “${wanted}”. Similar words:` : `Nothing found for “${wanted}”`;
   }
+  const isWhole = ({ queryTerms, terms }) => queryTerms.every((word) => terms.includes(word));
+  found = [...found.filter(isWhole), ...found.filter((section) => !isWhole(section))];
   results.replaceChildren(...found.slice(0, SHOWN).map(entry));
   searchStatus.textContent = wanted ? said : "";
 }
