@@ -22,7 +22,7 @@ TORCH := 2.13.0
 render: $(READY) ## the website and the PDF, in _site/ (PROFILE=smoke: small models, trained from nothing)
 	@$(RUN) epistemics render $(if $(PROFILE),--profile $(PROFILE))
 
-test: lint ## linter, formatter, type checker, all tests (Debian: apt-get install chromium g++ python3-dev)
+test: lint ## linter, formatter, type checker, all tests (Debian: apt-get install chromium g++ poppler-utils python3-dev)
 	@$(RUN) pytest
 
 lint: $(READY) ## linter, formatter and type checker, changing nothing
