@@ -39,7 +39,7 @@ def pixels(table: Table, board: Table) -> Picture:
             line = [table.where(setting=setting, pixels=k).column("accuracy")[0] for k in places]
             right.plot(places, line, "o-", color=colour, markersize=4, lw=1.5, clip_on=False)
             ends.append((line[-1], words, colour))
-        _beside(right, ends, 0.135)
+        _beside(right, ends, 0.075)
         right.set_xticks(places)
         right.set_xlim(min(places) - 0.2, max(places))
         right.set_ylim(0, 1.0)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from epistemics.figures.interactive import Lines, Series
 from epistemics.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture, name_beside
@@ -155,6 +155,7 @@ def learning(table: Table, published: float | None = None) -> Picture:
             axes.text(1.01, 0.5, name, transform=axes.transAxes, color=colour, va="center", size=8.5)
         panels[-1].set_xlim(left=0)
         panels[-1].set_xlabel("step")
+        panels[-1].xaxis.set_major_locator(MaxNLocator(4))
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
         figure.supylabel("validation accuracy", size=9.5, x=0.0)
         figure.subplots_adjust(hspace=0.3)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+from typing import Any
+
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -99,35 +102,47 @@ def validation_curves(table: Table) -> Picture:
 
 
 def planes(table: Table) -> Picture:
-    """Class means in the planes of directions 1 and 2, and 3 and 4, for each model; answers joined by frequency.
+    """Class means in the planes of directions 1 and 2, and 3 and 4: a row for each decay, two panels for each seed.
 
     The line goes from each answer to the one that a frequency f puts next to it on a circle, the answer larger by
     1/f modulo p; so a clean circle is a clean Fourier component.
     """
-    models = sorted({(r["weight_decay"], r["seed"]) for r in table.records()})
+    decays, seeds = sorted(set(table.column("weight_decay"))), sorted(set(table.column("seed")))
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(WIDTH, 2.2))
-        panels = figure.subplots(1, 2 * len(models), squeeze=False)[0]
-        for axes, (model, plane) in zip(panels, ((m, p) for m in models for p in (1, 2)), strict=True):
-            chosen = table.where(weight_decay=model[0], seed=model[1], plane=plane)
-            x, y, frequency = chosen.column("x"), chosen.column("y"), chosen.column("frequency")[0]
-            neighbour = pow(frequency, -1, len(chosen))
-            order = [neighbour * step % len(chosen) for step in range(len(chosen) + 1)]
-            colour = decay_colour(model[0])
-            axes.plot([x[i] for i in order], [y[i] for i in order], color=colour, lw=0.5, alpha=0.6)
-            axes.plot(x, y, "o", color=colour, markersize=2.2)
-            axes.set_aspect("equal", adjustable="datalim")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-            axes.set_title(
-                f"decay {model[0]:g}\ndirections {2 * plane - 1} and {2 * plane}\nfrequency {frequency}",
-                size=7.5,
-                weight="normal",
-                color=colour,
-                loc="center",
-            )
-        figure.subplots_adjust(wspace=0.15)
+        figure = Figure(figsize=(WIDTH, 1.3 * len(decays) + 0.3))
+        grid = figure.subplots(len(decays), 2 * len(seeds), squeeze=False)
+        for row, decay in zip(grid, decays, strict=True):
+            colour = decay_colour(decay)
+            for axes, (seed, plane) in zip(row, product(seeds, (1, 2)), strict=True):
+                if len(chosen := table.where(weight_decay=decay, seed=seed, plane=plane)):
+                    _draw_plane(axes, chosen, colour)
+                else:
+                    axes.axis("off")
+            _say(row[0], f"decay\n{decay:g}", (0, 0.5), (-6, 0), ha="right", va="center", color=colour)
+        for axes, (seed, plane) in zip(grid[0], product(seeds, (1, 2)), strict=True):
+            _say(axes, f"{2 * plane - 1} and {2 * plane}", (0.5, 1), (0, 3), ha="center", color=MUTED, size=8)
+            if plane == 1:
+                _say(axes, f"seed {seed}", (1.05, 1), (0, 16), ha="center", size=9)
+        figure.subplots_adjust(wspace=0.1, hspace=0.3)
         return Picture(figure)
+
+
+def _say(axes: Axes, text: str, at: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
+    """A text at a share of the axes' width and height, moved by an offset in points."""
+    axes.annotate(text, at, offset, xycoords="axes fraction", textcoords="offset points", **look)
+
+
+def _draw_plane(axes: Axes, table: Table, colour: str) -> None:
+    """The answers of one plane, each joined to the next in the order of its frequency, which is written below."""
+    x, y, frequency = table.column("x"), table.column("y"), table.column("frequency")[0]
+    neighbour = pow(frequency, -1, len(table))
+    order = [neighbour * step % len(table) for step in range(len(table) + 1)]
+    axes.plot([x[i] for i in order], [y[i] for i in order], color=colour, lw=0.4, alpha=0.5)
+    axes.plot(x, y, "o", color=colour, markersize=1.8)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(f"f = {frequency}", size=8, color=MUTED, labelpad=2)
 
 
 def _along(table: Table, column: str, label: str) -> Picture:
