@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 Value = str | int | float | bool | None
+RANGE = re.compile(r"(?<=[\w%])–(?=[\w%])")
+"""The dash of a range: a line that ends after it cannot be read, so cells have word joiners beside it."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ class Shown:
     def _repr_markdown_(self) -> str:
         """A pipe table; the first ``left`` columns are set left, the others right."""
         rule = [":---" if index < self.left else "---:" for index in range(len(self.headings))]
-        lines = [self.headings, rule, *self.rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        rows = [[RANGE.sub("\u2060–\u2060", cell) for cell in row] for row in self.rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in (self.headings, rule, *rows))
 
 
 def number(value: float | int | None, digits: int = 0, missing: str = "–") -> str:
@@ -100,6 +103,11 @@ def spread(
     middle = ranked_median(values)
     shown = never if middle is None else show(middle)
     return shown if texts[0] == texts[1] else f"{shown} ({texts[0]}–{texts[1]})"
+
+
+def shares(values: Sequence[float | None], digits: int = 0) -> str:
+    """``spread`` of shares in per cent, the sign left to the heading of their column."""
+    return spread(values, lambda value: number(None if value is None else 100 * value, digits))
 
 
 def ranges_compared(one: Sequence[float | None], other: Sequence[float | None]) -> str:

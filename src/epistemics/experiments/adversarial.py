@@ -24,7 +24,7 @@ from epistemics.tables import Shown, Table, number, percent, spread
 ADVERSARIAL = "adversarial"
 THREE = (BASELINE, CAPACITY, ADVERSARIAL)
 SHORTER = 65_000
-SEEN = "@tbl-adversarial-summary"
+SEEN, SEEN_CUT = "@tbl-adversarial-summary", "@tbl-adversarial-cuts"
 
 
 def load(project: Project | None = None) -> Results:
@@ -38,26 +38,27 @@ def combined(joint: Results, own: Results) -> Results:
 
 
 def summary(results: Results) -> Shown:
-    """Each model at the end of training: median and range over seeds, addition / multiplication."""
-    end = moments(results).where(at_end=True)
+    """Each model's steps, and the overlaps of its operations at the end of training: median and range over seeds."""
+    end = moments(results).where(at_end=True, operation="add")  # an overlap is of both
     rows = []
     for model in dict.fromkeys(end.column("model")):
         chosen = end.where(model=model)
-        both = [chosen.where(operation=operation) for operation in OPERATIONS]
-        rows.append(
-            [
-                model,
-                str(len(both[0])),
-                spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
-                *(spread(both[0].column(c), _share) for c in ("overlap_5", "overlap_10")),
-                *(
-                    " / ".join(spread(own.column(c), never="all") for own in both)
-                    for c in ("k_at_95", "directions_95", "killed_at")
-                ),
-            ]
-        )
-    headings = ["Model", "Seeds", "Both learned", "Overlap at 5", "at 10", "k@95%", "Directions at 95%", "Killed at"]
-    return Shown(headings, rows)
+        touched = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
+        shared = [spread(chosen.column(column), _share) for column in ("overlap_5", "overlap_10")]
+        rows.append([model, str(len(chosen)), touched, *shared])
+    return Shown(["Model", "Seeds", "Both learned", "Overlap at 5", "at 10"], rows)
+
+
+def cuts(results: Results) -> Shown:
+    """What cuts do to each model and operation at the end of training: median and range over seeds."""
+    end = moments(results).where(at_end=True)
+    rows = []
+    for model in dict.fromkeys(end.column("model")):
+        for operation, name in OPERATIONS.items():
+            chosen = end.where(model=model, operation=operation)
+            measured = ("k_at_95", "killed_at", "directions_95")
+            rows.append([model, name, *(spread(chosen.column(column), never="all") for column in measured)])
+    return Shown(["Model", "Operation", "k@95%", "Killed at", "Directions at 95%"], rows, left=2)
 
 
 def _late(values: Sequence[float | None], show: Callable[[float | None], str] = number) -> str:
@@ -110,7 +111,8 @@ def _figure(own: Table, operation: str, column: str, second: str = "") -> Eviden
     chosen = own.where(operation=operation)
     end = chosen.where(at_end=True)
     accepted = [value for value in end.column(second) if value is not None] if second else []
-    return Evidence(SEEN, end.column(column), accepted, chosen.where(calm=True).column(column))
+    seen = SEEN if column.startswith("overlap") else SEEN_CUT
+    return Evidence(seen, end.column(column), accepted, chosen.where(calm=True).column(column))
 
 
 def _orders(end: Table) -> dict[str, Evidence]:
@@ -141,7 +143,7 @@ def _orders(end: Table) -> dict[str, Evidence]:
             ),
         ),
         "13-adversarial-diffuses": Evidence(
-            SEEN,
+            SEEN_CUT,
             holds=all(1.5 <= middle(own) / middle(baseline) <= 3 for _, own, baseline in diffuses),
             said="; ".join(f"{name}: {spread(own)} against {spread(baseline)}" for name, own, baseline in diffuses),
         ),

@@ -6,7 +6,7 @@ The baseline and the capacity of entry 13 are these runs too. What the tables ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from epistemics.claims import Claim, Evidence, counted, judged
@@ -23,11 +23,12 @@ from epistemics.experiments.joint_measures import (
 )
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import Shown, Table, number, percent, ranked_median, spread
+from epistemics.tables import Shown, Table, number, percent, ranked_median, shares, spread
 
 BASELINE, CAPACITY = "baseline", "capacity"
 OPERATIONS = {"add": "addition", "mul": "multiplication"}
 SEEN = "@tbl-joint-summary"
+SEEN_CUT = "@tbl-joint-cuts"
 
 
 def load(project: Project | None = None) -> Results:
@@ -47,41 +48,39 @@ def runs_of(results: Results, model: str) -> list[Any]:
 
 def summary(results: Results) -> Shown:
     """Each model and operation at the end of training: median and range over seeds."""
-    end = moments(results).where(at_end=True)
-    rows = []
-    for model in models(results):
-        touched = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
-        for operation, name in OPERATIONS.items():
-            chosen = end.where(model=model, operation=operation)
-            rows.append(
-                [
-                    model,
-                    name,
-                    str(len(chosen)),
-                    touched,
-                    spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
-                    spread(chosen.column("significant")),
-                    spread(chosen.column("directions_95")),
-                    spread(chosen.column("k_at_95"), never="all"),
-                    spread(chosen.column("k_at_50"), never="all"),
-                    spread(chosen.column("killed_at"), never="all"),
-                    spread(chosen.column("collateral"), lambda v: percent(v, 1)),
-                ]
-            )
-    headings = [
-        "Model",
-        "Operation",
-        "Seeds",
-        "Both learned",
-        "Accuracy",
-        "Significant",
-        "Directions at 95%",
-        "k@95%",
-        "k@50%",
-        "Killed at",
-        f"Other without {COLLATERAL_AT}",
+    rows = [
+        [
+            *named,
+            str(len(chosen)),
+            shares(chosen.column("validation_accuracy"), 1),
+            spread(chosen.column("significant")),
+            spread(chosen.column("directions_95")),
+        ]
+        for named, chosen in _ends(results)
     ]
+    return Shown(["Model", "Operation", "Seeds", "Accuracy, %", "Significant", "Directions at 95%"], rows, left=2)
+
+
+def cuts(results: Results) -> Shown:
+    """What cuts do to each model and operation at the end of training: median and range over seeds."""
+    rows = [
+        [
+            *named,
+            *(spread(chosen.column(column), never="all") for column in ("k_at_95", "k_at_50", "killed_at")),
+            shares(chosen.column("collateral"), 1),
+        ]
+        for named, chosen in _ends(results)
+    ]
+    headings = ["Model", "Operation", "k@95%", "k@50%", "Killed at", f"Other without {COLLATERAL_AT}, %"]
     return Shown(headings, rows, left=2)
+
+
+def _ends(results: Results) -> Iterator[tuple[list[str], Table]]:
+    """What each model and operation are called, and their moments at the end of training."""
+    end = moments(results).where(at_end=True)
+    for model in models(results):
+        for operation, name in OPERATIONS.items():
+            yield [model, name], end.where(model=model, operation=operation)
 
 
 def by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
@@ -134,7 +133,9 @@ def evidence(results: Results, single: Results) -> dict[str, Evidence]:
         single: the results of phase-1-2, for addition learned alone.
     """
     baseline, capacity = (_of_model(results, model) for model in (BASELINE, CAPACITY))
-    found = {"A.6-steps": Evidence(SEEN, [run.metrics["first_touch"] for run in runs_of(results, BASELINE)])}
+    found = {
+        "A.6-steps": Evidence("@tbl-joint-search", [run.metrics["first_touch"] for run in runs_of(results, BASELINE)])
+    }
     for operation in OPERATIONS:
         for name in ("accuracy", "significant", "k95", "k50", "collateral"):
             found[f"A.6-{name}-{operation}"] = baseline[f"{name}-{operation}"]
@@ -158,7 +159,8 @@ def _of_model(results: Results, model: str) -> dict[str, Evidence]:
         own, along = end.where(operation=operation), calm.where(operation=operation)
         for name, (column, others) in COLUMNS.items():
             accepted = [value for other in others for value in own.column(other) if value is not None]
-            found[f"{name}-{operation}"] = Evidence(SEEN, own.column(column), accepted, along.column(column))
+            seen = SEEN_CUT if name in ("k95", "k50", "collateral") else SEEN
+            found[f"{name}-{operation}"] = Evidence(seen, own.column(column), accepted, along.column(column))
     own, along = end.where(operation="add"), calm.where(operation="add")  # an overlap is of both
     for k in (5, 10, 30):
         column = f"overlap_{k}"
@@ -181,7 +183,7 @@ def _statements(
             "@fig-joint-overlap", holds=overlap <= likely, said=f"{overlap:.2f}, two random spans up to {likely:.2f}"
         ),
         "A.6-more-fragile": Evidence(
-            SEEN,
+            SEEN_CUT,
             holds=all(middle(values) < middle(alone) for values in joint.values()),
             said=f"{spread(joint['add'])} and {spread(joint['mul'])}, alone {spread(alone)}",
         ),

@@ -22,7 +22,7 @@ from epistemics.experiments.phase_1_2_measures import (
 )
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import Shown, Table, number, percent, ranges_compared, ranked_median, spread
+from epistemics.tables import Shown, Table, number, percent, ranges_compared, ranked_median, shares, spread
 
 
 def load(project: Project | None = None) -> Results:
@@ -36,34 +36,28 @@ def summary(results: Results) -> Shown:
     rows = []
     for decay in decays(results):
         chosen = end.where(weight_decay=decay)
-        runs = results.where(weight_decay=decay)
         rows.append(
             [
                 f"{decay:g}",
-                str(len(chosen)),
-                spread([r.metrics["grokking_step"] for r in runs]),
-                spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
+                spread([r.metrics["grokking_step"] for r in results.where(weight_decay=decay)]),
+                shares(chosen.column("validation_accuracy"), 1),
                 spread(chosen.column("rank99")),
-                spread(chosen.column("k_at_95"), never="all"),
-                spread(chosen.column("k_at_95_zero"), never="all"),
-                spread(chosen.column("k_at_95_random"), never="all"),
-                spread(chosen.column("mean_share"), percent),
-                spread(chosen.column("fourier_share"), percent),
+                shares(chosen.column("fourier_share")),
             ]
         )
-    headings = [
-        "Decay",
-        "Seeds",
-        "Grokking step",
-        "Accuracy",
-        "rank99",
-        "k@95% about mean",
-        "about zero",
-        "random",
-        "Mean's share",
-        "Fourier share",
-    ]
-    return Shown(headings, rows)
+    return Shown(["Decay", "Grokking step", "Accuracy, %", "rank99", "Fourier share, %"], rows)
+
+
+def cuts(results: Results) -> Shown:
+    """k@95% at the end of training, by what is cut and about what: median and range over seeds."""
+    end = at_end(results)
+    rows = []
+    for decay in decays(results):
+        chosen = end.where(weight_decay=decay)
+        measured = ("k_at_95", "k_at_95_zero", "k_at_95_random")
+        cut = [spread(chosen.column(column), never="all") for column in measured]
+        rows.append([f"{decay:g}", str(len(chosen)), *cut, shares(chosen.column("mean_share"))])
+    return Shown(["Decay", "Seeds", "About the mean", "About zero", "Random", "Mean’s share, %"], rows)
 
 
 def by_moment(results: Results) -> Shown:
@@ -87,22 +81,22 @@ def by_moment(results: Results) -> Shown:
                     f"{decay:g}",
                     label,
                     str(len(chosen)),
-                    spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
+                    shares(chosen.column("validation_accuracy"), 1),
                     spread(chosen.column("rank99")),
                     spread(chosen.column("k_at_95"), never="all"),
                     spread(chosen.column("k_at_50"), never="all"),
-                    spread(chosen.column("fourier_share"), percent),
+                    shares(chosen.column("fourier_share")),
                 ]
             )
     headings = [
         "Decay",
         "Moment",
         "Times",
-        "Accuracy",
+        "Accuracy, %",
         "rank99",
         "k@95%",
         "k@50%",
-        "Fourier share",
+        "Fourier, %",
     ]
     return Shown(headings, rows, left=2)
 
@@ -136,7 +130,7 @@ def evidence(results: Results) -> dict[str, Evidence]:
         for name, column in FIGURES.items():
             survived = measured.column("survives_95") if name == "k95" else []
             found[f"1.2-{name}-at-{decay:g}"] = Evidence(
-                "@tbl-phase-1-2-summary",
+                "@tbl-phase-1-2-cuts" if name == "k95" else "@tbl-phase-1-2-summary",
                 values=measured.column(column),
                 accepted=[k for k in survived if k is not None],
                 along=[*measured.column(column), *since.column(column)],
@@ -146,7 +140,7 @@ def evidence(results: Results) -> dict[str, Evidence]:
         "@tbl-phase-1-2-summary", holds=all(a >= b for a, b in pairwise(rank.values())), said=_by_decay(rank)
     )
     found["1.2-resistance-peaks"] = Evidence(
-        "@tbl-phase-1-2-summary", holds=all(k[0.1] > k[d] for d in k if d != 0.1), said=_by_decay(k)
+        "@tbl-phase-1-2-cuts", holds=all(k[0.1] > k[d] for d in k if d != 0.1), said=_by_decay(k)
     )
     return found
 

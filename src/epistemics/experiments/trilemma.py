@@ -53,40 +53,41 @@ def tables(results: Results, single: Results) -> dict[str, Table]:
 
 
 def summary(results: Results, single: Results) -> Shown:
-    """Every model at the end of training: median and range over the seeds that have a measure."""
+    """Where every model stands at the end of training: median and range over the seeds that have a measure."""
     table = places(results, single)
     rows = []
     for model in models(results, single).records():
         chosen = table.where(model=model["model"])
-        each = [_spread(chosen.column(f"robustness_{o}"), 2) for o in OPERATIONS if o in model["operations"].split("+")]
-        separable = "(1)" if model["by_construction"] else _spread(chosen.column("separability"), 2)
         rows.append(
             [
                 model["model"],
-                ("yes" if model["on_front"] else "no") if model["placed"] else "not placed",
-                str(len(chosen)),
-                spread(chosen.column("mastered")),
-                separable,
+                ("yes" if model["on_front"] else "no") if model["placed"] else "no place",
+                "(1)" if model["by_construction"] else _spread(chosen.column("separability"), 2),
                 _spread(chosen.column("robustness"), 2),
                 _spread(chosen.column("per_thousand_parameters"), 4),
-                _spread(chosen.column("per_direction"), 3),
-                " / ".join(each) if len(each) > 1 else "–",
-                number(model["parameters"]),
             ]
         )
-    headings = [
-        "Model",
-        "On the front",
-        "Seeds",
-        "Mastered",
-        "Separability",
-        "Robustness",
-        "Per 1,000 parameters",
-        "Per direction",
-        "Robustness of each",
-        "Parameters",
-    ]
-    return Shown(headings, rows)
+    return Shown(["Model", "Front", "Separability", "Robustness", "Per 1,000 parameters"], rows)
+
+
+def operations(results: Results, single: Results) -> Shown:
+    """What the places are made of: median and range over the seeds that have a measure."""
+    table = places(results, single)
+    rows = []
+    for model in models(results, single).records():
+        chosen = table.where(model=model["model"])
+        rows.append(
+            [
+                model["model"],
+                str(len(chosen)),
+                number(model["parameters"]),
+                spread(chosen.column("mastered")),
+                *(_spread(chosen.column(f"robustness_{operation}"), 2) for operation in OPERATIONS),
+                _spread(chosen.column("per_direction"), 3),
+            ]
+        )
+    robust = [f"Of {name}" for name in OPERATIONS.values()]
+    return Shown(["Model", "Seeds", "Parameters", "Mastered", *robust, "Per direction"], rows)
 
 
 def _spread(values: Sequence[float | None], digits: int) -> str:
