@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -16,6 +17,8 @@ from epistemics.tables import Table, ranked_median
 
 ARM_COLOURS: Mapping[str, str] = {"fixed": BLUE, "in proportion": ORANGE}
 ARM_NAMES: Mapping[str, str] = {"fixed": "decay\nfixed", "in proportion": "decay in\nproportion"}
+BINS = 5
+"""Stretches of training whose noise scales have a median of their own."""
 APART = 0.16
 """Least height between two names of two lines beside the axes, as a share of theirs."""
 
@@ -135,7 +138,7 @@ def _name(axes: Axes, names: Sequence[tuple[str, float, str]]) -> None:
 
 
 def noise(table: Table) -> Picture:
-    """The noise scale at every measured moment, a line for each seed; the large point is at the grokking step."""
+    """The noise scale at every measured moment; large points are at grokking steps, bars medians of some moments."""
     decays = sorted(set(table.column("weight_decay")), reverse=True)
     (batch,) = set(table.column("batch_size"))
     known = [v for v in table.column("noise_scale") if v] + [batch]
@@ -150,22 +153,22 @@ def noise(table: Table) -> Picture:
             axes.set_yscale("log")
             axes.set_ylim(nothing / 1.4 if none else low, beyond * 1.4 if unseen else high)
             axes.axhline(batch, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
-            for seed in sorted(set(chosen.column("seed"))):
-                records = list(chosen.where(seed=seed).records())
-                heights = [_height(record["noise_scale"], beyond, nothing) for record in records]
-                axes.plot([r["step"] for r in records], heights, color=colour, lw=0.7, alpha=0.4)
-                for record, height in zip(records, heights, strict=True):
-                    scale, grokked = record["noise_scale"], record["phase"] == "at"
-                    axes.plot(
-                        record["step"],
-                        height,
-                        marker="^" if scale is None else "o" if scale else "v",
-                        markersize=7 if grokked else 3.5 if scale else 5,
-                        markeredgecolor=INK if grokked else colour,
-                        markerfacecolor=colour if scale else "none",
-                        linestyle="none",
-                        zorder=3 if grokked else 2,
-                    )
+            for record in chosen.records():
+                scale, grokked = record["noise_scale"], record["phase"] == "at"
+                axes.plot(
+                    record["step"],
+                    _height(scale, beyond, nothing),
+                    marker="^" if scale is None else "o" if scale else "v",
+                    markersize=6 if grokked else 3.5 if scale else 5,
+                    markeredgecolor=INK if grokked else colour,
+                    markerfacecolor=colour if scale else "none",
+                    alpha=1 if grokked else 0.4,
+                    linestyle="none",
+                    zorder=3 if grokked else 2,
+                )
+            for start, end, median in _binned(list(chosen.records())):
+                height = _height(median, beyond, nothing)
+                axes.plot([start, end], [height] * 2, color=colour, lw=2.4, solid_capstyle="butt", zorder=4)
             axes.set_title(f"weight decay {decay:g}", color=colour)
             axes.set_xlim(0, 1.04 * max(chosen.column("step")))
             axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -179,6 +182,18 @@ def noise(table: Table) -> Picture:
         _name(panels[-1], [(text, height, MUTED) for height, text in named])
         figure.subplots_adjust(wspace=0.1)
         return Picture(figure)
+
+
+def _binned(records: Sequence[Mapping[str, Any]]) -> list[tuple[float, float, float | None]]:
+    """First step, last step and median noise scale of stretches of training with about as many moments each."""
+    steps = sorted({record["step"] for record in records})
+    count = max(1, min(BINS, len(steps) // 2))
+    edges = [steps[round(place * len(steps) / count)] for place in range(count)] + [steps[-1] + 1]
+    found = []
+    for start, end in pairwise(edges):
+        scales = [record["noise_scale"] for record in records if start <= record["step"] < end]
+        found.append((start, end, ranked_median(scales)))
+    return found
 
 
 def _height(scale: float | None, beyond: float, nothing: float) -> float:

@@ -6,7 +6,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from epistemics.figures.style import SETTINGS, WIDTH, Picture, decay_colour, name_beside
+from epistemics.figures.style import SETTINGS, WIDTH, Picture, decay_colour, median_of, name_beside
 from epistemics.tables import Table
 
 CALM = 0.99
@@ -14,7 +14,7 @@ CALM = 0.99
 
 
 def along_training(table: Table) -> Picture:
-    """k@95% and rank99 at every measured moment, a line for each seed; open points: moments in a dip."""
+    """k@95% and rank99 at every measured moment, thin for a seed, thick for their median; open points: in a dip."""
     decays = sorted(set(table.column("weight_decay")))
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 4.6))
@@ -23,7 +23,7 @@ def along_training(table: Table) -> Picture:
             panels, ("k_at_95", "rank99"), ("k@95%, directions", "rank99, directions"), strict=True
         ):
             for decay in decays:
-                colour = decay_colour(decay)
+                colour, lines = decay_colour(decay), []
                 for seed in sorted(set(table.where(weight_decay=decay).column("seed"))):
                     records = [
                         record
@@ -32,20 +32,15 @@ def along_training(table: Table) -> Picture:
                         and record["after_grokking"] >= 0
                         and record[column] is not None
                     ]
-                    for kept, line, face in ((True, "-", colour), (False, "none", "none")):
-                        chosen = [record for record in records if (record["validation_accuracy"] >= CALM) is kept]
-                        steps, values = ([record[name] for record in chosen] for name in ("step", column))
-                        axes.plot(
-                            steps,
-                            values,
-                            ls=line,
-                            marker="o",
-                            color=colour,
-                            mfc=face,
-                            markersize=3,
-                            lw=0.9,
-                            clip_on=False,
-                        )
+                    calm = [record for record in records if record["validation_accuracy"] >= CALM]
+                    lines.append([(record["step"], record[column]) for record in calm])
+                    for record in records:
+                        if record not in calm:
+                            axes.plot(
+                                record["step"], record[column], "o", color=colour, mfc="none", markersize=3, mew=0.7,
+                                clip_on=False,
+                            )  # fmt: skip
+                median_of(axes, lines, colour)
             axes.set_ylim(bottom=0)
             axes.set_xlim(left=0)
             axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))

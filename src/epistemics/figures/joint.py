@@ -10,7 +10,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from epistemics.figures.interactive import Lines, Series
-from epistemics.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture, name_beside
+from epistemics.figures.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    RED,
+    SETTINGS,
+    WIDTH,
+    Picture,
+    median_of,
+    name_beside,
+)
 from epistemics.tables import Table, table_of
 
 OPERATION_COLOURS: Mapping[str, str] = {"add": BLUE, "mul": ORANGE}
@@ -98,7 +111,7 @@ def overlap(table: Table) -> Picture:
 
 
 def along_training(table: Table, model: str = "baseline") -> Picture:
-    """Overlap, k@95% and accuracy of one model at every measured moment; a line for each seed."""
+    """Overlap, k@95% and accuracy of one model at every measured moment: thin for a seed, thick for their median."""
     chosen = table.where(model=model)
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 4.6))
@@ -113,18 +126,20 @@ def along_training(table: Table, model: str = "baseline") -> Picture:
                 own = chosen.where(operation=operation)
                 if column == "overlap_10" and operation == "mul":  # it is of both
                     continue
-                for seed in sorted(set(own.column("seed"))):
-                    line = own.where(seed=seed)
-                    points = [
-                        (s, v) for s, v in zip(line.column("step"), line.column(column), strict=True) if v is not None
-                    ]
-                    shade = MODEL_COLOURS.get(model, MUTED) if column == "overlap_10" else colour
-                    axes.plot(*zip(*points, strict=True), color=shade, lw=1.0, marker="o", markersize=2)
+                lines = [
+                    [(r["step"], r[column]) for r in own.where(seed=seed).records() if r[column] is not None]
+                    for seed in sorted(set(own.column("seed")))
+                ]
+                if column == "overlap_10":
+                    median_of(axes, lines, MODEL_COLOURS.get(model, MUTED))
+                else:
+                    median_of(axes, lines, colour, band=False)  # bands of two operations would cover each other
             axes.set_ylabel(label)
             axes.set_ylim(bottom=0)
         panels[0].yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0%}"))
         _name(panels[0], [(OPERATION_NAMES[operation], colour) for operation, colour in OPERATION_COLOURS.items()], 1.1)
         panels[-1].set_xlabel("step")
+        panels[-1].xaxis.set_major_locator(MaxNLocator(5))
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
         panels[-1].set_xlim(left=0)
         figure.subplots_adjust(hspace=0.18)

@@ -10,13 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from epistemics.experiments.phase_1_2_measures import CALM
 from epistemics.figures.interactive import Lines, Series
-from epistemics.figures.style import MUTED, SETTINGS, WIDTH, Picture, decay_colour
+from epistemics.figures.style import MUTED, SETTINGS, WIDTH, Picture, decay_colour, median_of
 from epistemics.tables import Table
 
 
 def abliteration_curves(table: Table) -> Picture:
     """Accuracy against directions removed about the mean, a line for each seed; grey: random directions."""
+    table = _understood(table)
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.4))
         axes = figure.subplots()
@@ -46,12 +48,13 @@ def abliteration_lines(table: Table) -> Lines:
         x_label="directions removed",
         y_label="validation accuracy",
         start=10,
-        note="Random directions, grey in the printed figure, have their model's hue here.",
+        note="Every model, those below 99% too. Random directions, grey in the printed figure, have their model's hue.",
     )
 
 
 def mean_and_zero(table: Table) -> Picture:
     """The same curves cut about the mean and about zero, side by side."""
+    table = _understood(table)
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 2.9))
         panels = figure.subplots(1, 2, sharey=True)
@@ -151,17 +154,14 @@ def _along(table: Table, column: str, label: str) -> Picture:
         axes = figure.subplots()
         ends: list[tuple[float, float, float]] = []  # value, step, decay
         for decay in sorted(set(table.column("weight_decay"))):
-            end = None
+            lines = []
             for seed in sorted(set(table.where(weight_decay=decay).column("seed"))):
-                chosen = table.where(weight_decay=decay, seed=seed)
-                steps, values = chosen.column("step"), chosen.column(column)
-                present = [(s, v) for s, v in zip(steps, values, strict=True) if v is not None]
-                if not present:
-                    continue
-                axes.plot(*zip(*present, strict=True), color=decay_colour(decay), marker="o", markersize=3, lw=1.0)
-                end = max(end or present[-1], present[-1])
-            if end is not None:
-                ends.append((end[1], end[0], decay))
+                records = table.where(weight_decay=decay, seed=seed).records()
+                lines.append([(r["step"], r[column]) for r in records if r[column] is not None])
+            median_of(axes, lines, decay_colour(decay))
+            if present := [line[-1] for line in lines if line]:
+                step, value = max(present)
+                ends.append((value, step, decay))
         axes.set_xscale("log")
         low, high = axes.get_xlim()
         ticks = [t for t in (100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000) if low <= t <= high]
@@ -182,6 +182,13 @@ def _lines(axes: Axes, table: Table, colour: str, alpha: float, width: float) ->
     for seed in sorted(set(table.column("seed"))):
         one = table.where(seed=seed)
         axes.plot(one.column("removed"), one.column("accuracy"), color=colour, alpha=alpha, lw=width)
+
+
+def _understood(table: Table) -> Table:
+    """The curves of models that start at 99% or more; all where there is none, as in models trained for seconds."""
+    whole = {(r["weight_decay"], r["seed"]) for r in table.records() if r["removed"] == 0 and r["accuracy"] >= CALM}
+    rows = [tuple(r.values()) for r in table.records() if (r["weight_decay"], r["seed"]) in whole]
+    return Table(table.columns, tuple(rows)) if rows else table
 
 
 def _half_way(table: Table) -> int:

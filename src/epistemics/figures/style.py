@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -89,6 +90,29 @@ def name_beside(axes: Axes, text: str, height: float, colour: str, va: str = "ce
         text, (1, height), (7, 0), xycoords="axes fraction", textcoords="offset points",
         color=colour, va=va, size=8.5, linespacing=1.05, annotation_clip=False,
     )  # fmt: skip
+
+
+def median_of(axes: Axes, lines: Sequence[Sequence[tuple[float, float]]], colour: str, *, band: bool = True) -> None:
+    """Lines of one kind thin, and where there are all of them their median thick, with the band that they span.
+
+    Between its points a line is straight. Two lines have a mean and no median, and stand alone.
+
+    Args:
+        lines: each with rising x, one a seed.
+    """
+    drawn = [line for line in lines if line]
+    for line in drawn:
+        axes.plot(*zip(*line, strict=True), color=colour, lw=0.7, alpha=0.5)
+    if len(drawn) < 3:
+        return
+    low, high = max(line[0][0] for line in drawn), min(line[-1][0] for line in drawn)
+    places = sorted({x for line in drawn for x, _ in line if low <= x <= high})
+    if len(places) < 2:
+        return
+    heights = np.array([np.interp(places, [x for x, _ in line], [y for _, y in line]) for line in drawn])
+    axes.plot(places, np.median(heights, axis=0), color=colour, lw=2.0, zorder=3)
+    if band:
+        axes.fill_between(places, heights.min(axis=0), heights.max(axis=0), color=colour, alpha=0.13, lw=0)
 
 
 def decay_colour(decay: float) -> str:

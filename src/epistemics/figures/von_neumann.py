@@ -20,7 +20,7 @@ SIZE_LABELS: Mapping[str, tuple[str, str, tuple[float, float]]] = {
     "Φ(D) longer by a symbol each time": ("Φ(D) grows by a\nsymbol each time", GREEN, (5.12, 39)),
     "A + B + C + D and Φ of them": ("A + B + C + D\nand Φ of them", BLUE, (5.12, 29)),
     "Φ(A) changed once, to rxj": ("Φ(A) changed once", PURPLE, (2.55, 11)),
-    "C without the use of B": ("B not used", RED, (1.62, 6.3)),
+    "C without the use of B": ("B not used", RED, (0.3, 5.2)),
 }
 """Case of the table → what its line is called, its hue, and where the name stands."""
 GROWTH_COLOURS: Mapping[str, str] = {"improving": GREEN, "long": BLUE, "short": ORANGE, "collapses": RED}
