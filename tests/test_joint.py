@@ -95,4 +95,4 @@ def test_evidence_is_under_the_names_of_claims(results: Results) -> None:
     assert found["13-longer-separates"].holds is None  # these runs are shorter than the log's
     summary = adversarial.summary(results)
     assert [row[0] for row in summary.rows] == ["baseline", "capacity", "adversarial", "width 8", "λ 1"]
-    assert len(joint.by_moment(results).rows) == 10
+    assert len(joint.by_moment(results).rows) == 2 * len(joint.overlaps_by_moment(results).rows) == 10

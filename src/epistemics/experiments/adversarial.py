@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from epistemics.claims import Claim, Evidence, counted, judged
-from epistemics.experiments.joint import BASELINE, CAPACITY, OPERATIONS, by_moment, late_calm, middle, runs_of
+from epistemics.experiments.joint import (
+    BASELINE,
+    CAPACITY,
+    OPERATIONS,
+    by_moment,
+    late_calm,
+    middle,
+    overlaps_by_moment,
+    runs_of,
+)
 from epistemics.experiments.joint_measures import (
     abliteration_curves,
     learning_curves,
@@ -72,6 +81,11 @@ def _share(value: float | None) -> str:
 def by_late_moment(results: Results) -> Shown:
     """The three models over the calm moments of the last third of training, beside the end that verdicts are of."""
     return by_moment(results, THREE)
+
+
+def overlaps_by_late_moment(results: Results) -> Shown:
+    """The overlap of both operations over the same moments."""
+    return overlaps_by_moment(results, THREE)
 
 
 def evidence(results: Results) -> dict[str, Evidence]:

@@ -84,7 +84,7 @@ def _ends(results: Results) -> Iterator[tuple[list[str], Table]]:
 
 
 def by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
-    """Overlap and resistance over all calm moments of the last third of training: one moment proves little.
+    """Resistance over all calm moments of the last third of training: one moment proves little.
 
     Args:
         of: the models to show; all by default.
@@ -94,17 +94,29 @@ def by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
         late = late_calm(results, model)
         for operation, name in OPERATIONS.items():
             chosen = late.where(operation=operation)
-            shared = [
-                spread(chosen.column(c), lambda v: number(v, 2)) if len(chosen) else "–"
-                for c in ("overlap_5", "overlap_10", "overlap_30")
-            ]
             own = [
-                spread(chosen.column(c), never="all") if len(chosen) else "–"
-                for c in ("k_at_95", "k_at_50", "directions_95")
+                spread(chosen.column(column), never="all") if len(chosen) else "–"
+                for column in ("k_at_95", "k_at_50", "directions_95")
             ]
-            rows.append([model, name, str(len(chosen)), *shared, *own])
-    measured = ["Overlap at 5", "at 10", "at 30", "k@95%", "k@50%", "Directions at 95%"]
-    return Shown(["Model", "Operation", "Moments", *measured], rows, left=2)
+            rows.append([model, name, str(len(chosen)), *own])
+    return Shown(["Model", "Operation", "Moments", "k@95%", "k@50%", "Directions at 95%"], rows, left=2)
+
+
+def overlaps_by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
+    """The overlap of both operations over the same moments.
+
+    Args:
+        of: the models to show; all by default.
+    """
+    rows = []
+    for model in of or models(results):
+        chosen = late_calm(results, model).where(operation="add")  # an overlap is of both
+        shared = [
+            spread(chosen.column(column), lambda v: number(v, 2)) if len(chosen) else "–"
+            for column in ("overlap_5", "overlap_10", "overlap_30")
+        ]
+        rows.append([model, str(len(chosen)), *shared])
+    return Shown(["Model", "Moments", "Overlap at 5", "at 10", "at 30"], rows)
 
 
 def late_calm(results: Results, model: str) -> Table:
