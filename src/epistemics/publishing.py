@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from epistemics.fingerprint import reached_from
@@ -16,23 +16,29 @@ from epistemics.specs import CLAIMS, experiment_names, load_experiment
 from epistemics.store import Store
 
 
-def provenance(table: str, source: str, *results: Results) -> None:
+def provenance(drew: Callable[..., object], *tables: str, runs: Sequence[Results] = ()) -> None:
     """Print the line below a figure or table: its data, the function that made it and the runs behind it.
 
     Args:
-        table: name of the table shown, as in ``data/``: ``phase_1_2.moments``.
-        source: the function in this package: ``figures.phase_1_2.resistance_along_training``.
-        results: the runs, where there are any.
+        drew: the function that made it, itself, so that a line can name none that there is not.
+        tables: names of those shown, as in ``data/``: ``phase_1_2.moments``.
+        runs: the results behind them, where there are any.
     """
-    module = source.rpartition(".")[0].replace(".", "/")
-    parts = [f"Data: [{table}.csv](../data/{table}.csv)", f"Source: [{source}](../src/epistemics/{module}.py)"]
-    if behind := [run for several in results for run in several]:
+    data = ", ".join(f"[{table}.csv](../data/{table}.csv)" for table in tables)
+    source, page = f"{drew.__module__}.{drew.__qualname__}".removeprefix("epistemics."), source_page(drew.__module__)
+    parts = [f"Data: {data}", f"Source: [{source}](../{page}#{drew.__qualname__})"]
+    if behind := [run for results in runs for run in results]:
         counts = Counter(run.run.experiment for run in behind)
         shown = ", ".join(f"[{count} of {name}](runs.qmd#sec-runs-{name})" for name, count in counts.items())
         stale = sum(run.stale for run in behind)
         marked = f" **{stale} of them stale: their code has changed since.**" if stale else ""
         parts.append(f"Runs: {shown}.{marked}")
     sys.stdout.write(f"::: {{.provenance}}\n{' · '.join(parts)}\n:::\n")
+
+
+def source_page(module: str) -> Path:
+    """Where the page of a module lies in the project, given as ``epistemics.figures.joint``; see ``source_pages``."""
+    return Path(f"data/source/{module}.html")
 
 
 def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Callable[[Path, list[str]], str]:

@@ -56,6 +56,7 @@ def _prepare(project: Project, options: argparse.Namespace) -> None:
     from epistemics.discovery import write_discovery
     from epistemics.prepared import write_variables_and_data
     from epistemics.run_pages import write_run_pages
+    from epistemics.source_pages import write_source_pages
 
     book.outline(project.folder)  # a project file that can't be read is said before anything trains
     runs = runs_of(project, [])
@@ -70,6 +71,7 @@ def _prepare(project: Project, options: argparse.Namespace) -> None:
         train(project, runs, wanted, options.workers, options.device)
     write_variables_and_data(project)
     write_run_pages(project)
+    write_source_pages(project)
     write_discovery(project)
 
 
