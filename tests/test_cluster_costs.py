@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +13,10 @@ from hypothesis import strategies as st
 from epistemics.configuration import Configuration, step_operations
 from epistemics.experiments import cluster
 from epistemics.experiments.cluster import Assumption, Cost, log_costs, makespan, training_seconds
-from epistemics.specs import Run
+from epistemics.project import Project
+from epistemics.specs import Run, experiment_names, load_experiment
 
+ROOT = Path(__file__).parents[1]
 Make = Callable[..., Configuration]
 
 
@@ -55,3 +59,15 @@ def test_more_gpus_take_no_longer_and_the_longest_stack_remains(
     assert few.column("stacks") == [2, 2]
     assert few.column("hours") == few.column("longest_stack_hours")
     assert few.column("core_hours")[0] == pytest.approx(8 * 2 * 65 / 3600)
+
+
+def test_every_configuration_of_every_experiment_is_counted_once() -> None:
+    project = Project(ROOT, "paper", ROOT / "results")
+    planned = {
+        replace(run.configuration, seed=0)
+        for name in experiment_names(project.experiments)
+        for run in load_experiment(project.experiments, name).runs
+    }
+    counted = [replace(cost.run.configuration, seed=0) for cost in cluster.costs(project)]
+    assert set(counted) == planned
+    assert len(counted) == len(planned)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from epistemics.prepared import Prepared, _kept
+from epistemics.project import Project
+from epistemics.publishing import chapter_key
+from epistemics.specs import experiment_names
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_it_is_computed_once_and_again_when_what_it_is_made_of_changes(tmp_path: Path) -> None:
@@ -28,3 +35,23 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, text: str) -> None:
     made = Prepared({"runs": "1"}, {})
     assert _kept(tmp_path / "chapter.json", "one", lambda: made) == made
     assert _kept(tmp_path / "chapter.json", "one", lambda: Prepared({}, {})) == made
+
+
+@pytest.mark.parametrize("chapter", ["runs", "cluster"])
+def test_a_chapter_on_all_experiments_depends_on_each(tmp_path: Path, chapter: str) -> None:
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    project = Project(tmp_path, "smoke", tmp_path / "results")
+
+    def made_of() -> str:
+        return chapter_key(project)(Path(), [f"from epistemics.experiments import chapters\nchapters.of_{chapter}"])
+
+    for name in experiment_names(project.experiments):
+        before, path = made_of(), project.experiments / f"{name}.yaml"
+        path.write_text(path.read_text("utf-8") + "# a comment more\n", "utf-8")
+        assert made_of() != before, name
+
+
+def test_every_experiment_has_its_section_in_the_list_of_runs() -> None:
+    chapter = (ROOT / "chapters" / "runs.qmd").read_text("utf-8")
+    listed = re.findall(r"^## .*\{#sec-runs-(.*)\}$", chapter, re.M)
+    assert sorted(listed) == experiment_names(ROOT / "experiments")

@@ -58,8 +58,9 @@ def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Calla
         reached = reached_from(text)
         parts = [f"profile {project.profile}"] + [f"{name}\0{source}" for name, source in sorted(reached.items())]
         sources = "\n".join([text, *reached.values()])
+        every = "results.load_every" in reached
         for name in experiment_names(project.experiments):
-            if f"'{name}'" in sources or f'"{name}"' in sources:
+            if every or f"'{name}'" in sources or f'"{name}"' in sources:
                 planned = load_experiment(project.experiments, name, project.profile).runs
                 parts.append((project.experiments / f"{name}.yaml").read_text(encoding="utf-8"))
                 for s in status(planned, store):

@@ -9,7 +9,7 @@ from typing import Any
 from epistemics.configuration import Configuration
 from epistemics.project import Project, find_project
 from epistemics.runs import status
-from epistemics.specs import Experiment, Run, load_experiment
+from epistemics.specs import Experiment, Run, experiment_names, load_experiment
 from epistemics.store import Result, Store
 
 
@@ -80,3 +80,15 @@ def load_results(name: str, project: Project | None = None) -> Results:
         )
     stored = [StoredRun(s.run, store.read(s.run.key), s.state) for s in found]
     return Results(experiment, tuple(stored))
+
+
+def load_every(project: Project | None = None) -> dict[str, Results]:
+    """The results of every experiment that has a file, by its name; a run may be in several.
+
+    What calls this depends on all of them, which ``publishing.chapter_key`` knows.
+
+    Raises:
+        IncompleteResults: if any is missing or damaged.
+    """
+    project = project or find_project()
+    return {name: load_results(name, project) for name in experiment_names(project.experiments)}

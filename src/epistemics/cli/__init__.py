@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, render
+from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render
 from epistemics.cli.results import adopt, run, show_status, verify, why
 from epistemics.cluster import NoCluster
 from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "render": render,
             "bench": bench,
             "check": check,
+            "readme": readme,
         }
         exit_status = verb[options.verb](project, options)
         sys.stdout.flush()
@@ -146,4 +147,5 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     added.add_argument("--json", action="store_true", help="one object, for programs")
     verb("check", "say what is wrong with the chapters, without executing them", "check")
+    verb("readme", "write the README's tables from the results and from benchmarks/rendering.json", "readme")
     return parser

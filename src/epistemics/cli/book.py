@@ -1,4 +1,4 @@
-"""The verbs about the book and its speed: prepare and finish (around Quarto's render), render, bench, check."""
+"""The verbs about the book and its speed: prepare and finish (around Quarto's render), render, bench, check, readme."""
 
 from __future__ import annotations
 
@@ -148,3 +148,14 @@ def check(project: Project, _: argparse.Namespace) -> int:
         print(problem)
     print(f"{len(problems)} problems" if problems else "nothing is wrong")
     return 1 if problems else 0
+
+
+def readme(project: Project, _: argparse.Namespace) -> int:
+    """Write the README's tables and say whether they are other ones."""
+    from epistemics.readme import NoPlace, write_readme
+
+    try:
+        print("README.md is written anew" if write_readme(project) else "README.md is as it was")
+    except NoPlace as error:
+        raise FaultyBook(str(error)) from error
+    return 0

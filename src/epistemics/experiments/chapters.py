@@ -33,7 +33,7 @@ from epistemics.experiments import (
     von_neumann,
 )
 from epistemics.project import Project
-from epistemics.results import load_results
+from epistemics.results import load_every
 from epistemics.tables import Table
 
 Share = tuple[Mapping[str, Any], Mapping[str, Table]]
@@ -128,20 +128,9 @@ def of_ledger(project: Project) -> Share:
 
 
 def of_runs(project: Project) -> Share:
-    names = (
-        "phase-1-1",
-        "phase-1-2",
-        "baselines",
-        "full-length",
-        "batch-size",
-        "joint",
-        "joint-search",
-        "adversarial",
-        "adversarial-sweep",
-        "precision",
-    )
-    listed = {name.replace("-", "_"): load_results(name, project) for name in names}
+    every = load_every(project)
+    listed = {name.replace("-", "_"): results for name, results in every.items()}
     return (
-        {name: runs.numbers(results) for name, results in listed.items()},
+        {name: runs.numbers(results) for name, results in listed.items()} | {"all": runs.numbers(runs.of_all(every))},
         {name: runs.runs(results) for name, results in listed.items()},
     )

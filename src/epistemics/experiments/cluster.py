@@ -19,13 +19,10 @@ from statistics import median
 from epistemics.configuration import Configuration, training_operations
 from epistemics.experiments.cluster_measured import MEASURED
 from epistemics.project import Project
-from epistemics.results import load_results
+from epistemics.results import load_every
 from epistemics.scheduler import MEMBERS_AT_MOST, stacks
 from epistemics.specs import Run
 from epistemics.tables import Shown, Table, number, percent, table_of
-
-LOG = ("phase-1-1", "phase-1-2", "baselines", "joint", "adversarial", "precision")
-"""Every experiment that the book shows."""
 
 SEEDS = (8, 64, 512)
 GPUS = (1, 8, 64)
@@ -61,10 +58,10 @@ class Cost:
 
 
 def costs(project: Project) -> list[Cost]:
-    """Every configuration of the log, once, whichever experiments share it."""
+    """Every configuration of every experiment, once, whichever experiments share it."""
     alike: dict[Configuration, dict[str, tuple[Run, int, float, float]]] = {}
-    for name in LOG:
-        for r in load_results(name, project):
+    for results in load_every(project).values():
+        for r in results:
             took = r.result.provenance
             found = (r.run, r.metrics["final_step"], took["seconds"], took.get("measure_seconds", 0.0))
             alike.setdefault(replace(r.configuration, seed=0), {})[r.run.key] = found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from epistemics.results import Results, StoredRun
 from epistemics.tables import Shown, Table, number, table_of
 
@@ -73,13 +75,19 @@ def _what(run: StoredRun) -> str:
     return ", ".join(said)
 
 
-def numbers(results: Results) -> dict[str, str]:
-    """Totals over the runs of one experiment."""
-    provenances = [r.result.provenance for r in results]
+def numbers(runs: Iterable[StoredRun]) -> dict[str, str]:
+    """Totals over the runs of one experiment, or of several."""
+    runs = list(runs)
+    provenances = [r.result.provenance for r in runs]
     return {
-        "runs": str(len(results)),
+        "runs": str(len(runs)),
         "hours": f"{sum(p['seconds'] for p in provenances) / 3600:.1f}",
         "devices": " and ".join(sorted({f"{p['device']}" for p in provenances})),
         "torch": " and ".join(sorted({p["versions"]["torch"] for p in provenances})),
-        "stale": str(len(results.stale)),
+        "stale": str(sum(r.stale for r in runs)),
     }
+
+
+def of_all(every: Mapping[str, Results]) -> list[StoredRun]:
+    """The runs of all experiments, each once, whichever share it."""
+    return list({r.run.key: r for results in every.values() for r in results}.values())
