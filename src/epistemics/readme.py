@@ -49,7 +49,7 @@ def write_readme(project: Project) -> list[Path]:
         _, end, after = rest.partition(f"<!-- /{name} -->\n")
         if not end:
             raise NoPlace(
-                f"{path.name}: lines <!-- {name} --> and <!-- /{name} --> say where the table goes; one is missing"
+                f"{path.name}: a table goes between lines <!-- {name} --> and <!-- /{name} -->; one is missing"
             )
         text = f"{before}{begin}\n{written}\n\n{end}{after}"
     return write_if_changed(path, text.encode())

@@ -23,7 +23,9 @@ def hours(table: Table) -> Picture:
                 axes.plot(gpus, edge.column("hours_of_training_alone"), color=colour, ls=":", lw=1)
             middle = (fast.column("hours")[0] * slow.column("hours")[0]) ** 0.5
             axes.text(0.9, middle, f"{seeds} seeds", color=colour, ha="right", va="center", size=8.5)
-        axes.set(xscale="log", yscale="log", xlabel="H100s", ylabel="hours", xlim=(0.45, gpus[-1] * 1.2))
+        axes.set(
+            xscale="log", yscale="log", xlabel="H100s, assumed", ylabel="hours, computed", xlim=(0.45, gpus[-1] * 1.2)
+        )
         axes.set_xticks(gpus, [str(count) for count in gpus])
         axes.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
         axes.minorticks_off()
