@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prose import PROJECT
 
-from epistemics.claims import Evidence, Figure, is_reproduced, judged, load_claims
-from epistemics.experiments import joint, phase_1_1, phase_1_2
+from epistemics.claims import Evidence, Figure, counted, is_reproduced, judged, load_claims
+from epistemics.experiments import joint, ledger, phase_1_1, phase_1_2
 from epistemics.project import find_project
 from epistemics.results import load_results
 from epistemics.sections import SpecificationError
@@ -86,6 +88,41 @@ def test_a_second_reading_counts_and_another_moment_is_only_noted(folder: Load) 
     (judgement, *_) = judged(load_claims(good), {"steps": Evidence("@fig-x", [1500, 1600], along=[900, 1600])}, "paper")
     assert (judgement.verdict, judgement.note) == ("not reproduced", "inside at another moment")
     assert judgement.ours == "1,550 (1,500–1,600)"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        ({}, "4 can't be judged"),
+        ({"steps": [1200, 1600], "share": [0.5], "later": [None]}, "3 are reproduced and 1 can't be judged"),
+        ({"steps": [9], "share": [0.5], "later": [9], "order": True},
+         "2 are reproduced, 1 is reproduced in kind and 1 is not reproduced"),
+        ({"steps": [9], "share": [0.9], "later": [9], "order": False}, "4 are not reproduced"),
+    ],
+)  # fmt: skip
+def test_a_verdict_that_no_claim_has_is_not_spoken_of(
+    folder: Load, evidence: dict[str, list[float | None] | bool], said: str
+) -> None:
+    found = {
+        id: Evidence("@fig-x", holds=value, said="so") if isinstance(value, bool) else Evidence("@fig-x", value)
+        for id, value in evidence.items()
+    }
+    assert counted(judged(load_claims(folder(GOOD)), found, "paper"))["verdicts"] == said
+
+
+def test_the_ledger_has_every_claim_with_its_criterion(folder: Load) -> None:
+    judgements = judged(load_claims(PROJECT / "experiments"), {}, "paper")
+    chapter = (PROJECT / "chapters" / "ledger.qmd").read_text("utf-8")
+    for claim in (judgement.claim for judgement in judgements):
+        for show in ("shown_of", "criteria_of"):
+            assert f"ledger.{show}(judgements, {claim.entry})" in chapter
+        (line,) = (
+            line
+            for line in ledger.criteria_of(judgements, claim.entry).splitlines()
+            if re.search(rf"(?:^- |; ){re.escape(claim.says)}(?:; |\. M| \()|^- \*\*{re.escape(claim.says)}\*\*", line)
+        )
+        assert (claim.criterion if claim.statement else claim.measured) in line
+        assert claim.declared == "before" or "(declared when the runs were known)" in line
 
 
 @pytest.mark.parametrize(

@@ -169,10 +169,21 @@ def judged(claims: Sequence[Claim], evidence: Mapping[str, Evidence], profile: s
 
 
 def counted(judgements: Sequence[Judgement]) -> dict[str, str]:
-    """How many claims there are, and how many have each verdict: ``judged``, ``reproduced``, ``in_kind`` and so on."""
+    """How many claims there are, and how many have each verdict: ``judged``, ``reproduced``, ``in_kind`` and so on.
+
+    ``verdicts`` says the same after "Of so many claims", without those that none has.
+    """
     counts = Counter(judgement.verdict for judgement in judgements)
     names = {"reproduced": REPRODUCED, "in_kind": IN_KIND, "not_reproduced": NOT_REPRODUCED}
+    said = [
+        f"{counts[verdict]} {'is' if counts[verdict] == 1 else 'are'} {verdict}"
+        for verdict in names.values()
+        if counts[verdict]
+    ]
+    if counts[CANNOT_BE_JUDGED]:
+        said.append(f"{counts[CANNOT_BE_JUDGED]} {CANNOT_BE_JUDGED}")
     return {
+        "verdicts": " and ".join(filter(None, [", ".join(said[:-1]), *said[-1:]])),
         "claims": str(len(judgements)),
         "judged": str(len(judgements) - counts[CANNOT_BE_JUDGED]),
         "cant_be_judged": str(counts[CANNOT_BE_JUDGED]),

@@ -88,6 +88,25 @@ def shown_of(found: Sequence[Judgement], entry: int) -> Shown:
     return Shown(HEADINGS, rows, left=2)
 
 
+def criteria_of(found: Sequence[Judgement], entry: int) -> str:
+    """By what the claims of one log entry are judged, as Markdown: each statement, and the figures by their measure."""
+    own = [j.claim for j in found if j.claim.entry == entry]
+    says = {j.claim.id: j.claim.says for j in found}
+    lines = [f"- **{claim.says}**{_late(claim)}: {claim.criterion}" for claim in own if claim.statement]
+    alike: dict[tuple[str, str | None], list[str]] = {}
+    for claim in own:
+        if not claim.statement:
+            alike.setdefault((claim.measured, claim.in_kind), []).append(f"{claim.says}{_late(claim)}")
+    for (measured, in_kind), figures in alike.items():
+        order = f"; in kind where this holds: {says[in_kind]}" if in_kind else ""
+        lines.append(f"- {'; '.join(figures)}. Measured: {measured}{order}")
+    return "\n".join(['::: {.callout-note collapse="true" title="The criteria"}', *lines, ":::"])
+
+
+def _late(claim: Claim) -> str:
+    return " (declared when the runs were known)" if claim.declared == "after" else ""
+
+
 def _ours(judgement: Judgement) -> str:
     return "; ".join(filter(None, [judgement.ours, judgement.note])) or "–"
 
