@@ -1,4 +1,4 @@
-"""The log's entries: the classes that each is marked with, and the chapters that follow them.
+"""The log's entries: the numbers and classes that this book gives them, and the chapters that follow them.
 
 The tables of the first page, the feed and ``llms.txt`` are made of what stands here.
 """
@@ -19,7 +19,7 @@ CLASSES = {
     "S": "software engineering",
     "P": "philosophy and epistemology",
 }
-"""The log's letters and what they stand for, in its order."""
+"""This book's letters and what they stand for."""
 
 ENTRIES = {
     1: "APM",

@@ -281,11 +281,35 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
         "published_smallest": claims["1.1-steps-of-smallest"].shown,
         "published_fractions": claims["1.1-best-fraction"].shown,
         "best_fraction": ", ".join(f"{f:g}" for f in best_fractions(steps)),
+        **_largest_fraction(results, steps),
         "fastest_size": fastest[1],
         "fastest_size_steps": number(fastest[0]),
         "baseline_touch": number(one_median),
         "float32_touch": spread(touched.get("float32", [])) if touched.get("float32") else "not run",
         "bfloat16_touch": spread(touched.get("bfloat16", [])) if touched.get("bfloat16") else "not run",
+    }
+
+
+def _largest_fraction(results: Results, steps: Table) -> dict[str, str]:
+    """What training itself does at the largest train fraction, where some models do not learn their own questions."""
+    tried = [value["train_fraction"] for value in values_of(steps, "train fraction")]
+    runs = results.where(**baseline(results) | {"train_fraction": max(tried)}, weight_decay=1.0)
+    enough = runs[0].configuration.grokking_accuracy
+    curves = [[r.result.arrays[f"history.{kind}_accuracy"] for kind in ("train", "validation")] for r in runs]
+    unlearned = [train for train, _ in curves if train.max() < enough]
+    # argmax: the first evaluation at which it is so
+    together = [
+        (train >= enough).argmax() == (validation >= enough).argmax()
+        for train, validation in curves
+        if train.max() >= enough and validation.max() >= enough
+    ]
+    return {
+        "largest_fraction": f"{max(tried):g}",
+        "largest_fraction_seeds": str(len(runs)),
+        "largest_fraction_steps": number(max(r.metrics["final_step"] for r in runs)),
+        "largest_fraction_unlearned": str(len(unlearned)),
+        "largest_fraction_train": spread([float(train.max()) for train in unlearned], percent) if unlearned else "–",
+        "largest_fraction_together": str(sum(map(bool, together))),
     }
 
 

@@ -197,6 +197,7 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
         runs = results.where(weight_decay=decay)
         found |= {
             f"{name}_seeds": str(len(runs)),
+            f"{name}_stored": str(sum(r.run.keep_weights for r in runs)),
             f"{name}_trained": number(max(r.metrics["final_step"] for r in runs)),
             f"{name}_grok": spread([r.metrics["grokking_step"] for r in runs]),
             f"{name}_touch": spread([r.metrics["first_touch"] for r in runs]),

@@ -19,6 +19,8 @@ from epistemics.project import Project
 from epistemics.results import Results, load_results
 from epistemics.tables import Shown, Table, number, spread
 
+SWEEPS = ("adversarial-sweep", "joint-search")
+"""Experiments of ours beside the log's, most of whose settings have one seed."""
 RESISTANT = 0.1
 """The weight decay that the log finds most robust."""
 SEEN = "@tbl-trilemma-models"
@@ -33,7 +35,7 @@ WORDS = {
 def load(project: Project | None = None) -> Results:
     """Every model of two operations under the current profile, as the runs of experiment adversarial."""
     known = adversarial.load(project)
-    swept = (load_results(name, project) for name in ("adversarial-sweep", "joint-search"))
+    swept = (load_results(name, project) for name in SWEEPS)
     return Results(known.experiment, (*known, *(run for results in swept for run in results)))
 
 
@@ -198,6 +200,9 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
     found_by_id = evidence(results, single)
     own = [claim for claim in claims.values() if claim.id in found_by_id]
     verdicts = {j.claim.id: j.verdict for j in judged(own, found_by_id, results.experiment.profile)}
+    unswept = Results(results.experiment, tuple(run for run in results if run.run.experiment not in SWEEPS))
+    without = judged(own, evidence(unswept, single), results.experiment.profile)
+    same = {j.claim.id: j.verdict for j in without} == verdicts
     placed = every.where(placed=True)
     together, found = _of_both(every), corners(every)
     separable, robust, both = map(_listed, found) if found else ("not compared",) * 3
@@ -214,6 +219,7 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         "corner": both,
         "judged": str(sum(verdict != CANNOT_BE_JUDGED for verdict in verdicts.values())),
         "reproduced": str(sum(verdict == REPRODUCED for verdict in verdicts.values())),
+        "without_sweeps": "would be the same without them" if same else "would be others without them",
     }
     for id in found_by_id:
         name = id.removeprefix("12-").replace("-", "_").replace(".", "")
