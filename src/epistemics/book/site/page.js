@@ -237,7 +237,7 @@ async function loadIndex() {
   const made = new MiniSearch({
     idField: "url", fields: ["page", "heading", "text"], storeFields: ["page", "heading", "text"],
     tokenize: (text) => text.match(WORD) ?? [], processTerm: plain,
-    searchOptions: { combineWith: "AND", boost: { page: 4, heading: 3 }, prefix: (word) => word.length > 1 && !isNumber(word) },
+    searchOptions: { combineWith: "AND", boost: { page: 6, heading: 3 }, prefix: (word) => word.length > 1 && !isNumber(word) },
   });
   made.addAll(bookSections);
   return made;
