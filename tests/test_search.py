@@ -89,7 +89,7 @@ def test_a_slip_of_the_finger_is_said_and_forgiven(page: Page) -> None:
 
 @pytest.mark.slow
 def test_a_result_leads_to_its_section(page: Page) -> None:
-    found = search(page, "weight decay")
+    found = search(page, "noise scale")
     page.keyboard.press("Enter")
     page.wait_for_url("**/chapters/*.html#*")
     heading = found.titles[0].split(" › ")[-1]
