@@ -6,6 +6,7 @@ It knows notebooks, pandoc and typst, and nothing of what the book is about.
 from __future__ import annotations
 
 import fcntl
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,15 +18,15 @@ from pathlib import Path
 import typst
 
 from epistemics.book import chapter as chapters_of
+from epistemics.book import characters, pandoc, pdf, references, site
 from epistemics.book import document as documents_of
-from epistemics.book import pandoc, pdf, references, site
 from epistemics.book import project as projects
 from epistemics.book.assemble import Assembled, Output, assemble
 from epistemics.book.chapter import Chapter
 from epistemics.book.document import Document
 from epistemics.book.execute import execute
 from epistemics.book.inspection import inspect
-from epistemics.book.problems import BookError, Problem
+from epistemics.book.problems import BookError, Problem, read_text
 from epistemics.book.project import Project
 from epistemics.book.site import replacing
 
@@ -87,7 +88,10 @@ def check(project: Path) -> list[Problem]:
         configuration, chapters = _read(project, problems)
     except BookError as error:
         return error.problems
-    _both_formats(configuration, chapters, None, problems)
+    try:
+        _both_formats(configuration, chapters, None, problems)
+    except BookError as error:
+        return error.problems
     return BookError(problems).problems
 
 
@@ -171,6 +175,8 @@ def _render(
             raise BookError(problems)
         _write_citations(configuration, pages)
         _write_citations(configuration, print_)
+        if problems := characters.not_shown(configuration, print_.documents):  # what the bibliography brought
+            raise BookError(problems)
     with replacing(output) as folder:
         with _timed("pages written", report):
             site.write_files(folder, project, _files(configuration, pages), pages.files)
@@ -217,12 +223,13 @@ def _both_formats(
     keys: set[str] = set()
     for path in project.bibliography:
         try:
-            keys |= pandoc.bibliography_keys(project.root / path)
+            keys |= pandoc.bibliography_keys(read_text(project.root, path, problems), path.suffix)
         except RuntimeError as error:
             problems.append(Problem(path, None, str(error)))
     pages, print_ = (
         _book(project, chapters, output_format, outputs, keys, problems) for output_format in ("html", "typst")
     )
+    problems.extend(characters.not_shown(project, print_.documents))
     return pages, print_
 
 
@@ -243,8 +250,12 @@ def _book(
         files.update(parts[-1].files)
 
     def read(chapter: Chapter, assembled: Assembled) -> Document:
-        document = documents_of.read(chapter, assembled, output_format, problems)
-        inspect(document, project.root, assembled.files, problems)
+        try:
+            document = documents_of.read(chapter, assembled, output_format, problems)
+            inspect(document, project.root, assembled.files, problems)
+        except RuntimeError as error:  # pandoc's, or a RecursionError
+            said = "nested too deeply to be read" if isinstance(error, RecursionError) else str(error)
+            raise BookError([*problems, Problem(chapter.path, None, said)]) from error
         return document
 
     with ThreadPoolExecutor() as pool:
@@ -288,4 +299,16 @@ def _typeset(project: Project, book: Book) -> bytes:
         try:
             return pdf.compile(project, folder)
         except typst.TypstError as error:
-            raise BookError([Problem(Path("main.typ"), None, f"typst: {error.diagnostic}")]) from error
+            raise BookError([_refused(error, folder, book.documents)]) from error
+
+
+def _refused(error: typst.TypstError, folder: Path, documents: list[Document]) -> Problem:
+    """What typst says, with the chapter that it says it of, and without the folder, which is gone by then."""
+    said = error.diagnostic.strip().replace(f"../{folder.name}/", "")
+    lines = (folder / "main.typ").read_text(encoding="utf-8").split("\n")
+    titles = [number for number, line in enumerate(lines, 1) if line.startswith("= ")]
+    place = re.search(r"\bmain\.typ:(\d+):", said)
+    if place is None or len(titles) != len(documents):
+        return Problem(projects.CONFIGURATION, None, f"the PDF can't be typeset: {said}")
+    chapter = sum(number <= int(place[1]) for number in titles)
+    return Problem(documents[max(chapter, 1) - 1].chapter.path, None, f"the PDF can't be typeset: {said}")

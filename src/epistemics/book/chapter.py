@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +14,8 @@ from markdown_it import MarkdownIt
 
 from epistemics.book import located, schema
 from epistemics.book.located import Located
-from epistemics.book.problems import Problem
-from epistemics.book.project import Entry
+from epistemics.book.problems import Problem, read_text
+from epistemics.book.project import VARIABLES, Entry
 
 ENGINE = re.compile(r"\{\{?\s*([A-Za-z]\w*)\s*(.*?)\}?\}$")
 OPTION = re.compile(r"#\|\s?(.*)$")
@@ -124,7 +126,7 @@ class Chapter:
 
 def read(root: Path, entry: Entry, problems: list[Problem]) -> Chapter:
     """The chapter of `entry`; whatever is outside the dialect goes to `problems`."""
-    text = (root / entry.path).read_text(encoding="utf-8")
+    text = read_text(root, entry.path, problems)
     lines = text.split("\n")
     body_start, front = _front_matter(lines, entry.path, problems)
     schema.check(front, schema.FRONT_MATTER, problems)
@@ -132,7 +134,8 @@ def read(root: Path, entry: Entry, problems: list[Problem]) -> Chapter:
     searchable = list(lines)
     position = body_start
     blanked = "\n".join([""] * body_start + lines[body_start:])
-    for token in MarkdownIt("commonmark").parse(blanked):
+    # Blocks alone: within a line nothing is looked for, and thousands of brackets there would take minutes.
+    for token in MarkdownIt("commonmark").disable("inline").parse(blanked):
         if token.type != "fence" or token.map is None:
             continue
         start, end = token.map
@@ -152,6 +155,8 @@ def read(root: Path, entry: Entry, problems: list[Problem]) -> Chapter:
                 problems.append(Problem(entry.path, start + 1, message))
             elif token.level > 0 or not lines[start].startswith(("`", "~")):
                 problems.append(Problem(entry.path, start + 1, "a cell begins in the first column, outside lists"))
+            else:
+                problems.extend(_syntax_errors(entry.path, cell))
             segments.append(cell)
         position = end
     if position < len(lines):
@@ -189,6 +194,22 @@ def _cell(lines: list[str], start: int, end: int, file: Path, problems: list[Pro
         if OPTION.match(line):
             problems.append(Problem(file, number, "`#|` options come first in a cell; here it is only a comment"))
     return Cell(start + 1, start + 2 + count, "\n".join(body[count:]).rstrip(), options)
+
+
+def _syntax_errors(file: Path, cell: Cell) -> Iterator[Problem]:
+    """What Python says of the cell's code, without executing it."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            compile(cell.code, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except SyntaxError as error:
+        number = error.lineno or 1
+        shown = (error.text or "").strip()[:80]
+        said = re.sub(r"(?<= on line )\d+", lambda match: str(cell.code_line + int(match[0]) - 1), error.msg)
+        hint = " (IPython's own commands are not in the dialect)" if shown.startswith(("%", "!")) else ""
+        message = f"{type(error).__name__}: {said}{hint}{f': {shown}' if shown else ''}"
+        yield Problem(file, cell.code_line + number - 1, message)
+    except (ValueError, RecursionError, MemoryError) as error:  # a null byte; what is nested too deeply for the parser
+        yield Problem(file, cell.code_line, f"the cell can't be compiled: {error or 'it is nested too deeply'}")
 
 
 def _outside_the_dialect(chapter: Chapter) -> Iterator[Problem]:
@@ -247,6 +268,8 @@ def resolve_shortcodes(
             problems.append(Problem(file, line, f"{match[0]} in the target of a link: Quarto rewrites what it gives"))
         elif name != "var" or len(arguments) != 1:
             problems.append(Problem(file, line, f"shortcode {match[0]}: only {{{{< var name >}}}} is known here"))
+        elif not variables:  # one problem, however many there are
+            problems.append(Problem(VARIABLES, None, "missing or empty, and chapters use variables"))
         elif arguments[0] not in variables:
             problems.append(Problem(file, line, f"{match[0]}: no variable {arguments[0]} in _variables.yml"))
         else:

@@ -32,19 +32,26 @@ def read(text: str, file: Path, problems: list[Problem], first_line: int = 1) ->
     located = Located(file)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        values = _plain(yaml.safe_load(text))
+        lines = list(_lines(node, ()))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = first_line + mark.line if mark is not None else first_line
         problems.append(Problem(file, line, f"not YAML: {getattr(error, 'problem', None) or error}"))
+        return located
+    except RecursionError:
+        problems.append(Problem(file, first_line, "not YAML: brackets or anchors nested too deeply"))
+        return located
+    except ValueError as error:  # of a date or a number that there is not: 2025-99-99
+        problems.append(Problem(file, first_line, f"not YAML: {error}; put the value in quotes"))
         return located
     if values is None:
         return located
     if not isinstance(values, dict):
         problems.append(Problem(file, first_line, "expected `key: value` pairs"))
         return located
-    located.values = _plain(values)
-    for keys, line in _lines(node, ()):
+    located.values = values
+    for keys, line in lines:
         if keys in located.lines:
             problems.append(Problem(file, first_line + line, f"{'.'.join(map(str, keys))}: given twice"))
         located.lines[keys] = first_line + line

@@ -23,6 +23,9 @@ Node = dict[str, Any]
 Visitor = Callable[[Node], "list[Node] | None"]
 
 READER = "markdown"
+PATIENCE = 120
+"""Seconds for one conversion. Whole chapters take one or two; thousands of open brackets would take hours."""
+
 ATTRIBUTES_AT = {
     "Code": 0, "CodeBlock": 0, "Div": 0, "Figure": 0, "Header": 1,
     "Image": 0, "Link": 0, "Span": 0, "Table": 0,
@@ -56,7 +59,11 @@ def run(arguments: list[str], text: str, reads: Sequence[Path] = ()) -> tuple[st
 
 
 def _started(arguments: list[str], text: str) -> tuple[str, str]:
-    done = subprocess.run([str(_program()), *arguments], input=text.encode(), capture_output=True)
+    command = [str(_program()), *arguments]
+    try:
+        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"pandoc can't read this in {PATIENCE} s; is something nested very deeply?") from None
     if done.returncode != 0:
         raise RuntimeError(f"pandoc {' '.join(arguments)}: {done.stderr.decode().strip()}")
     return done.stdout.decode(), done.stderr.decode()
@@ -150,10 +157,10 @@ def cite(blocks: list[Node], bibliography: list[Path], csl: Path | None) -> list
     return cited
 
 
-def bibliography_keys(path: Path) -> set[str]:
-    """The keys of a bibliography file. Raises RuntimeError if pandoc can't read it."""
-    reader = {".json": "csljson", ".yaml": "markdown"}.get(path.suffix, "biblatex")
-    entries = json.loads(run(["--from", reader, "--to", "csljson"], path.read_text(encoding="utf-8"))[0])
+def bibliography_keys(text: str, suffix: str) -> set[str]:
+    """The keys in a bibliography file's text. Raises RuntimeError if pandoc can't read it."""
+    reader = {".json": "csljson", ".yaml": "markdown"}.get(suffix, "biblatex")
+    entries = json.loads(run(["--from", reader, "--to", "csljson"], text)[0])
     return {str(entry["id"]) for entry in entries}
 
 

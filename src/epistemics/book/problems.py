@@ -19,6 +19,18 @@ class Problem:
         return f"{place}: {self.message}"
 
 
+def read_text(root: Path, file: Path, problems: list[Problem]) -> str:
+    """The text of a file of the project; what is not UTF-8 in it goes to `problems`, and stands there as �."""
+    content = (root / file).read_bytes()
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"byte 0x{content[error.start]:02x} is not UTF-8: save the file in this encoding"
+        problems.append(Problem(file, line, message))
+        return content.decode("utf-8", errors="replace")
+
+
 class BookError(Exception):
     """The book can't be rendered; `problems` holds every reason that was found, in reading order."""
 

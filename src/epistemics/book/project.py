@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import glob
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from urllib.parse import quote
 
 from epistemics.book import located, schema
 from epistemics.book.located import Located
-from epistemics.book.problems import BookError, Problem
+from epistemics.book.problems import BookError, Problem, read_text
 
 CONFIGURATION = Path("_quarto.yml")
 VARIABLES = Path("_variables.yml")
@@ -85,7 +86,9 @@ def read(root: Path, problems: list[Problem]) -> Project:
     path = root / CONFIGURATION
     if not path.is_file():
         raise BookError([Problem(CONFIGURATION, None, f"missing in {root}; a book's folder has one")])
-    config = located.read(path.read_text(encoding="utf-8"), CONFIGURATION, problems)
+    config = located.read(read_text(root, CONFIGURATION, problems), CONFIGURATION, problems)
+    if not config.values:
+        raise BookError(problems or [Problem(CONFIGURATION, None, "empty; it says what is in the book")])
     schema.check(config, schema.PROJECT, problems)
     book = schema.inside(config.values, ("book",))
     for keys in (("project", "type"), ("book", "title"), ("book", "author"), ("book", "chapters")):
@@ -100,7 +103,9 @@ def read(root: Path, problems: list[Problem]) -> Project:
         raise BookError(problems or [Problem(CONFIGURATION, config.lines.get(("book",)), "no chapters")])
     if entries[0].path != Path("index.qmd"):
         problems.append(Problem(CONFIGURATION, entries[0].line, "the first chapter must be index.qmd"))
+    problems.extend(_forgotten(root, entries))
     html = schema.inside(config.values, ("format", "html"))
+    toc_depth = html.get("toc-depth", config.values.get("toc-depth"))
     favicon = next(iter(_files(root, config, ("book", "favicon"), problems)), None)
     return Project(
         root=root,
@@ -118,7 +123,7 @@ def read(root: Path, problems: list[Problem]) -> Project:
         resources=_resources(root, config, problems) | ({favicon} if favicon else set()),
         font_paths=_files(root, config, ("format", "typst", "font-paths"), problems),
         paper=str(typst.get("papersize", "")),
-        toc_depth=int(html.get("toc-depth", config.values.get("toc-depth", 3))),
+        toc_depth=toc_depth if isinstance(toc_depth, int) else 3,
         values=config.values,
         variables=_variables(root, problems),
     )
@@ -183,11 +188,24 @@ def _entries(root: Path, config: Located, problems: list[Problem]) -> tuple[Entr
     return tuple(entries)
 
 
+def _forgotten(root: Path, entries: Sequence[Entry]) -> Iterator[Problem]:
+    """A problem for each .qmd file beside the chapters that is none of them. Quarto passes over those with a _."""
+    listed = {entry.path for entry in entries}
+    for folder in sorted({path.parent for path in listed}):
+        for file in sorted((root / folder).glob("[!_.]*.qmd")):
+            if (path := folder / file.name) not in listed:
+                message = f"not in the book: list it in {CONFIGURATION}, or begin its name with _ if it is a draft"
+                yield Problem(path, None, message)
+
+
 def _variables(root: Path, problems: list[Problem]) -> dict[str, str]:
     path = root / VARIABLES
     if not path.is_file():
         return {}
-    found = located.read(path.read_text(encoding="utf-8"), VARIABLES, problems)
+    already = len(problems)
+    found = located.read(read_text(root, VARIABLES, problems), VARIABLES, problems)
+    if len(problems) > already and not found.values:
+        raise BookError(problems)  # and not one problem more for each variable that is used
     variables: dict[str, str] = {}
 
     def add(values: dict[str, Any], keys: tuple[str, ...]) -> None:
