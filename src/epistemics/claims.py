@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from epistemics.sections import Section, SpecificationError, read
+from epistemics.sections import Section, SpecificationError, number_meant, read
 from epistemics.specs import CLAIMS
 from epistemics.tables import number, ranked_median, spread
 
@@ -153,7 +153,7 @@ def _published(section: Section) -> Figure:
         return float(value)
     if isinstance(value, list) and len(value) == 2 and all(type(v) in (int, float) for v in value):
         return float(value[0]), float(value[1])
-    section.fail("published", value, f"must be a number, a range [low, high] or {NEVER}")
+    section.fail("published", value, f"must be a number, a range [low, high] or {NEVER}{number_meant(value)}")
     return None
 
 

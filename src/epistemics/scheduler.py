@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,9 @@ from typing import Any
 from epistemics.progress import Account, Overview, Progress, work
 from epistemics.specs import Run
 from epistemics.store import Store
+
+DIVERGED = 3
+"""The exit status of a worker that stored what it could, and of which a run diverged."""
 
 MEMBERS_AT_MOST = 64
 """Members of one stack on a CUDA device."""
@@ -85,11 +89,13 @@ def train_missing(
 
     Raises:
         MissingCompiler: before anything starts.
-        RunFailed: when a worker fails; the others are ended with a checkpoint.
+        RunFailed: when a worker fails; the others are ended with a checkpoint. If it is only that a run diverged, they
+            are trained first.
         KeyboardInterrupt: after the workers have ended.
     """
     require_compiler(runs)
     waiting, account = stacks(runs, device), Account(runs)
+    diverged: list[str] = []
     working: list[Worker] = []
     events: Events = queue.Queue()
     try:
@@ -100,7 +106,10 @@ def train_missing(
             worker, event = events.get()
             if event is None:
                 working.remove(worker)
-                worker.raise_if_failed()
+                if worker.process.returncode == DIVERGED:
+                    diverged.append(worker.failure())
+                else:
+                    worker.raise_if_failed()
                 account.finish(worker.progress)
             else:
                 worker.progress.take(event)
@@ -108,6 +117,10 @@ def train_missing(
     finally:
         for worker in working:
             worker.end()
+    if diverged:
+        raise RunFailed(
+            "\n".join([*diverged, "The other runs are stored. A lower learning_rate may keep these finite."])
+        )
 
 
 def _is_taken(stack: Sequence[Run], workspace: Path) -> bool:
@@ -179,9 +192,17 @@ class Worker:
 
     def raise_if_failed(self) -> None:
         if self.process.returncode != 0:
-            self._collector.join()
-            label = self.progress.runs[0].label
-            raise RunFailed(f"the run «{label}» failed:\n{self.errors.strip()}")
+            raise RunFailed(self.failure())
+
+    def failure(self) -> str:
+        """Which run it was that failed, and why."""
+        self._collector.join()
+        parts = [f"the run «{self.progress.runs[0].label}» failed:"]
+        if self.process.returncode < 0:  # it had no time for words of its own
+            name = signal.Signals(-self.process.returncode).name
+            memory = ", as when the memory of the machine runs out" if name == "SIGKILL" else ""
+            parts.append(f"it was killed by {name}{memory}")
+        return "\n".join(filter(None, [*parts, self.errors.strip()]))
 
     def end(self) -> None:
         """Ask the process to stop with a checkpoint, and wait for it."""

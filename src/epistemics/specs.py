@@ -18,9 +18,21 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from epistemics.configuration import OPERATIONS, PRECISIONS, Configuration
-from epistemics.sections import Section, SpecificationError, read
+from epistemics.sections import Section, SpecificationError, number_meant, read
 
 PROFILES = ("paper", "smoke")
+
+AT_MOST = {
+    "modulus": 10_000,
+    "layers": 1_000,
+    "d_model": 16_384,
+    "steps": 1_000_000_000,
+    "learning_rate": 100,
+    "weight_decay": 1_000_000,
+    "embedding_scale": 1_000_000,
+    "adversarial_weight": 1_000_000,
+}
+"""Bounds far above what trains on any machine: more is a slip of the pen, which would be found only after hours."""
 
 CLAIMS = "claims.yaml"
 """The file beside the experiments that holds what the log claims; see ``claims``."""
@@ -145,12 +157,16 @@ def _runs_of_group(group: Section, name: str, profile: str, defaults: list[Secti
         if not isinstance(values, list) or not values:
             vary.fail(key, values, "must be a list of values, one for each run")
     seeds = group.value("seeds", list)
-    if not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
-        group.fail("seeds", seeds, "must hold at least one integer, and none below 0")
+    if not seeds or not all(type(seed) is int and 0 <= seed < 2**64 for seed in seeds):
+        group.fail("seeds", seeds, "must hold at least one integer, and none below 0 or from 2^64 on")
     kept = group.value("keep_weights", list, [])
     if not all(type(seed) is int and seed in seeds for seed in kept):
         group.fail("keep_weights", kept, f"must name seeds of this group, which are {seeds}")
-    sections = [*defaults, group.section("set", {}), vary]
+    fixed_here = group.section("set", {})
+    for key in vary.content:
+        if key in fixed_here.content:
+            fixed_here.fail(key, fixed_here.content[key], "is varied by the same group; take it out of one of the two")
+    sections = [*defaults, fixed_here, vary]
     places = {key: section for section in sections for key in section.content}
     if "seed" in places:
         places["seed"].fail("seed", places["seed"].content["seed"], "has its place in a group's seeds")
@@ -201,7 +217,7 @@ def _typed(value: Any, hint: Any, where: Section, key: str) -> Any:
         return value
     if get_origin(hint) is tuple and isinstance(value, list) and all(type(v) is get_args(hint)[0] for v in value):
         return tuple(value)
-    return where.fail(key, value, f"must be {_described(hint)}")
+    return where.fail(key, value, f"must be {_described(hint)}{number_meant(value) if hint is float else ''}")
 
 
 def _described(hint: Any) -> str:
@@ -215,6 +231,10 @@ def _described(hint: Any) -> str:
 
 def _faults(c: Configuration) -> Iterator[tuple[str, str]]:
     """Key and requirement of every value that is out of range."""
+    for key, bound in AT_MOST.items():
+        if getattr(c, key) > bound:
+            yield key, f"must be at most {bound:,}"
+            return
     for operation in c.operations:
         if operation not in OPERATIONS:
             yield "operations", f"holds {operation!r}; known operations: {', '.join(OPERATIONS)}"

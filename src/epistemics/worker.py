@@ -40,7 +40,7 @@ from epistemics.fingerprint import reached
 from epistemics.measures import Measures, measure
 from epistemics.provenance import provenance_of
 from epistemics.runs import CODE, current_code, current_definitions
-from epistemics.scheduler import workspace_folder
+from epistemics.scheduler import DIVERGED, workspace_folder
 from epistemics.specs import configuration_key
 from epistemics.speed import Speed
 from epistemics.store import DamagedResult, MissingResult, Result, Store
@@ -326,6 +326,9 @@ def main() -> int:
                 print(json.dumps(progress), flush=True)
     except KeyboardInterrupt:
         return 130
+    except FloatingPointError as error:
+        print(error, file=sys.stderr)
+        return DIVERGED
     except BrokenPipeError:  # whoever listened is gone; what is still to be said goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 130

@@ -6,6 +6,7 @@ It knows notebooks, pandoc and typst, and nothing of what the book is about.
 from __future__ import annotations
 
 import fcntl
+import math
 import re
 import tempfile
 import time
@@ -137,16 +138,18 @@ def render(
     environment: Mapping[str, str],
     report: Callable[[str], None],
     workers: int,
+    cell_seconds: float = math.inf,
 ) -> Rendered:
     """Execute the book in folder `project` and write its website and PDF to `output`.
 
     `chapter_key(path, cells)` names all that a chapter's outputs depend on besides the code of its cells;
-    `environment` is added to the kernels'. Raises BookError with every problem that was found; `output` is
-    then as it was before. What is unchanged since the last render is not executed again nor converted again. Of two
-    renders at once, the second waits for the first and finds its work done.
+    `environment` is added to the kernels'. A cell that takes longer than `cell_seconds` is stopped, and is a problem.
+    Raises BookError with every problem that was found; `output` is then as it was before. What is unchanged since the
+    last render is not executed again nor converted again. Of two renders at once, the second waits for the first and
+    finds its work done.
     """
     with _alone(project / CACHE, report), pandoc.remembering(project / CACHE / "pandoc"):
-        return _render(project, output, chapter_key, environment, report, workers)
+        return _render(project, output, chapter_key, environment, report, workers, cell_seconds)
 
 
 def _render(
@@ -156,6 +159,7 @@ def _render(
     environment: Mapping[str, str],
     report: Callable[[str], None],
     workers: int,
+    cell_seconds: float,
 ) -> Rendered:
     problems: list[Problem] = []
     with _timed("read and checked", report):
@@ -166,7 +170,7 @@ def _render(
     with _timed("executed", report):
         executed = execute(
             project, chapters, cache_folder=project / CACHE, chapter_key=chapter_key, environment=environment,
-            report=report, workers=workers,
+            report=report, workers=workers, cell_seconds=cell_seconds,
         )  # fmt: skip
     outputs = {path: result.outputs for path, result in executed.items()}
     with _timed("converted", report):

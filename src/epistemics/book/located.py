@@ -37,7 +37,9 @@ def read(text: str, file: Path, problems: list[Problem], first_line: int = 1) ->
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = first_line + mark.line if mark is not None else first_line
-        problems.append(Problem(file, line, f"not YAML: {getattr(error, 'problem', None) or error}"))
+        said = str(getattr(error, "problem", None) or error)
+        hint = "; indent with spaces" if "'\\t'" in said else ""
+        problems.append(Problem(file, line, f"not YAML: {said}{hint}"))
         return located
     except RecursionError:
         problems.append(Problem(file, first_line, "not YAML: brackets or anchors nested too deeply"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,12 @@ examples:
   epistemics render                       the website and the PDF, in _site/
   epistemics render --profile smoke       the same book from models that train in seconds
 """
+
+
+STOPPED = (
+    "\nepistemics: stopped; what was trained and executed is kept, the last site is as it was, "
+    "and the same command goes on from there"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,11 +67,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"epistemics: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nepistemics: stopped; what was trained is kept, the same command goes on from there", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of the output has seen enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
         return 141
+
+
+def _count(text: str) -> int:
+    """A whole number from 1 on, as an option is given."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    """A number above 0; `inf` is one."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return number
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text} is not cpu or cuda")
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,8 +120,8 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     def working(added: argparse.ArgumentParser) -> None:
-        added.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at once (default: cores)")
-        added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+        added.add_argument("--workers", type=_count, default=os.cpu_count() or 1, help="runs at once (default: cores)")
+        added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
 
     def rendering(added: argparse.ArgumentParser) -> None:
         policies = "; ".join(f"{name}: {what}" for name, what in POLICIES.items())
@@ -109,7 +140,11 @@ def _parser() -> argparse.ArgumentParser:
         help="train on a Ray cluster: ray (that of RAY_ADDRESS, else one on this machine) or ray://HOST:PORT",
     )
     added.add_argument(
-        "--gpu-share", type=float, default=1.0, metavar="N", help="GPUs that a stack takes of a cluster (default: 1)"
+        "--gpu-share",
+        type=_positive,
+        default=1.0,
+        metavar="N",
+        help="GPUs that a stack takes there (default: 1)",
     )
     added = verb("status", "say for every run whether its result is stored, and what the rest would cost", "status")
     added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all)")
@@ -123,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "results_", nargs="*", metavar="RESULT", help="keys, or how they begin (default: all stale ones)"
     )
-    added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
     added = verb(
         "verify",
         "hold the log's claims against the results; with --rerun, train results again and hold them against the store",
@@ -131,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all)")
     added.add_argument("--json", action="store_true", help="the verdicts as a list of objects, for programs")
-    added.add_argument("--rerun", type=int, metavar="N", help="train so many, chosen at random, again from nothing")
+    added.add_argument("--rerun", type=_count, metavar="N", help="train so many, chosen at random, again from nothing")
     added.add_argument("--seed", type=int, help="of the choice (default: another one each time)")
     working(added)
     added = verb("prepare", "see to the results, write _variables.yml and data/, refuse a faulty book", "prepare")
@@ -139,12 +174,19 @@ def _parser() -> argparse.ArgumentParser:
     verb("finish", "after a render with Quarto, complete its pages and put them in place of the last site", "finish")
     added = verb("render", "see to the results, then render the book with the embedded renderer", "render")
     added.add_argument("--output", type=Path, metavar="DIR", help="where to (default: _site)")
+    added.add_argument(
+        "--cell-seconds",
+        type=_positive,
+        default=600.0,
+        metavar="N",
+        help="stop a cell after so long (default: 600)",
+    )
     rendering(added)
     added = verb(
         "bench", "measure training and rendering on this machine against plain code and its own limits", "bench"
     )
     added.add_argument("--only", choices=("training", "rendering"), help="one of the two (default: both)")
-    added.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
     added.add_argument("--json", action="store_true", help="one object, for programs")
     verb("check", "say what is wrong with the chapters, without executing them", "check")
     verb("readme", "write the README's tables from the results and from benchmarks/rendering.json", "readme")

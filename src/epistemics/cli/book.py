@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from epistemics.cli.results import adopt_stale, runs_of, train
+from epistemics.cli.results import adopt_stale, require_device, runs_of, train
 from epistemics.project import Project
 from epistemics.results import IncompleteResults
 from epistemics.runs import status
@@ -116,6 +116,7 @@ def render(project: Project, options: argparse.Namespace) -> int:
             environment=project.environment,
             report=lambda line: print(line, flush=True),
             workers=options.workers,
+            cell_seconds=options.cell_seconds,
         )
     except book.BookError as error:
         raise FaultyBook(_listed(error.problems)) from error
@@ -130,6 +131,7 @@ def bench(project: Project, options: argparse.Namespace) -> int:
     def report(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
 
+    require_device(options.device)
     found: dict[str, object] = {"machine": benchmark.machine()}
     if options.only != "rendering":
         found |= benchmark.training(project, options.device, report)
@@ -143,10 +145,14 @@ def check(project: Project, _: argparse.Namespace) -> int:
     """Print what is wrong with the chapters."""
     from epistemics import book
 
+    if not (project.folder / "_variables.yml").is_file():  # else each variable in a chapter would be a problem
+        raise FaultyBook("_variables.yml is not there yet: `epistemics prepare` writes it and data/; then check")
     problems = book.check(project.folder)
     for problem in problems:
         print(problem)
-    print(f"{len(problems)} problems" if problems else "nothing is wrong")
+    counted = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+    hint = ", with _variables.yml and data/ as the last `epistemics prepare` left them"
+    print(f"{counted}{hint}" if problems else "nothing is wrong")
     return 1 if problems else 0
 
 

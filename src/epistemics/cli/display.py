@@ -24,7 +24,7 @@ class Display:
             return
         self.shown_at, self.done = now, overview.done
         speed = "" if overview.steps_per_second is None else f", {overview.steps_per_second:,.0f} steps a second"
-        left = "" if overview.seconds_left is None else f", at most {duration(overview.seconds_left)} left"
+        left = "" if overview.seconds_left is None else f", about {duration(overview.seconds_left)} left"
         head = f"{overview.done} of {overview.total} runs{speed}{left}"
         parts = []
         for p in overview.working:

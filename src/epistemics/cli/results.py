@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import heapq
 import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from epistemics.claims import VERDICTS
@@ -29,16 +30,28 @@ def run(project: Project, options: argparse.Namespace) -> int:
     wanted = ("missing", "damaged", "stale") if options.stale else ("missing", "damaged")
     if options.dry_run:
         return _plan(project, runs_of(project, options.experiments), wanted, options.workers, options.device)
+    runs = runs_of(project, options.experiments)
     if options.on is None:
-        return train(project, runs_of(project, options.experiments), wanted, options.workers, options.device)
-    return _train_on_cluster(project, runs_of(project, options.experiments), wanted, options)
+        trained = train(project, runs, wanted, options.workers, options.device)
+    else:
+        trained = _train_on_cluster(project, runs, wanted, options)
+    if not trained:
+        print(_nothing(project, runs))
+    return 0
+
+
+def _nothing(project: Project, runs: list[Run]) -> str:
+    """Why there is nothing to train."""
+    stale = sum(s.state == "stale" for s in status(runs, Store(project.results)))
+    more = f", {stale} of them stale: --stale trains those again" if stale else ""
+    return f"nothing to train: all {len(runs)} results are stored{more}"
 
 
 def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
     """Print what ``train`` would do, in its order."""
     left = [s.run for s in status(runs, Store(project.results)) if s.state in wanted]
     if not left:
-        print("nothing to train")
+        print(_nothing(project, runs))
         return 0
     costs = _costs(project, left) if device == "cpu" else {}
     for stack in stacks(left, device):
@@ -46,22 +59,40 @@ def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: i
         shown = f"{duration(cost):>8}" if costs else f"stack of {len(stack)}"
         print(f"  {shown}  " + "; ".join(f"{run.key}  {run.label}" for run in stack))
     total = f"at most {duration(sum(costs.values()))} of one core here, " if costs else ""
-    at_once = f"{duration(sum(costs.values()) / workers)} on {workers}" if costs else f"on {device}"
+    at_once = f"{duration(elapsed(costs.values(), workers))} on {workers}" if costs else f"on {device}"
     print(f"\n{len(left)} runs ({project.profile}), {total}{at_once}; nothing was trained")
     return 0
 
 
 def train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
-    """Train the runs whose results are in one of the wanted states; damaged ones are set aside."""
+    """Train the runs whose results are in one of the wanted states, and return how many; damaged are set aside."""
     store = Store(project.results)
     left = _left(runs, store, wanted)
     if not left:
         return 0
+    require_device(device)
     costs = _costs(project, left) if device == "cpu" else {}
-    cost = f", at most {duration(sum(costs.values()) / workers)}" if costs else ""
+    cost = f", at most {duration(elapsed(costs.values(), workers))} besides measuring" if costs else ""
     print(f"training {len(left)} runs ({project.profile}), {workers} at once{cost}", flush=True)
     train_missing(left, store, project.workspace, workers, device, Display())
-    return 0
+    return len(left)
+
+
+def elapsed(costs: Iterable[float], workers: int) -> float:
+    """Seconds that runs take together, longest first, so many at once. A run alone has one worker, however many are."""
+    ends = [0.0] * workers
+    for cost in sorted(costs, reverse=True):
+        heapq.heapreplace(ends, ends[0] + cost)
+    return max(ends)
+
+
+def require_device(device: str) -> None:
+    """Say that there is no such device before workers find out, each with a traceback."""
+    if device.startswith("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SpecificationError(f"--device {device}: PyTorch finds no CUDA device on this machine")
 
 
 def _train_on_cluster(project: Project, runs: list[Run], wanted: tuple[str, ...], options: argparse.Namespace) -> int:
@@ -77,7 +108,7 @@ def _train_on_cluster(project: Project, runs: list[Run], wanted: tuple[str, ...]
         print(f"training {len(left)} runs ({project.profile}) on {cluster}", flush=True)
         planned = stacks(left, options.device)
         train_on_cluster(planned, store, project.workspace, options.device, needs, Display())
-    return 0
+    return len(left)
 
 
 def _left(runs: list[Run], store: Store, wanted: tuple[str, ...]) -> list[Run]:
@@ -119,7 +150,7 @@ def show_status(project: Project, options: argparse.Namespace) -> int:
         workers = os.cpu_count() or 1
         print(
             f"training what is not stored takes at most {duration(sum(costs.values()))} of one core here, "
-            f"{duration(sum(costs.values()) / workers)} on {workers}"
+            f"{duration(elapsed(costs.values(), workers))} on {workers}"
         )
     return 0
 
@@ -172,6 +203,8 @@ def adopt_stale(project: Project, stale: Sequence[Run], device: str) -> int:
     """Adopt what changed code can be shown to do as before, say of each what became of it; returns how many were."""
     from epistemics import adoption
 
+    if stale:
+        require_device(device)
     labels = {run.key: run.label for run in stale}
     adopted = 0
     for one in adoption.adopt(Store(project.results), list(labels), project.workspace, device) if stale else []:
@@ -186,6 +219,7 @@ def verify(project: Project, options: argparse.Namespace) -> int:
         return _verdicts(project, options)
     from epistemics.verification import rerun
 
+    require_device(options.device)
     store = Store(project.results)
     found = status(runs_of(project, options.experiments), store)
     whole = [s.run for s in found if s.state in ("fresh", "adopted")]

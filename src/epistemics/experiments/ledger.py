@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 
 from epistemics.claims import Claim, Evidence, Judgement, counted, judged, load_claims
 from epistemics.experiments import adversarial, batch_size, joint, phase_1_1, phase_1_2, trilemma
 from epistemics.project import Project, find_project
 from epistemics.results import Results
+from epistemics.sections import SpecificationError
+from epistemics.specs import CLAIMS
 from epistemics.tables import Shown, Table, table_of
 
 
@@ -22,7 +25,10 @@ def judgements(project: Project | None = None) -> list[Judgement]:
         **adversarial.evidence(adversarial.load(project)),
         **trilemma.evidence(trilemma.load(project), trilemma.load_single(project)),
     }
-    return judged(claims_of(project), evidence, one.experiment.profile)
+    claims = by_id(project)
+    for id in evidence:
+        claims[id]  # an error if there is none: misspelt, it would count as not run yet
+    return judged(list(claims.values()), evidence, one.experiment.profile)
 
 
 def claims_of(project: Project | None = None) -> list[Claim]:
@@ -32,7 +38,18 @@ def claims_of(project: Project | None = None) -> list[Claim]:
 
 def by_id(project: Project | None = None) -> dict[str, Claim]:
     """Every claim by its id."""
-    return {claim.id: claim for claim in claims_of(project)}
+    return ClaimsById((claim.id, claim) for claim in claims_of(project))
+
+
+class ClaimsById(dict[str, Claim]):
+    """Claims, and an error that names what is there in place of one that is not."""
+
+    def __missing__(self, id: str) -> Claim:
+        near = difflib.get_close_matches(id, self, n=1)
+        meant = f"; is {near[0]!r} meant to be it?" if near else ""
+        raise SpecificationError(
+            f"experiments/{CLAIMS}: no claim has the id {id!r}, which results are held against{meant}"
+        )
 
 
 def of_ids(evidence: Mapping[str, Evidence], results: Results, project: Project | None = None) -> list[Judgement]:
