@@ -13,6 +13,8 @@ from epistemics.sections import SpecificationError
 from epistemics.specs import CLAIMS
 from epistemics.tables import Shown, Table, table_of
 
+CLAIMS_FILE = f"experiments/{CLAIMS}"
+
 
 def judgements(project: Project | None = None) -> list[Judgement]:
     """Every claim, judged by the stored results."""
@@ -25,10 +27,15 @@ def judgements(project: Project | None = None) -> list[Judgement]:
         **adversarial.evidence(adversarial.load(project)),
         **trilemma.evidence(trilemma.load(project), trilemma.load_single(project)),
     }
-    claims = by_id(project)
-    for id in evidence:
-        claims[id]  # an error if there is none: misspelt, it would count as not run yet
-    return judged(list(claims.values()), evidence, one.experiment.profile)
+    claims = claims_of(project)
+    without = evidence.keys() - {claim.id for claim in claims}
+    for claim in claims:
+        if claim.id not in evidence and (near := difflib.get_close_matches(claim.id, without, n=1)):
+            # Not "not run yet", which is what a claim without evidence counts as otherwise.
+            raise SpecificationError(
+                f"{CLAIMS_FILE}: no results answer the claim {claim.id!r}; did you mean {near[0]!r}?"
+            )
+    return judged(claims, evidence, one.experiment.profile)
 
 
 def claims_of(project: Project | None = None) -> list[Claim]:
@@ -47,9 +54,7 @@ class ClaimsById(dict[str, Claim]):
     def __missing__(self, id: str) -> Claim:
         near = difflib.get_close_matches(id, self, n=1)
         meant = f"; is {near[0]!r} meant to be it?" if near else ""
-        raise SpecificationError(
-            f"experiments/{CLAIMS}: no claim has the id {id!r}, which results are held against{meant}"
-        )
+        raise SpecificationError(f"{CLAIMS_FILE}: no claim has the id {id!r}, which results answer{meant}")
 
 
 def of_ids(evidence: Mapping[str, Evidence], results: Results, project: Project | None = None) -> list[Judgement]:
