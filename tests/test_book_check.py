@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from epistemics.book import Problem, check
+from epistemics.book import Problem, check, pandoc
 
 BOOK = Path(__file__).parent / "book"
 TWO = Path("chapters/two.qmd")
@@ -106,6 +106,18 @@ CELL = '```{python}\n#| label: fig-cell\n#| fig-cap: "Cap"\n#| fig-alt: "Alt"\n1
         ("::: {#tbl-d}\ntext\n\ncaption\n:::", 0, "tbl-d: no table in it"),
         ('```{=html}\n<img src="https://example.org/x.png">\n```', 1, "loads from another host"),
         ('```{.python filename="a.py"}\n1\n```', 0, "'filename' is not known here"),
+        ("```{python}\nx = (1,\n```", 1, "SyntaxError: '(' was never closed: x = (1,"),
+        ("```{python}\n#| echo: false\n1\ndef f():\nreturn 1\n```", 4, "IndentationError: expected an indented block"),
+        ("```{python}\nreturn 1\n```", 1, "SyntaxError: 'return' outside function"),
+        ("```{python}\n%matplotlib inline\n```", 1, "invalid syntax (IPython's own commands are not in the dialect)"),
+        (f"```{{python}}\n{'[' * 5000}{']' * 5000}\n```", 1, "SyntaxError: too many nested parentheses"),
+        (f"```{{python}}\n#| label: {'[' * 5000}\n1\n```", 1, "nested too deeply"),
+        ("```{python}\n#| label: 2025-99-99\n1\n```", 1, "not YAML: month must be in 1..12; put the value in quotes"),
+        ("```{python}\n#| echo:\n#| \tx: 1\n1\n```", 2, "cannot start any token; indent with spaces"),
+        ("Two,\n你好 and 😀.", 1, "no font of the PDF has '你' (U+4F60), '好' (U+597D), '😀'"),
+        ("`漢`", 0, "no font of the PDF has '漢' (U+6F22): add one by `font-paths`"),
+        ('```{python}\n#| echo: true\n"漢"\n```', 2, "no font of the PDF has '漢' (U+6F22)"),
+        ("A bell: \a.", 0, r"a control character, '\x07': take it out"),
     ],
 )
 def test_a_fault_in_a_chapter_is_named_with_its_line(book: Path, text: str, offset: int, says: str) -> None:
@@ -142,6 +154,8 @@ ELSEWHERE = {
         ("_quarto.yml", '  author: "The authors"\n', "", "book.author: missing"),
         ("_quarto.yml", "    citeproc: true\n", "", "needs citeproc: true"),
         ("chapters/one.qmd", "description:", "descripton:", "did you mean `description`?"),
+        ("_quarto.yml", "A small book", "A small 本", "no font of the PDF has '本' (U+672C)"),
+        ("_quarto.yml", "code-fold: true", "toc-depth: x", "'x' is not a whole number"),
         ("chapters/extra.qmd", "# Extra {#sec-extra}", "Extra", "no title"),
         ("chapters/one.qmd", "[^a]: A note with @power2022.", "", "footnote [^a] has no text"),
     ],
@@ -150,6 +164,53 @@ def test_a_fault_in_any_file_is_named_with_its_line(book: Path, file: str, old: 
     line = replace(book, file, old, new)
     found = [problem for problem in check(book) if says in problem.message]
     assert {(problem.file.as_posix(), problem.line) for problem in found} == {(file, ELSEWHERE.get(says, line))}
+
+
+def test_what_is_for_pages_only_needs_no_font_of_the_pdf(book: Path) -> None:
+    append(book, '::: {.content-visible when-format="html"}\n你好\n:::')
+    assert check(book) == []
+
+
+@pytest.mark.parametrize("file", ["chapters/two.qmd", "_quarto.yml", "_variables.yml", "references.bib"])
+def test_a_file_that_is_not_utf_8_is_named_with_its_line(book: Path, file: str) -> None:
+    before = (book / file).read_bytes()
+    (book / file).write_bytes(before + b"\n# caf\xe9\n")
+    (problem,) = [problem for problem in check(book) if "UTF-8" in problem.message]
+    assert (problem.file.as_posix(), problem.line) == (file, before.count(b"\n") + 2)
+    assert problem.message == "byte 0xe9 is not UTF-8: save the file in this encoding"
+
+
+@pytest.mark.parametrize("text", ["> " * 5000 + "a", "::: {.a}\n" * 5000 + "a\n\n" + ":::\n" * 5000])
+def test_what_is_nested_too_deeply_is_named_by_its_chapter(book: Path, text: str) -> None:
+    append(book, text)
+    assert check(book) == [Problem(TWO, None, "nested too deeply to be read")]
+
+
+def test_what_pandoc_never_finishes_is_named_by_its_chapter(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute and more of 5,000 brackets, which nobody should wait for here."""
+    monkeypatch.setattr(pandoc, "PATIENCE", 2)
+    append(book, "[" * 5000 + "a" + "]" * 5000)
+    assert check(book) == [Problem(TWO, None, "pandoc can't read this in 2 s; is something nested very deeply?")]
+
+
+@pytest.mark.parametrize(("file", "text"), [("_quarto.yml", "x: [" * 2000), ("_variables.yml", "a: &a [*a]")])
+def test_of_a_file_that_is_no_yaml_nothing_more_is_said(book: Path, file: str, text: str) -> None:
+    """Not each key that is missing then, nor each variable."""
+    (book / file).write_text(text, encoding="utf-8")
+    (problem,) = check(book)
+    assert problem == Problem(Path(file), 1, "not YAML: brackets or anchors nested too deeply")
+
+
+def test_missing_variables_are_one_problem(book: Path) -> None:
+    (book / "_variables.yml").unlink()
+    assert check(book) == [Problem(Path("_variables.yml"), None, "missing or empty, and chapters use variables")]
+
+
+def test_a_chapter_that_is_not_in_the_book_is_named(book: Path) -> None:
+    (book / "chapters/more.qmd").write_text("# More\n", encoding="utf-8")
+    (book / "chapters/_draft.qmd").write_text("# Draft\n", encoding="utf-8")
+    message = "not in the book: list it in _quarto.yml, or begin its name with _ if it is a draft"
+    assert check(book) == [Problem(Path("chapters/more.qmd"), None, message)]
 
 
 def test_an_unnumbered_section_cannot_be_referred_to(book: Path) -> None:

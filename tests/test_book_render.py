@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import math
+import os
 import re
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,10 +48,11 @@ class Book:
 
     def render(
         self, key: Callable[[Path, list[str]], str] = lambda path, cells: "", workers: int = 2,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None, report: Callable[[str], None] = lambda line: None,
+        cell_seconds: float = math.inf,
     ) -> Rendered:  # fmt: skip
         return render(
-            self.root, self.output, chapter_key=key, report=lambda line: None, workers=workers,
+            self.root, self.output, chapter_key=key, report=report, workers=workers, cell_seconds=cell_seconds,
             environment={"EXECUTION_LOG": str(self.log), **(environment or {})},
         )  # fmt: skip
 
@@ -371,6 +376,85 @@ def test_a_kernel_that_dies_is_reported(book: Book) -> None:
     assert [(problem.line, problem.message) for problem in error.value.problems] == [
         (line - 2, "the kernel died while it executed this cell")
     ]
+
+
+def add_cell(book: Book, code: str, chapter: str = "chapters/two.qmd") -> int:
+    """Append a cell; returns its line."""
+    before = (book.root / chapter).read_text(encoding="utf-8").rstrip("\n")
+    (book.root / chapter).write_text(f"{before}\n\n```{{python}}\n{code}\n```\n", encoding="utf-8")
+    return before.count("\n") + 3
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("while True: pass", "the cell was stopped after 3 s, the limit `cell_seconds`"),
+        ("import subprocess\nsubprocess.run(['sleep', '9999'])", "the cell was stopped after 3 s"),
+        ("while True: print('x' * 1000)", "the cell was stopped: its output is longer than 20,000,000 characters"),
+        ("print('x' * 30_000_000)", "the cell was stopped: its output is longer than 20,000,000 characters"),
+    ],
+)
+def test_a_cell_without_an_end_is_stopped_and_named(book: Book, code: str, says: str) -> None:
+    line = add_cell(book, code)
+    with pytest.raises(BookError) as error:
+        book.render(cell_seconds=3)
+    (problem,) = error.value.problems
+    assert (problem.file, problem.line) == (Path("chapters/two.qmd"), line)
+    assert says in problem.message
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_long_cell_is_named_and_ctrl_c_leaves_nothing_behind(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    book.render()
+    before = {path: path.read_bytes() for path in book.output.rglob("*") if path.is_file()}
+    monkeypatch.setattr(importlib.import_module("epistemics.book.execute"), "FIRST_REPORT_SECONDS", 0.5)
+    line = add_cell(
+        book, "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(9999)"
+    )
+    said: list[str] = []
+
+    def report(text: str) -> None:
+        said.append(text)
+        if "executes since" in text:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        book.render(report=report)
+    assert re.match(rf"chapters/two.qmd:{line}: cell 1 of 1 executes since \d\d:\d\d:\d\d, for \d+ s now", said[-1])
+    assert not is_alive(int((book.root / "chapters/pid").read_text()))
+    assert {path: path.read_bytes() for path in book.output.rglob("*") if path.is_file()} == before
+    assert [path.name for path in book.root.glob("._site*")] == []
+
+
+def test_an_output_that_no_font_of_the_pdf_has(book: Book) -> None:
+    add_cell(book, "print(chr(0x4F60))")
+    with pytest.raises(BookError, match=r"chapters/two\.qmd: no font of the PDF has '你' \(U\+4F60\)"):
+        book.render()
+    assert not book.output.exists()
+
+
+def test_a_cited_name_that_no_font_of_the_pdf_has(book: Book) -> None:
+    line = book.replace("references.bib", "Burda, Yuri", "本, Yuri")
+    with pytest.raises(BookError, match=rf"references\.bib:{line}: no font of the PDF has '本'"):
+        book.render()
+
+
+def test_what_typst_refuses_is_named_by_its_chapter_and_not_by_a_temporary_folder(book: Book) -> None:
+    with (book.root / "chapters/two.qmd").open("a", encoding="utf-8") as file:
+        file.write("\n```{=typst}\n#nothing()\n```\n")
+    with pytest.raises(BookError) as error:
+        book.render()
+    (problem,) = error.value.problems
+    assert problem.file == Path("chapters/two.qmd")
+    assert problem.message.startswith("the PDF can't be typeset: error: unknown variable: nothing")
+    assert "book-" not in problem.message
 
 
 def test_the_same_book_gives_the_same_bytes(book: Book) -> None:

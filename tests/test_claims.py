@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from prose import PROJECT
 
 from epistemics.claims import Evidence, Figure, counted, is_reproduced, judged, load_claims
 from epistemics.experiments import joint, ledger, phase_1_1, phase_1_2
-from epistemics.project import find_project
+from epistemics.project import Project, find_project
 from epistemics.results import load_results
 from epistemics.sections import SpecificationError
 
@@ -144,6 +146,22 @@ def test_a_wrong_file_is_refused_by_key_and_value(folder: Load, old: str, new: s
         load_claims(folder(GOOD.replace(old, new)))
     assert message in str(raised.value)
     assert "claims.yaml" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (ledger.judgements, "no results answer the claim 'A.6-stpes'; did you mean 'A.6-steps'?"),
+        (lambda project: ledger.by_id(project)["A.6-steps"], "no claim has the id 'A.6-steps', which results answer"),
+    ],
+)
+def test_a_claim_whose_id_is_misspelt_is_named(tmp_path: Path, act: Callable[[Project], object], says: str) -> None:
+    project = find_project(start=Path(__file__).parent)
+    shutil.copytree(project.experiments, tmp_path / "experiments")
+    file = tmp_path / "experiments" / "claims.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("id: A.6-steps,", "id: A.6-stpes,"), encoding="utf-8")
+    with pytest.raises(SpecificationError, match=re.escape(f"experiments/claims.yaml: {says}")):
+        act(dataclasses.replace(project, folder=tmp_path))
 
 
 def test_the_book_s_claims_and_their_evidence_have_the_same_names() -> None:

@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from epistemics.cli import main
+from epistemics.cli.results import elapsed
 
 EXPERIMENT = """\
 title: Two sizes
@@ -74,7 +76,9 @@ def test_a_dry_run_says_what_trains_and_trains_nothing(project: Path, capsys: py
     assert [stored[key]["configuration"]["steps"] for key in order] == longest_first
     capsys.readouterr()
     assert main(["run", "--all", "--dry-run"]) == 0
-    assert capsys.readouterr().out == "nothing to train\n"
+    assert capsys.readouterr().out == "nothing to train: all 2 results are stored\n"
+    assert main(["run", "sizes"]) == 0
+    assert capsys.readouterr().out == "nothing to train: all 2 results are stored\n"
 
 
 @pytest.mark.slow
@@ -115,6 +119,49 @@ def test_a_policy_that_there_is_not_is_named(
     monkeypatch.setenv("EPISTEMICS_POLICY", "never")
     assert main(["status"]) == 1
     assert "EPISTEMICS_POLICY: 'never' is no policy; there are compute, stored, stale" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("run --all --workers 0", "argument --workers: 0 is not a whole number from 1 on"),
+        ("run --all --workers -3 --dry-run", "argument --workers: -3 is not a whole number from 1 on"),
+        ("verify --rerun -1", "argument --rerun: -1 is not a whole number from 1 on"),
+        ("run --all --device tpu", "argument --device: tpu is not cpu or cuda"),
+        ("run --all --on ray --gpu-share nan", "argument --gpu-share: nan is not a number above 0"),
+        ("render --cell-seconds 0", "argument --cell-seconds: 0 is not a number above 0"),
+    ],
+)
+def test_an_option_out_of_range_is_refused_in_one_line(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: str, says: str
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(arguments.split())
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"epistemics {arguments.split()[0]}: error: {says}"
+
+
+def test_a_device_that_is_not_there_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    device = f"cuda:{torch.cuda.device_count()}"
+    for verb in (["run", "--all"], ["verify", "--rerun", "1"]):
+        assert main([*verb, "--device", device]) == 1
+        assert capsys.readouterr().err == f"epistemics: --device {device}: PyTorch finds no such device here\n"
+
+
+def test_before_anything_is_prepared_check_says_so_in_one_line(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check"]) == 1
+    said = "_variables.yml is not there yet: `epistemics prepare` writes it and data/; then check"
+    assert capsys.readouterr().err == f"epistemics: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("costs", "workers", "seconds"),
+    [([10.0], 2, 10.0), ([10.0, 4.0, 4.0], 2, 10.0), ([6.0, 6.0, 6.0], 2, 12.0), ([1.0, 2.0], 1, 3.0), ([], 4, 0.0)],
+)
+def test_a_run_is_not_shared_among_workers(costs: list[float], workers: int, seconds: float) -> None:
+    assert elapsed(costs, workers) == seconds
 
 
 def test_every_verb_has_a_sentence_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:

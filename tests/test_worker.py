@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from epistemics.measures import measure
 from epistemics.model import parameter_count
 from epistemics.progress import Overview
 from epistemics.runs import current_code
-from epistemics.scheduler import train_missing
+from epistemics.scheduler import RunFailed, train_missing
 from epistemics.specs import Run, configuration_key
 from epistemics.store import Result, Store
 from epistemics.worker import Job, work
@@ -381,6 +382,40 @@ def test_two_calls_at_once_share_the_runs(job: Callable[..., Job], configuration
     assert first
     assert second
     assert set(Store(asked.results).keys()) == keys
+
+
+def train_both(asked: Job) -> None:
+    runs = [Run("two", "smoke", "seeds", c, keep_weights=False) for c in asked.configurations]
+    train_missing(runs, Store(asked.results), asked.workspace, 1, "cpu", lambda _: None)
+
+
+@pytest.mark.slow
+def test_a_run_that_diverges_is_named_after_the_others_are_trained(
+    job: Callable[..., Job], configuration: Make
+) -> None:
+    wild, calm = configuration(learning_rate=100.0, weight_decay=1e6, steps=100), configuration()
+    with pytest.raises(RunFailed) as failed:
+        train_both(asked := job(wild, calm))
+    said = str(failed.value).splitlines()
+    assert said[0].startswith("the run «add 2L d16 wd 1e+06 ")
+    assert re.fullmatch(r"seed 0: the training loss is no number at step \d+", said[1])
+    assert said[2:] == ["a lower learning_rate may keep the losses finite; all other runs are stored"]
+    assert Store(asked.results).keys() == [configuration_key(calm)]
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_is_named_with_a_reason(
+    job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that took all memory has no words of its own."""
+    start = subprocess.Popen
+
+    def killed(command: list[str], **options: Any) -> subprocess.Popen[str]:
+        return start([sys.executable, "-c", "import os, sys; sys.stdin.read(); os.kill(os.getpid(), 9)"], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", killed)
+    with pytest.raises(RunFailed, match="failed:\nit was killed by SIGKILL, as when the memory"):
+        train_both(job())
 
 
 @pytest.mark.slow

@@ -118,9 +118,8 @@ def train_missing(
         for worker in working:
             worker.end()
     if diverged:
-        raise RunFailed(
-            "\n".join([*diverged, "The other runs are stored. A lower learning_rate may keep these finite."])
-        )
+        remedy = "a lower learning_rate may keep the losses finite; all other runs are stored"
+        raise RunFailed("\n".join([*diverged, remedy]))
 
 
 def _is_taken(stack: Sequence[Run], workspace: Path) -> bool:

@@ -91,8 +91,8 @@ def require_device(device: str) -> None:
     if device.startswith("cuda"):
         import torch
 
-        if not torch.cuda.is_available():
-            raise SpecificationError(f"--device {device}: PyTorch finds no CUDA device on this machine")
+        if int(device.partition(":")[2] or 0) >= torch.cuda.device_count():
+            raise SpecificationError(f"--device {device}: PyTorch finds no such device here")
 
 
 def _train_on_cluster(project: Project, runs: list[Run], wanted: tuple[str, ...], options: argparse.Namespace) -> int:
