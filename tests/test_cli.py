@@ -51,7 +51,10 @@ profiles:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "_quarto.yml").write_text("project: {type: book}\n")
+    (tmp_path / "_quarto.yml").write_text(
+        "project: {type: book}\nbook: {title: Sizes, author: Nobody, chapters: [index.qmd]}\n"
+    )
+    (tmp_path / "index.qmd").write_text("# Sizes\n")
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "sizes.yaml").write_text(EXPERIMENT)
     monkeypatch.chdir(tmp_path)

@@ -308,9 +308,9 @@ def _typeset(project: Project, book: Book) -> bytes:
 
 def _refused(error: typst.TypstError, folder: Path, documents: list[Document]) -> Problem:
     """What typst says, with the chapter that it says it of, and without the folder, which is gone by then."""
-    said = error.diagnostic.strip().replace(f"../{folder.name}/", "")
+    said = re.sub(r"\S*/(?=(?:main|book)\.typ:\d)", "", error.diagnostic.strip().split("\n\n")[0])
     lines = (folder / "main.typ").read_text(encoding="utf-8").split("\n")
-    titles = [number for number, line in enumerate(lines, 1) if line.startswith("= ")]
+    titles = [number for number, line in enumerate(lines, 1) if re.match(r"= |#heading\(\s*level: 1,", line)]
     place = re.search(r"\bmain\.typ:(\d+):", said)
     if place is None or len(titles) != len(documents):
         return Problem(projects.CONFIGURATION, None, f"the PDF can't be typeset: {said}")
