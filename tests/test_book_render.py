@@ -174,7 +174,7 @@ def test_callouts_equations_and_content_for_one_format(rendered: Book) -> None:
     one, two = rendered.page("chapters/one.html"), rendered.page("chapters/two.html")
     assert '<p class="callout-title">Mind <em>this</em></p>' in one
     assert '<details class="callout callout-warning">' in one
-    assert '<div id="eq-logistic" class="equation">\n<math display="block"' in one
+    assert '<div id="eq-logistic" class="equation">\n<div class="formulas">\n<math display="block"' in one
     assert "Only in HTML." in text(two)
     assert "raw html" in two
     assert "raw typst" not in two

@@ -1,4 +1,5 @@
--- Callouts and the line below a figure, in the PDF: in the words of book.typ, where Quarto has a look of its own.
+-- Callouts and the line below a figure, in the PDF: in the words of book.typ, where Quarto has a look of its own. And
+-- links to a place in a published file, of which Quarto would keep the place alone and look for it in the PDF.
 if FORMAT ~= "typst" then return {} end
 
 local function around(before, blocks)
@@ -30,6 +31,14 @@ return {
         local kind = class:match("^callout%-(.+)$")
         if kind then return callout(div, kind) end
       end
+    end,
+    Link = function(link)
+      local file = link.target:match("^([^#:]+)#")
+      if not file or file:match("%.qmd$") then return end
+      local result = pandoc.Inlines({ pandoc.RawInline("typst", '#link("' .. link.target .. '")[') })
+      result:extend(link.content)
+      result:insert(pandoc.RawInline("typst", "]"))
+      return result
     end,
   },
 }
