@@ -14,6 +14,9 @@ Value = str | int | float | bool | None
 RANGE = re.compile(r"(?<=[\w%])–(?=[\w%])")
 """The dash of a range: a line that ends after it cannot be read, so cells have word joiners beside it."""
 
+ABSENT = "not in this grid"
+"""What prose says of a number whose setting the experiment file does not have: the reader may have edited it."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -31,7 +34,9 @@ class Table:
         return len(self.rows)
 
     def column(self, name: str) -> list[Any]:
-        """The values of one column."""
+        """The values of one column; none where there are no rows to know the columns by."""
+        if not self.columns:
+            return []
         index = self.columns.index(name)
         return [row[index] for row in self.rows]
 
@@ -58,10 +63,8 @@ def table_of(records: Sequence[Mapping[str, Value]], columns: Sequence[str] = ()
     """A table of mappings that have the same keys in the same order.
 
     Args:
-        columns: of a table that may have no records.
+        columns: of a table without records; if they are not given it has none, and every column of it is empty.
     """
-    if not records and not columns:
-        raise ValueError("a table needs at least one record to know its columns")
     columns = tuple(records[0]) if records else tuple(columns)
     return Table(columns, tuple(tuple(record[name] for name in columns) for record in records))
 
@@ -96,8 +99,10 @@ def spread(
 ) -> str:
     """Median and range over seeds, ``median (lowest–highest)``; a None ranks above every number and reads ``never``.
 
-    One value, or equal ones, stand alone.
+    One value, or equal ones, stand alone. Of no values, ``ABSENT``.
     """
+    if not values:
+        return ABSENT
     ordered = sorted(values, key=lambda v: float("inf") if v is None else v)
     texts = [never if value is None else show(value) for value in (ordered[0], ordered[-1])]
     middle = ranked_median(values)
@@ -108,6 +113,11 @@ def spread(
 def shares(values: Sequence[float | None], digits: int = 0) -> str:
     """``spread`` of shares in per cent, the sign left to the heading of their column."""
     return spread(values, lambda value: number(None if value is None else 100 * value, digits))
+
+
+def of_setting(name: str, numbers: Mapping[str, str], there: bool) -> dict[str, str]:
+    """The numbers of one setting that prose names, under its name; each ``ABSENT`` if no run has the setting."""
+    return {f"{name}_{key}": value if there else ABSENT for key, value in numbers.items()}
 
 
 def ranges_compared(one: Sequence[float | None], other: Sequence[float | None]) -> str:
@@ -121,8 +131,10 @@ def ranges_compared(one: Sequence[float | None], other: Sequence[float | None]) 
 def ranked_median(values: Sequence[float | None]) -> float | None:
     """The median, where None (it did not happen) ranks above every number.
 
-    With an even count, the median is None if either middle value is.
+    With an even count, the median is None if either middle value is. Of no values, None.
     """
+    if not values:
+        return None
     ranked = [float("inf") if value is None else float(value) for value in values]
     middle = median(ranked)
     return None if middle == float("inf") else middle

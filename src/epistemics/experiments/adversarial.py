@@ -28,7 +28,7 @@ from epistemics.experiments.joint_measures import (
 )
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import Shown, Table, number, percent, spread
+from epistemics.tables import ABSENT, Shown, Table, number, of_setting, percent, spread
 
 ADVERSARIAL = "adversarial"
 THREE = (BASELINE, CAPACITY, ADVERSARIAL)
@@ -105,7 +105,7 @@ def evidence(results: Results) -> dict[str, Evidence]:
     found["13-small-accuracy"] = Evidence(SEEN, [round(run.metrics["validation_accuracy"], 4) for run in small])
     found["13-small-never"] = Evidence(
         SEEN,
-        holds=all(run.metrics["first_touch"] is None for run in small),
+        holds=all(run.metrics["first_touch"] is None for run in small) if small else None,
         said=f"{sum(run.metrics['first_touch'] is None for run in small)} of {len(small)} never",
     )
     shorter = measured.where(model=BASELINE, operation="add", step=SHORTER).column("overlap_10")
@@ -118,7 +118,9 @@ def evidence(results: Results) -> dict[str, Evidence]:
         if shorter
         else f"no moment at {SHORTER:,} steps",
     )
-    return found | _orders(end)
+    if {BASELINE, ADVERSARIAL} <= set(end.column("model")):  # or there is nothing to compare
+        found |= _orders(end)
+    return found
 
 
 def _figure(own: Table, operation: str, column: str, second: str = "") -> Evidence:
@@ -186,28 +188,34 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
     """The numbers of the chapter's prose."""
     own = [claim for claim in claims.values() if claim.id in evidence(results)]
     judgements = judged(own, evidence(results), results.experiment.profile)
-    end = moments(results).where(at_end=True)
     found = counted(judgements)
     for model in THREE:
-        late = late_calm(results, model)
-        found[f"{model}_late_overlap_10"] = _late(late.where(operation="add").column("overlap_10"), _share)
-        found[f"{model}_touch"] = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
-        found[f"{model}_overlap_10"] = spread(end.where(model=model, operation="add").column("overlap_10"), _share)
-        for operation in OPERATIONS:
-            chosen = end.where(model=model, operation=operation)
-            found[f"{model}_{operation}_k95"] = spread(chosen.column("k_at_95"), never="all")
-            found[f"{model}_{operation}_late_k95"] = _late(late.where(operation=operation).column("k_at_95"))
-            found[f"{model}_{operation}_directions"] = spread(chosen.column("directions_95"))
-            found[f"{model}_{operation}_accuracy"] = spread(
-                chosen.column("validation_accuracy"), lambda v: percent(v, 1)
-            )
-    penalised = runs_of(results, ADVERSARIAL)[0].configuration
+        found |= of_setting(model, _numbers_of_model(results, model), bool(runs_of(results, model)))
+    penalised = next((run.configuration for run in runs_of(results, ADVERSARIAL)), None)
     found |= {
-        "every": str(penalised.adversarial_every),
-        "first": number(penalised.adversarial_from),
-        "removed": str(penalised.adversarial_directions),
+        "every": str(penalised.adversarial_every) if penalised else ABSENT,
+        "first": number(penalised.adversarial_from) if penalised else ABSENT,
+        "removed": str(penalised.adversarial_directions) if penalised else ABSENT,
     }
     small = [run for run in results if run.run.group == "small"]
-    found["small_width"] = str(max(run.configuration.d_model for run in small))
+    found["small_width"] = number(max((run.configuration.d_model for run in small), default=None), missing=ABSENT)
     found["small_accuracy"] = spread([run.metrics["validation_accuracy"] for run in small], lambda v: percent(v, 1))
+    return found
+
+
+def _numbers_of_model(results: Results, model: str) -> dict[str, str]:
+    end, late = moments(results).where(at_end=True, model=model), late_calm(results, model)
+    found = {
+        "touch": spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
+        "overlap_10": spread(end.where(operation="add").column("overlap_10"), _share),
+        "late_overlap_10": _late(late.where(operation="add").column("overlap_10"), _share),
+    }
+    for operation in OPERATIONS:
+        chosen = end.where(operation=operation)
+        found |= {
+            f"{operation}_k95": spread(chosen.column("k_at_95"), never="all"),
+            f"{operation}_late_k95": _late(late.where(operation=operation).column("k_at_95")),
+            f"{operation}_directions": spread(chosen.column("directions_95")),
+            f"{operation}_accuracy": spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
+        }
     return found

@@ -13,7 +13,7 @@ from epistemics.experiments.joint import BASELINE, OPERATIONS, late_calm, runs_o
 from epistemics.experiments.joint_measures import model_of, moments
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import Shown, Table, number, ranked_median, spread, table_of
+from epistemics.tables import ABSENT, Shown, Table, number, ranked_median, spread, table_of
 
 COMPARED = ("k_at_95", "overlap_10", "directions_95")
 
@@ -115,14 +115,15 @@ def numbers(results: Results, known: Results) -> dict[str, str]:
             of_one = late_calm(known, model).where(operation=operation)
             seeds = [of_one.where(seed=seed) for seed in sorted(set(of_one.column("seed")))]
             found[f"sweep_{operation}_k95_{name}"] = _range([_middle(chosen) for chosen in seeds])
-    heaviest = max(penalised, key=lambda c: c.adversarial_weight)
-    most = max(penalised, key=lambda c: c.adversarial_directions)
+    heaviest = max(penalised, key=lambda c: c.adversarial_weight, default=None)
+    most = max(penalised, key=lambda c: c.adversarial_directions, default=None)
     for name, c in (("heavy", heaviest), ("many", most)):
-        own = table.where(adversarial_weight=c.adversarial_weight, adversarial_directions=c.adversarial_directions)
+        weight, directions = (c.adversarial_weight, c.adversarial_directions) if c else (None, None)
+        own = table.where(adversarial_weight=weight, adversarial_directions=directions)
         shared = own.where(operation="add").column("overlap_10")
         found |= {
-            f"sweep_{name}_weight": f"{c.adversarial_weight:g}",
-            f"sweep_{name}_directions": str(c.adversarial_directions),
+            f"sweep_{name}_weight": ABSENT if weight is None else f"{weight:g}",
+            f"sweep_{name}_directions": number(directions, missing=ABSENT),
             f"sweep_{name}_overlap": spread(shared, lambda v: number(v, 2)) if shared else "–",
         }
         for operation in OPERATIONS:
@@ -145,5 +146,7 @@ def _range(values: Sequence[float | None]) -> str:
 
 
 def _listed(values: Sequence[float]) -> str:
+    if not values:
+        return "none"
     *first, last = [f"{value:g}" for value in values]
     return f"{', '.join(first)} and {last}" if first else last

@@ -10,22 +10,25 @@ from __future__ import annotations
 import torch
 
 from epistemics.abliteration import accuracy_curve, falls_at
+from epistemics.experiments.phase_1_2_measures import decay_name
 from epistemics.geometry import Array, class_directions
 from epistemics.measures import final_states
 from epistemics.model import named_parameters
 from epistemics.project import Project
 from epistemics.residual_stream import SAMPLE, accuracy_by_place
 from epistemics.results import Results, StoredRun, load_results
-from epistemics.tables import Shown, Table, Value, number, percent, spread, table_of
+from epistemics.tables import Shown, Table, Value, number, of_setting, percent, spread, table_of
 from epistemics.tasks import table, training_rows
 
 OPERATION = "add"
 UNDERSTOOD = 0.9
 """Validation accuracy from which a model is worth cutting: some runs end in one of training's dips."""
+NAMED = (1.0, 0.1)
+"""The weight decays that the prose names."""
 REMOVED = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 40, 50, 64)
 """How many directions are cut at each place."""
 FEW = (1, 3, 8, 20)
-"""Those of them that the table shows."""
+"""Those that the table shows and the prose names; they are cut too."""
 CURVES = {
     "about_mean": "own",
     "principal_about_mean": "of most variance",
@@ -95,12 +98,12 @@ def _foreign_curve(run: StoredRun, foreign: StoredRun) -> Array:
 
 
 def places(single: Results) -> Table:
-    """Validation accuracy after k directions are cut at each place of the residual stream, for k of ``REMOVED``."""
+    """Validation accuracy after k directions are cut at each place of the residual stream, for k of both lists."""
     rows: list[dict[str, Value]] = []
     for run in dissected(single):
         c = run.configuration
         parameters = torch.from_numpy(run.result.weights["parameters"])
-        removed = [k for k in REMOVED if k <= min(c.modulus - 1, c.d_model)]
+        removed = [k for k in sorted({*REMOVED, *FEW}) if k <= min(c.modulus - 1, c.d_model)]
         for everywhere in (False, True):
             for place, accuracies in accuracy_by_place(c, parameters, removed, everywhere).items():
                 for k, accuracy in zip(removed, accuracies, strict=True):
@@ -135,7 +138,7 @@ def by_place(places: Table) -> Shown:
             for everywhere in (False, True):
                 chosen = places.where(weight_decay=decay, place=place, everywhere=everywhere)
                 if len(chosen):
-                    left = [spread(chosen.where(removed=k).column("accuracy"), percent) for k in REMOVED if k in FEW]
+                    left = [spread(chosen.where(removed=k).column("accuracy"), percent) for k in FEW]
                     rows.append([f"{decay:g}", place, "all" if everywhere else "answer", *left])
     first, *more = (str(k) for k in FEW)
     return Shown(["Decay", "Place", "Positions", f"Without {first}", *more], rows, left=3)
@@ -181,27 +184,29 @@ def numbers(tables: dict[str, Table]) -> dict[str, str]:
     models, curves, places = tables["shuffled_models"], tables["curves"], tables["places"]
     found = {
         "shuffled_seeds": str(len(models)),
-        "shuffled_steps": number(max(models.column("steps"))),
+        "shuffled_steps": number(max(models.column("steps"), default=None)),
         "shuffled_train": spread(models.column("train_accuracy"), percent),
         "shuffled_validation": spread(models.column("validation_accuracy"), lambda v: percent(v, 1)),
         "sample": number(SAMPLE),
         "few": "{}, {}, {} and {}".format(*FEW),
     }
-    last = _last_attention(places)
-    for decay in _decays(curves):
-        name = "wd" + f"{decay:g}".replace(".", "")
-        found[f"{name}_seeds"] = str(len(set(curves.where(weight_decay=decay).column("seed"))))
-        for curve, directions in CURVES.items():
-            chosen = curves.where(weight_decay=decay, directions=directions)
-            if len(chosen):
-                found[f"{name}_{curve}_k95"] = spread(_falls(chosen)[0], never="more than there are")
-        for k in FEW[:3]:
-            for place, title in ((last, "attention"), ("final state", "final")):
-                chosen = places.where(weight_decay=decay, place=place, everywhere=False, removed=k)
-                found[f"{name}_{title}_{k}"] = spread(chosen.column("accuracy"), percent)
+    for decay in NAMED:
+        found |= of_setting(decay_name(decay), _of_decay(curves, places, decay), decay in _decays(curves))
+    return found
+
+
+def _of_decay(curves: Table, places: Table, decay: float) -> dict[str, str]:
+    """The numbers of one weight decay."""
+    own, last = curves.where(weight_decay=decay), _last_attention(places)
+    found = {"seeds": str(len(set(own.column("seed"))))}
+    for curve, directions in CURVES.items():
+        found[f"{curve}_k95"] = spread(_falls(own.where(directions=directions))[0], never="more than there are")
+    for k in FEW[:3]:
+        for place, title in ((last, "attention"), ("final state", "final")):
+            chosen = places.where(weight_decay=decay, place=place, everywhere=False, removed=k)
+            found[f"{title}_{k}"] = spread(chosen.column("accuracy"), percent)
     return found
 
 
 def _last_attention(places: Table) -> str:
-    last: str = max(place for place in places.column("place") if place.startswith("after attention"))
-    return last
+    return max((place for place in places.column("place") if place.startswith("after attention")), default="")

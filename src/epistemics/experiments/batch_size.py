@@ -242,7 +242,7 @@ def numbers(results: Results, along: Results, claims: Mapping[str, Claim]) -> di
     found = {
         "runs": str(len(results)),
         "seeds": str(len({run.configuration.seed for run in results})),
-        "sizes": ", ".join(str(size) for size in sizes(table, FIXED)[:-1]) + f" and {largest}",
+        "sizes": _listed(sizes(table, FIXED)),
         **{name: str(size) for name, size in own.items()},
         "size_ratio": f"{largest / smallest:g}",
         "epoch_of_largest": str(questions // largest),
@@ -288,6 +288,11 @@ def _at_size(results: Results, table: Table, name: str, size: int) -> dict[str, 
     return found
 
 
+def _listed(sizes: Sequence[int]) -> str:
+    *first, last = map(str, sizes)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def step_medians(table: Table) -> dict[int, float | None]:
     """The same of steps, at fixed decay."""
     return {size: ranked_median(steps_to_touch(table, size)) for size in sizes(table, FIXED)}
@@ -302,7 +307,8 @@ def _fewest(table: Table) -> str:
 
 def _ratio(medians: Mapping[int, float | None], budget: int) -> str:
     """Median at the largest size over that at the smallest; a bound where the largest never gets there."""
-    smallest, *_, largest = medians.values()
+    ordered = list(medians.values())
+    smallest, largest = ordered[0], ordered[-1]
     if smallest is None:
         return "unknown"
     return f"more than {budget / smallest:.1f}" if largest is None else f"{largest / smallest:.1f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from epistemics.noise import DRAWS, LARGE, SMALL, noise_scale
 from epistemics.results import Results
-from epistemics.tables import Table, number, ranked_median, spread, table_of
+from epistemics.tables import ABSENT, Table, number, of_setting, ranked_median, spread, table_of
 
 OPERATION = "add"
 DECAYS = {1.0: "wd1", 0.1: "wd01"}
@@ -70,13 +70,14 @@ def numbers(along: Results, smallest: int, largest: int) -> dict[str, str]:
         "noise_moments": str(len(values)),
         "noise_beyond": str(sum(value is None for value in values)),
         "noise_none": str(sum(value == 0 for value in values)),
-        "noise_batch_size": str(table.column("batch_size")[0]),
+        "noise_batch_size": str(next(iter(table.column("batch_size")), ABSENT)),
         "predicted_ratio": number(needed(ranked_median(early), smallest, largest), 1) if early else "unknown",
     }
     for decay, name in DECAYS.items():
         own = table.where(weight_decay=decay)
-        found[f"noise_{name}_seeds"] = str(len(set(own.column("seed"))))
+        of_decay = {"seeds": str(len(set(own.column("seed"))))}
         for phase in PHASES:
             chosen = own.where(phase=phase).column("noise_scale")
-            found[f"noise_{name}_{phase}"] = spread(chosen, never=BEYOND) if chosen else "not measured"
+            of_decay[phase] = spread(chosen, never=BEYOND) if chosen else "not measured"
+        found |= of_setting(f"noise_{name}", of_decay, bool(len(own)))
     return found

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from epistemics.experiments import cellular_automata, enumeration, satisfiability, three_body
 from epistemics.results import Results
-from epistemics.tables import Table, number, percent, ranked_median
+from epistemics.tables import ABSENT, Table, number, percent, ranked_median
 
 VOCABULARY, CONTEXT = 50_257, 1_024
 """Tokens and positions of GPT-2 (Radford et al. 2019, Language Models are Unsupervised Multitask Learners)."""
@@ -133,17 +133,21 @@ def _of_formulas(by_size: Table, by_ratio: Table, by_enumeration: Table) -> dict
 
 
 def _of_networks(verdicts: Table) -> dict[str, str]:
-    inputs = verdicts.column("inputs")[0]
     right = sum(wrong == 0 for wrong in verdicts.column("wrong"))
     symmetric = sum(pairs == 0 for pairs in verdicts.column("asymmetric_pairs"))
+    inputs, pairs, one_unseen = ABSENT, ABSENT, ABSENT
+    if len(verdicts):
+        asked = verdicts.column("inputs")[0]
+        inputs, pairs = number(asked), number(verdicts.column("pairs")[0])
+        one_unseen = percent(enumeration.unseen(1, asked))
     return {
         "networks": str(len(verdicts)),
-        "inputs": number(inputs),
-        "pairs": number(verdicts.column("pairs")[0]),
+        "inputs": inputs,
+        "pairs": pairs,
         "all_right": str(right),
         "all_symmetric": str(symmetric),
         "sample": str(enumeration.SAMPLE),
-        "one_unseen": percent(enumeration.unseen(1, inputs)),
+        "one_unseen": one_unseen,
         "bound": percent(bound(enumeration.SAMPLE), 1),
         "vocabulary": number(VOCABULARY),
         "context": number(CONTEXT),

@@ -12,11 +12,13 @@ from typing import Any
 
 from epistemics.claims import Claim
 from epistemics.experiments.joint import BASELINE, OPERATIONS, late_calm
-from epistemics.experiments.phase_1_2_measures import calm, dips, moments
+from epistemics.experiments.phase_1_2_measures import calm, decay_name, dips, moments
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import Shown, Table, number, percent, ranges_compared, spread, table_of
+from epistemics.tables import Shown, Table, number, of_setting, percent, ranges_compared, spread, table_of
 
+COMPARED = (0.1, 1.0)
+"""The weight decays that the log compares, and that the prose names."""
 PARTS = 3
 """Training is compared by thirds, as that of two operations is by its last third."""
 
@@ -151,29 +153,33 @@ def numbers(results: Results, both: Results, claims: Mapping[str, Claim]) -> dic
     named = (("alone", "1.2-k95-at-1"), ("resistant", "1.2-k95-at-0.1"))
     for name, id in (*named, *((operation, f"A.6-k95-{operation}") for operation in OPERATIONS)):
         found[f"published_{name}"] = claims[id].shown
-    every = seeds(results)
-    for decay in decays(results):
-        name = "wd" + f"{decay:g}".replace(".", "")
-        own = every.where(weight_decay=decay)
-        evaluations, below = sum(own.column("evaluations_since")), sum(own.column("below_95"))
-        found |= {
-            f"{name}_seeds": str(len(own)),
-            f"{name}_grok": spread(own.column("grokking_step")),
-            f"{name}_dips": percent(below / evaluations if evaluations else None, 1),
-            f"{name}_k95_end": _spread(moments(results).where(at_end=True, weight_decay=decay).column("k_at_95")),
-        }
-        for title, sizes in (
-            ("falls", [-change for change in changes(results, decay) if change < 0]),
-            ("rises", [change for change in changes(results, decay) if change > 0]),
-        ):
-            found |= {f"{name}_{title}": str(len(sizes)), f"{name}_{title}_by": _spread(sizes)}
-        for index, title in ((0, "first"), (PARTS - 1, "last")):
-            chosen = part(results, decay, index)
-            for column, measure in (("k_at_95", "k95"), ("rank99", "rank99")):
-                found[f"{name}_{measure}_{title}"] = _spread(chosen.column(column))
-    weak, strong = (part(results, decay, PARTS - 1).column("k_at_95") for decay in decays(results))
+    for decay in COMPARED:
+        found |= of_setting(decay_name(decay), _of_decay(results, decay), decay in decays(results))
+    weak, strong = (part(results, decay, PARTS - 1).column("k_at_95") for decay in COMPARED)
     found["ranges_last"] = ranges_compared(weak, strong)
     late = late_calm(both, BASELINE)
     for operation in OPERATIONS:
         found[f"joint_{operation}_k95_last"] = _spread(late.where(operation=operation).column("k_at_95"))
+    return found
+
+
+def _of_decay(results: Results, decay: float) -> dict[str, str]:
+    """The numbers of one weight decay."""
+    own = seeds(results).where(weight_decay=decay)
+    evaluations, below = sum(own.column("evaluations_since")), sum(own.column("below_95"))
+    found = {
+        "seeds": str(len(own)),
+        "grok": spread(own.column("grokking_step")),
+        "dips": percent(below / evaluations if evaluations else None, 1),
+        "k95_end": _spread(moments(results).where(at_end=True, weight_decay=decay).column("k_at_95")),
+    }
+    for title, sizes in (
+        ("falls", [-change for change in changes(results, decay) if change < 0]),
+        ("rises", [change for change in changes(results, decay) if change > 0]),
+    ):
+        found |= {title: str(len(sizes)), f"{title}_by": _spread(sizes)}
+    for index, title in ((0, "first"), (PARTS - 1, "last")):
+        chosen = part(results, decay, index)
+        for column, measure in (("k_at_95", "k95"), ("rank99", "rank99")):
+            found[f"{measure}_{title}"] = _spread(chosen.column(column))
     return found

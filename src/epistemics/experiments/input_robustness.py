@@ -22,12 +22,13 @@ from torch import Tensor
 from epistemics.abliteration import falls_at
 from epistemics.configuration import Configuration
 from epistemics.experiments import phase_1_2
-from epistemics.experiments.baselines import OPERATION, dissected
+from epistemics.experiments.baselines import NAMED, OPERATION, dissected
+from epistemics.experiments.phase_1_2_measures import decay_name
 from epistemics.model import named_parameters, parameter_count
 from epistemics.project import Project
 from epistemics.residual_stream import blocks, embedded
 from epistemics.results import Results, StoredRun
-from epistemics.tables import Shown, Table, Value, number, percent, spread, table_of
+from epistemics.tables import Shown, Table, Value, number, of_setting, percent, spread, table_of
 from epistemics.tasks import table, training_rows
 
 SAMPLE = 200
@@ -237,15 +238,16 @@ def numbers(single: Results, tables: dict[str, Table]) -> dict[str, str]:
         "published_parameters": PUBLISHED_PARAMETERS,
         "times_smaller": number(round(SMALLEST_LANGUAGE_MODEL / max(counts), -2)),
     }
-    for decay in sorted(set(every.column("weight_decay")), reverse=True):
-        of_decay, name = every.where(weight_decay=decay), "wd" + f"{decay:g}".replace(".", "")
-        found |= {
-            f"{name}_models": _counted(len(of_decay)),
-            f"{name}_of_nearest": spread(of_decay.column("of_nearest"), lambda v: number(v, 2)),
-            f"{name}_of_norm": spread(of_decay.column("of_norm"), lambda v: number(v, 2)),
-            f"{name}_k95": spread(of_decay.column("k_at_95"), never="all"),
-            f"{name}_random": spread(of_decay.column("random_changes"), percent),
+    for decay in NAMED:
+        own = every.where(weight_decay=decay)
+        numbers = {
+            "models": _counted(len(own)),
+            "of_nearest": spread(own.column("of_nearest"), lambda v: number(v, 2)),
+            "of_norm": spread(own.column("of_norm"), lambda v: number(v, 2)),
+            "k95": spread(own.column("k_at_95"), never="all"),
+            "random": spread(own.column("random_changes"), percent),
         }
+        found |= of_setting(decay_name(decay), numbers, bool(len(own)))
     return found
 
 

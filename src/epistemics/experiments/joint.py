@@ -23,7 +23,7 @@ from epistemics.experiments.joint_measures import (
 )
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import Shown, Table, number, percent, ranked_median, shares, spread
+from epistemics.tables import Shown, Table, number, of_setting, percent, ranked_median, shares, spread
 
 BASELINE, CAPACITY = "baseline", "capacity"
 OPERATIONS = {"add": "addition", "mul": "multiplication"}
@@ -122,7 +122,7 @@ def overlaps_by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
 def late_calm(results: Results, model: str) -> Table:
     """The calm moments of the last third of training."""
     measured = moments(results).where(model=model, calm=True)
-    from_step = 2 / 3 * max(run.metrics["final_step"] for run in runs_of(results, model))
+    from_step = 2 / 3 * max((run.metrics["final_step"] for run in runs_of(results, model)), default=0)
     kept = [tuple(record.values()) for record in measured.records() if record["step"] >= from_step]
     return Table(measured.columns, tuple(kept))
 
@@ -159,7 +159,9 @@ def evidence(results: Results, single: Results) -> dict[str, Evidence]:
     for k in (5, 10):
         found[f"13-baseline-overlap-{k}"] = baseline[f"overlap-{k}"]
         found[f"13-capacity-overlap-{k}"] = capacity[f"overlap-{k}"]
-    return found | _statements(results, single, baseline, capacity)
+    if {BASELINE, CAPACITY} <= set(models(results)):  # or there is nothing to compare
+        found |= _statements(results, single, baseline, capacity)
+    return found
 
 
 def _of_model(results: Results, model: str) -> dict[str, Evidence]:
@@ -196,7 +198,7 @@ def _statements(
         ),
         "A.6-more-fragile": Evidence(
             SEEN_CUT,
-            holds=all(middle(values) < middle(alone) for values in joint.values()),
+            holds=all(middle(values) < middle(alone) for values in joint.values()) if alone else None,
             said=f"{spread(joint['add'])} and {spread(joint['mul'])}, alone {spread(alone)}",
         ),
         "A.6-collateral-is-small": Evidence(
@@ -251,8 +253,7 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
     """The numbers of the chapter's prose."""
     own = [claim for claim in claims.values() if claim.entry == results.experiment.entry]
     judgements = judged(own, evidence(results, single), results.experiment.profile)
-    end = moments(results).where(at_end=True)
-    d_model = runs_of(results, BASELINE)[0].configuration.d_model
+    d_model = results.runs[0].configuration.d_model
     found = {
         "runs": str(len(results)),
         "steps": number(max(run.configuration.steps for run in results)),
@@ -263,16 +264,23 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         "killed": percent(KILLED),
         "both_learned": percent(results.runs[0].configuration.grokking_accuracy, 1),
     }
-    for model in models(results):
-        found[f"{model}_touch"] = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
-        overlap = end.where(model=model, operation="add").column("overlap_10")
-        found[f"{model}_overlap_10"] = spread(overlap, lambda v: number(v, 2))
-        for operation in OPERATIONS:
-            chosen = end.where(model=model, operation=operation)
-            found |= {
-                f"{model}_{operation}_k95": spread(chosen.column("k_at_95"), never="all"),
-                f"{model}_{operation}_killed": spread(chosen.column("killed_at"), never="all"),
-                f"{model}_{operation}_directions": spread(chosen.column("directions_95")),
-                f"{model}_{operation}_collateral": spread(chosen.column("collateral"), lambda v: percent(v, 1)),
-            }
+    for model in (BASELINE, CAPACITY):
+        found |= of_setting(model, _numbers_of_model(results, model), model in models(results))
+    return found
+
+
+def _numbers_of_model(results: Results, model: str) -> dict[str, str]:
+    end = moments(results).where(at_end=True, model=model)
+    found = {
+        "touch": spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
+        "overlap_10": spread(end.where(operation="add").column("overlap_10"), lambda v: number(v, 2)),
+    }
+    for operation in OPERATIONS:
+        chosen = end.where(operation=operation)
+        found |= {
+            f"{operation}_k95": spread(chosen.column("k_at_95"), never="all"),
+            f"{operation}_killed": spread(chosen.column("killed_at"), never="all"),
+            f"{operation}_directions": spread(chosen.column("directions_95")),
+            f"{operation}_collateral": spread(chosen.column("collateral"), lambda v: percent(v, 1)),
+        }
     return found

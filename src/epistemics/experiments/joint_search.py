@@ -15,8 +15,10 @@ from epistemics.experiments.joint import BASELINE, COLUMNS, OPERATIONS, middle, 
 from epistemics.experiments.joint_measures import chance, learning_curves, model_of, moments
 from epistemics.project import Project
 from epistemics.results import Results, StoredRun, load_results
-from epistemics.tables import Shown, Table, Value, number, percent, ranked_median, spread, table_of
+from epistemics.tables import Shown, Table, Value, number, of_setting, percent, ranked_median, spread, table_of
 
+NAMED = (BASELINE, "embedding scale")
+"""The groups whose models the prose names."""
 STEPS = "A.6-steps"
 """The claim that says when the log's model has learned both operations."""
 SMALL_COLLATERAL = 0.99
@@ -85,10 +87,9 @@ def settings(results: Results, claims: Mapping[str, Claim]) -> Table:
 
 
 def age(results: Results) -> int:
-    """Steps from grokking to the end of a run of the search: as many as the log's training had left."""
-    steps = searched(results)[0].configuration.stop_after_grokking
-    assert steps is not None, "the search stops at the log's age"
-    return steps
+    """Steps from grokking to the end of a run of the search: as many as the log's training had left, or all."""
+    first = searched(results)[0].configuration
+    return first.steps if first.stop_after_grokking is None else first.stop_after_grokking
 
 
 def young(results: Results, model: str) -> Table:
@@ -255,23 +256,23 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         "search_figures": str(len(_figures())),
         "search_chance": f"{chance(results.runs[0].configuration.d_model, 10)[1][-1]:.2f}",
     }
-    for run in results:
-        model, name = model_of(run), run.run.group.replace(" ", "_")
+    groups = {run.run.group: model_of(run) for run in results}
+    for group in NAMED:
+        model = groups.get(group, group)
         own, known = compared.where(model=model), young(results, model)
-        numbered |= {
-            f"search_{name}_seeds": str(len(runs_of(results, model))),
-            f"search_{name}_touch": _touch(results, model),
-            f"search_{name}_inside": str(sum(map(bool, own.column("inside")))),
-            f"search_{name}_moments": str(max(own.column("moments"), default=0)),
-            f"search_{name}_statements": str(sum(judgements.where(model=model).column("holds"))),
+        of_model = {
+            "seeds": str(len(runs_of(results, model))),
+            "touch": _touch(results, model),
+            "inside": str(sum(map(bool, own.column("inside")))),
+            "moments": str(max(own.column("moments"), default=0)),
+            "statements": str(sum(judgements.where(model=model).column("holds"))),
         }
         for k in OVERLAPS:
-            numbered[f"search_{name}_overlap_{k}"] = _of(known, "add", f"overlap_{k}", _share)
+            of_model[f"overlap_{k}"] = _of(known, "add", f"overlap_{k}", _share)
         for operation in OPERATIONS:
-            numbered[f"search_{name}_{operation}_k95"] = _of(known, operation, "k_at_95")
-            numbered[f"search_{name}_{operation}_collateral"] = _of(
-                known, operation, "collateral", partial(percent, digits=1)
-            )
+            of_model[f"{operation}_k95"] = _of(known, operation, "k_at_95")
+            of_model[f"{operation}_collateral"] = _of(known, operation, "collateral", partial(percent, digits=1))
+        numbered |= of_setting(f"search_{group.replace(' ', '_')}", of_model, group in groups)
     return numbered
 
 

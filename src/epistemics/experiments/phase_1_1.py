@@ -10,7 +10,7 @@ from epistemics.claims import Claim, Evidence
 from epistemics.model import parameter_count
 from epistemics.project import Project
 from epistemics.results import Results, StoredRun, load_results
-from epistemics.tables import Shown, Table, number, percent, ranked_median, spread, table_of
+from epistemics.tables import ABSENT, Shown, Table, number, of_setting, percent, ranked_median, spread, table_of
 
 SWEEPS = ("weight decay", "train fraction", "size")
 
@@ -21,9 +21,8 @@ def load(project: Project | None = None) -> Results:
 
 
 def baseline(results: Results) -> dict[str, Any]:
-    """The shared configuration of the three sweeps: the most common layers, width and train fraction, decay 1."""
-    configurations = [r.configuration for r in results if r.run.group == "weight decay"]
-    first = configurations[0]
+    """The shared configuration of the three sweeps: layers, width and train fraction of the runs of phase-1-2."""
+    first = _shared(results)[0].configuration
     return {"layers": first.layers, "d_model": first.d_model, "train_fraction": first.train_fraction}
 
 
@@ -65,8 +64,14 @@ def grokking_steps(results: Results) -> Table:
 
 def precision_of(results: Results, sweep: str) -> str:
     """The precision of one sweep's runs: of the runs taken over from phase-1-2, or of this experiment's own."""
-    shared = sweep == "weight decay"
-    return next(r.configuration.precision for r in results if (r.run.group == "weight decay") == shared)
+    own = [run for run in results if run.run.group != "weight decay"]
+    chosen = _shared(results) if sweep == "weight decay" else own or list(results)
+    return chosen[0].configuration.precision
+
+
+def _shared(results: Results) -> list[StoredRun]:
+    """The runs taken over from phase-1-2, by their group; all runs, if no group is called that."""
+    return [run for run in results if run.run.group == "weight decay"] or list(results)
 
 
 def learning_curves(results: Results) -> Table:
@@ -188,12 +193,12 @@ def evidence(results: Results) -> dict[str, Evidence]:
         ),
         "1.1-sweet-spot": Evidence(
             "@fig-train-fraction",
-            holds=not {min(tried), max(tried)} & set(best),
+            holds=not {min(tried), max(tried)} & set(best) if tried else None,
             said=f"best at {', '.join(f'{f:g}' for f in best)} of {', '.join(f'{f:g}' for f in tried)}",
         ),
         "1.1-smallest-is-fastest": Evidence(
             "@fig-size",
-            holds=fastest is not None and medians.get("1L d64") == fastest,
+            holds=fastest is not None and medians.get("1L d64") == fastest if medians else None,
             said="fastest: " + ", ".join(label for label, m in medians.items() if m == fastest),
         ),
     }
@@ -251,7 +256,14 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
     touched = {r["precision"]: [] for r in precisions(results).records()}  # type: dict[str, list[float | None]]
     for record in precisions(results).records():
         touched[record["precision"]].append(record["first_touch"])
-    model = first_seed(results.where(**baseline(results), weight_decay=1.0)).configuration
+    model = first_seed(results.where(**baseline(results))).configuration
+    without_decay = {
+        "seeds": str(len(zero)),
+        "reached": str(len(reached)),
+        "first": number(min(reached, default=None), missing="none"),
+        "trained": number(max(zero.column("trained_steps"), default=None)),
+        "accuracy": percent(ranked_median(zero.column("validation_accuracy")), 1),
+    }
     return {
         "runs": str(len(results)),
         "modulus": str(model.modulus),
@@ -268,14 +280,10 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
         "decays": str(len(decays)),
         "wd1_touch": spread(one),
         "wd1_grok": spread(steps.where(sweep="weight decay", weight_decay=1.0).column("grokking_step")),
-        "wd0_seeds": str(len(zero)),
-        "wd0_reached": str(len(reached)),
-        "wd0_first": number(min(reached, default=None), missing="none"),
-        "wd0_trained": number(max(zero.column("trained_steps"))),
-        "wd0_accuracy": f"{100 * median(zero.column('validation_accuracy')):.1f}%",
+        **of_setting("wd0", without_decay, bool(len(zero))),
         "wd001_touch": spread(steps.where(sweep="weight decay", weight_decay=0.01).column("first_touch")),
         "wd01_touch": spread(steps.where(sweep="weight decay", weight_decay=0.1).column("first_touch")),
-        "ratio": number(ratio, missing="more than " + _at_least(zero, one_median)),
+        "ratio": number(ratio, missing="more than " + _at_least(zero, one_median)) if one and len(zero) else ABSENT,
         "published_ratio": claims["1.1-ratio-of-decays"].shown,
         "published_wd0": claims["1.1-steps-at-decay-0"].shown,
         "published_smallest": claims["1.1-steps-of-smallest"].shown,

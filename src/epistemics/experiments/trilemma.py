@@ -17,7 +17,7 @@ from epistemics.experiments.joint import BASELINE, CAPACITY, OPERATIONS
 from epistemics.experiments.trilemma_measures import LONG, STRONG, alone, curves, models, places, present
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import Shown, Table, number, spread
+from epistemics.tables import Shown, Table, number, of_setting, spread
 
 SWEEPS = ("adversarial-sweep", "joint-search")
 """Experiments of ours beside the log's, most of whose settings have one seed."""
@@ -228,16 +228,17 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
     names |= {alone(RESISTANT): "alone_01", alone(STRONG): "alone_1"}
     for model, name in names.items():
         chosen = table.where(model=model)
-        numbers |= {
-            f"{name}_seeds": str(len(chosen)),
-            f"{name}_mastered": spread(chosen.column("mastered")) if len(chosen) else "–",
-            f"{name}_separability": _spread(chosen.column("separability"), 2),
-            f"{name}_robustness": _spread(chosen.column("robustness"), 2),
-            f"{name}_per_thousand": _spread(chosen.column("per_thousand_parameters"), 4),
-            f"{name}_per_direction": _spread(chosen.column("per_direction"), 3),
+        of_model = {
+            "seeds": str(len(chosen)),
+            "mastered": spread(chosen.column("mastered")),
+            "separability": _spread(chosen.column("separability"), 2),
+            "robustness": _spread(chosen.column("robustness"), 2),
+            "per_thousand": _spread(chosen.column("per_thousand_parameters"), 4),
+            "per_direction": _spread(chosen.column("per_direction"), 3),
         }
         for operation in OPERATIONS:
-            numbers[f"{name}_robustness_{operation}"] = _spread(chosen.column(f"robustness_{operation}"), 2)
+            of_model[f"robustness_{operation}"] = _spread(chosen.column(f"robustness_{operation}"), 2)
+        numbers |= of_setting(name, of_model, bool(len(chosen)))
     baseline = _row(every, BASELINE)
     numbers["chance"] = (
         f"{baseline['chance_low']:.2f} to {baseline['chance_high']:.2f}" if baseline.get("chance_low") else "–"
