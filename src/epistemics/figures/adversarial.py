@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from epistemics.figures.joint import MODEL_COLOURS, MODEL_NAMES, OPERATION_COLOURS, OPERATION_NAMES, learning, overlap
-from epistemics.figures.style import INK, SETTINGS, WIDTH, Picture, name_beside
+from epistemics.figures.style import INK, MUTED, SETTINGS, WIDTH, Picture, name_beside, nothing_to_draw
 from epistemics.tables import Table
 
 __all__ = ["abliteration", "learning", "overlap", "sweep"]
@@ -19,6 +19,8 @@ __all__ = ["abliteration", "learning", "overlap", "sweep"]
 
 def abliteration(table: Table) -> Picture:
     """Each operation's accuracy against its own directions removed: the baseline, one layer, adversarial training."""
+    if not len(table):
+        return nothing_to_draw()
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.0))
         panels = figure.subplots(1, 2, sharey=True)
@@ -28,7 +30,9 @@ def abliteration(table: Table) -> Picture:
             for model in models:
                 for seed in sorted(set(own.where(model=model).column("seed"))):
                     line = own.where(model=model, seed=seed)
-                    axes.plot(line.column("removed"), line.column("accuracy"), color=MODEL_COLOURS[model], lw=1.3)
+                    axes.plot(
+                        line.column("removed"), line.column("accuracy"), color=MODEL_COLOURS.get(model, MUTED), lw=1.3
+                    )
             axes.set_title(OPERATION_NAMES[operation])
             axes.set_xlim(0, max(own.column("removed")))
             axes.set_ylim(-0.02, 1.03)
@@ -39,9 +43,9 @@ def abliteration(table: Table) -> Picture:
             panels[1].text(
                 1.03,
                 0.97 - 0.08 * place,
-                MODEL_NAMES[model],
+                MODEL_NAMES.get(model, model),
                 transform=panels[1].transAxes,
-                color=MODEL_COLOURS[model],
+                color=MODEL_COLOURS.get(model, MUTED),
                 va="top",
                 size=8.5,
             )

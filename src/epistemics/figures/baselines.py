@@ -9,7 +9,19 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from epistemics.figures.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, RED, SETTINGS, SKY, WIDTH, Picture
+from epistemics.figures.style import (
+    BLUE,
+    GREEN,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    RED,
+    SETTINGS,
+    SKY,
+    WIDTH,
+    Picture,
+    nothing_to_draw,
+)
 from epistemics.tables import Table
 
 DIRECTION_COLOURS: Mapping[str, str] = {
@@ -22,12 +34,16 @@ DIRECTION_COLOURS: Mapping[str, str] = {
 
 def directions(table: Table) -> Picture:
     """Accuracy against directions removed, for each kind; a panel for each decay, a line for each seed."""
+    if not len(table):
+        return nothing_to_draw()
     return _curves(table, "directions", DIRECTION_COLOURS, "directions removed")
 
 
 def places(table: Table) -> Picture:
     """Accuracy against directions cut at each place of the stream; a panel for each decay, a line for each seed."""
     alone = table.where(everywhere=False)
+    if not len(alone):
+        return nothing_to_draw()
     hues = (SKY, GREEN, RED, ORANGE, PURPLE)
     names = list(dict.fromkeys(alone.column("place")))
     colours = dict(zip(names[:-1], hues, strict=False)) | {names[-1]: BLUE}

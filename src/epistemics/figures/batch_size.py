@@ -12,7 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from epistemics.figures.style import BLUE, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture, decay_colour, name_beside
+from epistemics.figures.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    SETTINGS,
+    WIDTH,
+    Picture,
+    decay_colour,
+    name_beside,
+    nothing_to_draw,
+)
 from epistemics.tables import Table, ranked_median
 
 ARM_COLOURS: Mapping[str, str] = {"fixed": BLUE, "in proportion": ORANGE}
@@ -139,6 +150,8 @@ def _name(axes: Axes, names: Sequence[tuple[str, float, str]]) -> None:
 
 def noise(table: Table) -> Picture:
     """The noise scale at every measured moment; large points are at grokking steps, bars medians of some moments."""
+    if not len(table):
+        return nothing_to_draw()
     decays = sorted(set(table.column("weight_decay")), reverse=True)
     (batch,) = set(table.column("batch_size"))
     known = [v for v in table.column("noise_scale") if v] + [batch]

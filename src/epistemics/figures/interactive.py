@@ -99,7 +99,12 @@ class Lines:
 
 
 def interactive(figure: str, lines: Lines) -> None:
-    """Print what makes the figure of this label interactive, for HTML alone: its data, and the script that draws it."""
+    """Print what makes the figure of this label interactive, for HTML alone: its data, and the script that draws it.
+
+    Nothing for lines without a row.
+    """
+    if not len(lines.table):  # the figure says so
+        return
     data = json.dumps(lines.description(), ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
     scripts = "\n".join(
         f'<script src="{FOLDER}/{name}.js" defer></script>' for name in ("d3.min", "plot.min", "interactive")

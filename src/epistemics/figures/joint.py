@@ -23,6 +23,7 @@ from epistemics.figures.style import (
     Picture,
     median_of,
     name_beside,
+    nothing_to_draw,
 )
 from epistemics.tables import Table, table_of
 
@@ -35,6 +36,8 @@ MODEL_NAMES: Mapping[str, str] = {"baseline": "2 layers", "capacity": "1 layer",
 def abliteration(table: Table, model: str = "baseline") -> Picture:
     """Both operations' accuracy against directions removed, a panel for each operation's directions."""
     chosen = table.where(model=model)
+    if not len(chosen):
+        return nothing_to_draw()
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.1))
         panels = figure.subplots(1, 2, sharey=True)
@@ -90,6 +93,8 @@ def abliteration_lines(table: Table, model: str = "baseline") -> Lines:
 
 def overlap(table: Table) -> Picture:
     """Overlap of the two operations' first k directions, a line for each seed, and the band of two random spans."""
+    if not len(table):
+        return nothing_to_draw()
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.2))
         axes = figure.subplots()
@@ -113,6 +118,8 @@ def overlap(table: Table) -> Picture:
 def along_training(table: Table, model: str = "baseline") -> Picture:
     """Overlap, k@95% and accuracy of one model at every measured moment: thin for a seed, thick for their median."""
     chosen = table.where(model=model)
+    if not len(chosen):
+        return nothing_to_draw()
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 4.6))
         panels = figure.subplots(3, 1, sharex=True)

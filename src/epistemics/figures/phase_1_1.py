@@ -11,13 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from epistemics.figures.interactive import Lines, Series
-from epistemics.figures.style import BLUE, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture, decay_colour
+from epistemics.figures.style import BLUE, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture, decay_colour, nothing_to_draw
 from epistemics.tables import Table, ranked_median, table_of
 
 
 def learning_curves(table: Table) -> Picture:
     """Training and validation accuracy along training of one run: decay 1, its first seed."""
     one = table.where(weight_decay=1.0)
+    if not len(one):
+        return nothing_to_draw()
     table = one.where(seed=min(one.column("seed")))
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 2.7))
@@ -110,6 +112,8 @@ def _sweep(
     colour: Callable[[dict[str, Any]], str],
 ) -> Picture:
     """Filled points: the grokking step; open ones: the first touch; a bar at the median; a band for "never"."""
+    if not len(table):
+        return nothing_to_draw()
     places = sorted({place(record) for record in table.records()})
     known = [s for name in ("grokking_step", "first_touch") for s in table.column(name) if s is not None]
     lowest, highest = (min(known), max(known)) if known else (100, 1000)

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from epistemics.experiments.phase_1_2_measures import CALM
 from epistemics.figures.interactive import Lines, Series
-from epistemics.figures.style import MUTED, SETTINGS, WIDTH, Picture, decay_colour, median_of
+from epistemics.figures.style import MUTED, SETTINGS, WIDTH, Picture, decay_colour, median_of, nothing_to_draw
 from epistemics.tables import Table
 
 
@@ -111,6 +111,8 @@ def planes(table: Table) -> Picture:
     1/f modulo p; so a clean circle is a clean Fourier component.
     """
     decays, seeds = sorted(set(table.column("weight_decay"))), sorted(set(table.column("seed")))
+    if not len(table):
+        return nothing_to_draw()
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 1.3 * len(decays) + 0.3))
         grid = figure.subplots(len(decays), 2 * len(seeds), squeeze=False)

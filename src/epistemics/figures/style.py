@@ -84,6 +84,14 @@ class Picture:
         return {"image/svg+xml": self.svg}
 
 
+def nothing_to_draw() -> Picture:
+    """In the place of a figure of which the experiment files have no run, or no run that got so far."""
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, 1.0))
+        figure.text(0.5, 0.5, "nothing to draw: no run of this grid has it", color=MUTED, ha="center", va="center")
+        return Picture(figure)
+
+
 def name_beside(axes: Axes, text: str, height: float, colour: str, va: str = "center") -> None:
     """A curve's name to the right of its axes, at a share of their height."""
     axes.annotate(
