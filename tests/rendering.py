@@ -29,13 +29,18 @@ class Rendering:
         return set(re.findall(r"^(\S+\.qmd): \d+ cells? executed", self.log, re.MULTILINE))
 
 
-def epistemics(folder: Path, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def python(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run Python on a project's package in its folder, under the smoke profile; its errors are among its output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EPISTEMICS_")}
-    environment["PYTHONPATH"] = str(folder / "src")
-    command = [sys.executable, "-m", "epistemics", verb, "--profile", "smoke", *arguments]
+    environment |= {"PYTHONPATH": str(folder / "src"), "EPISTEMICS_PROFILE": "smoke"}
     return subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [sys.executable, *arguments],
+        cwd=folder, env=environment, input=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def epistemics(folder: Path, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return python(folder, "-m", "epistemics", verb, *arguments)
 
 
 def render(folder: Path, *arguments: str) -> Rendering:
