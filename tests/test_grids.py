@@ -17,7 +17,7 @@ TINY = {
     "modulus": 23,
     "d_model": 16,
     "batch_size": 64,
-    "weight_decay": 2.0,
+    "weight_decay": 3.0,
     "steps": 100,
     "evaluate_every": 50,
     "measure_every": 50,
@@ -47,6 +47,7 @@ assert not (problems := book.check(project.folder)), problems
 for path, cells in book.cells(project.folder).items():
     os.chdir((project.folder / path).parent)
     shell = InteractiveShell.instance()
+    shell.display_formatter.active_types = shell.display_formatter.format_types  # Markdown and SVG too
     shell.reset()
     for cell in cells:
         done = shell.run_cell(cell)
@@ -61,7 +62,7 @@ def edited(content: dict[str, Any]) -> dict[str, Any]:
     for group in smoke["groups"]:
         group["name"] = f"renamed {group['name']}"
         group.pop("keep_weights", None)
-        group["set"] = {key: value for key, value in group.get("set", {}).items() if key not in TINY}
+        group["set"] = {key: value for key, value in group.get("set", {}).items() if "steps" not in key}
         if "weight_decay" in (vary := group.get("vary", {})):
             vary["weight_decay"] = [2 * decay + 0.3 for decay in vary["weight_decay"]]
         if "runs_of" in group:

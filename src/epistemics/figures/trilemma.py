@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from epistemics.experiments.trilemma import RESISTANT
 from epistemics.experiments.trilemma_measures import alone
 from epistemics.figures.joint import MODEL_COLOURS, MODEL_NAMES
-from epistemics.figures.style import BLUE, INK, MUTED, SETTINGS, WIDTH, Picture, decay_colour
+from epistemics.figures.style import BLUE, INK, MUTED, SETTINGS, WIDTH, Picture, decay_colour, nothing_to_draw
 from epistemics.tables import Table
 
 CURVES: Mapping[str, tuple[str, str]] = {
@@ -34,6 +34,8 @@ AXES: Mapping[str, str] = {
 
 def curves(table: Table) -> Picture:
     """Accuracy of addition against its own directions removed, alone and beside multiplication, a line a seed."""
+    if not len(table):
+        return nothing_to_draw()
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.2))
         axes = figure.subplots()
