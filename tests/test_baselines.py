@@ -79,3 +79,16 @@ def test_the_final_state_is_cut_as_the_store_has_it(results: tuple[Results, Resu
 def test_permuted_answers_can_be_learned_by_heart_and_not_understood(results: tuple[Results, Results]) -> None:
     models = baselines.shuffled_models(results[1])
     assert models.column("train_accuracy")[0] > models.column("validation_accuracy")[0] + 0.5
+
+
+@pytest.mark.usefixtures("all_understand")
+def test_the_table_has_its_columns_whatever_else_is_cut(
+    results: tuple[Results, Results], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "REMOVED", (0, 1, 2, 5))
+    places = baselines.places(results[0])
+    assert {2, 5} <= set(places.column("removed"))
+    shown = baselines.by_place(places)
+    assert {len(row) for row in shown.rows} == {len(shown.headings)}
+    numbers = baselines.numbers(baselines.tables(*results))
+    assert all(f"wd01_attention_{k}" in numbers for k in baselines.FEW[:3])

@@ -19,7 +19,7 @@ from epistemics.project import find_project
 from epistemics.results import Results, StoredRun
 from epistemics.specs import Experiment, Run
 from epistemics.store import Arrays, Result
-from epistemics.tables import ranges_compared
+from epistemics.tables import ABSENT, ranges_compared
 
 Make = Callable[..., Configuration]
 Touches = dict[tuple[int, float], list[int | None]]
@@ -179,7 +179,8 @@ def test_an_infinite_noise_scale_ranks_above_every_number(configuration: Make) -
     assert found["noise_beyond"] == "2"
     assert found["noise_wd1_before"] == "beyond measure"
     assert found["noise_wd1_after"] == "40 (20–beyond measure)"
-    assert found["noise_wd01_at"] == "not measured"
+    assert found["noise_wd1_at"] == "50"
+    assert found["noise_wd01_at"] == ABSENT
     assert found["predicted_ratio"] == "1.0"
     assert batch_size_noise.numbers(along(configuration, [16.0]), 8, 32)["predicted_ratio"] == "2.0"
     assert batch_size_noise.numbers(along(configuration, [0.0]), 8, 32)["predicted_ratio"] == "4.0"

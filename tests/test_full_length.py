@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from epistemics.claims import load_claims
 from epistemics.configuration import Configuration
 from epistemics.experiments import full_length
 from epistemics.figures import full_length as figures
+from epistemics.project import find_project
 from epistemics.results import Results, StoredRun
 from epistemics.specs import Experiment, Run
 from epistemics.store import Result
+from epistemics.tables import ABSENT
 
 Make = Callable[..., Configuration]
 Plan = Callable[..., StoredRun]
@@ -96,3 +100,12 @@ def test_a_model_that_never_groks_leaves_its_thirds_empty(plan: Plan) -> None:
     results = Results(Experiment("full-length", "Made up", 8, "paper", (never.run,)), (never,))
     assert [row[2:4] for row in full_length.summary(results).rows] == [["0", "–"]] * 3 + [["1", "0"]]
     assert figures.along_training(full_length.tables(results)["moments"]).svg.startswith("<?xml")
+
+
+def test_another_decay_is_shown_and_the_prose_says_that_the_logs_is_not_there(plan: Plan) -> None:
+    runs = (plan(1.0, 0, [5] * 6, [1.0] * 6), plan(0.3, 0, [9] * 6, [1.0] * 6))
+    results = Results(Experiment("full-length", "Made up", 8, "paper", tuple(run.run for run in runs)), runs)
+    claims = {claim.id: claim for claim in load_claims(find_project(start=Path(__file__).parent).experiments)}
+    found = full_length.numbers(results, Results(results.experiment, ()), claims)
+    assert (found["wd1_k95_end"], found["wd01_k95_end"], found["wd01_grok"]) == ("5", ABSENT, ABSENT)
+    assert {row[0] for row in full_length.summary(results).rows} == {"1", "0.3"}

@@ -21,6 +21,7 @@ from epistemics.model import initial_parameters
 from epistemics.results import Results, StoredRun
 from epistemics.specs import Experiment, Run
 from epistemics.store import Result
+from epistemics.tables import ABSENT
 
 Make = Callable[..., Configuration]
 Plan = Callable[..., StoredRun]
@@ -246,7 +247,7 @@ def test_prose_follows_the_verdicts(plan: Plan, alone: Results) -> None:
     assert found["verdict_joint_is_fragile"] == "does not hold"
     assert (found["reproduced"], found["judged"]) == ("2", "3")
     assert found["front"] == "baseline; alone at decay 0.1"
-    assert found["adversarial_robustness"] == "–"  # there is none
+    assert found["adversarial_robustness"] == ABSENT
     smoke = Results(dataclasses.replace(results.experiment, profile="smoke"), results.runs)
     assert trilemma.numbers(smoke, alone, claims)["verdict_no_third_corner"] == "is not judged"
 
