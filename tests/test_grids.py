@@ -31,7 +31,7 @@ import os
 from pathlib import Path
 from IPython.core.interactiveshell import InteractiveShell
 from epistemics import book
-from epistemics.prepared import write_variables_and_data
+from epistemics.cli import main
 from epistemics.project import find_project
 from epistemics.specs import experiment_names, load_experiment
 from epistemics.worker import Job, work
@@ -42,8 +42,8 @@ runs = {run.key: run for name in names for run in load_experiment(project.experi
 for run in runs.values():
     for _ in work(Job([run.configuration], [run.keep_weights], project.results, project.workspace, "cpu")):
         pass
-write_variables_and_data(project)
-assert not (problems := book.check(project.folder)), problems
+assert main(["prepare", "--policy", "stored"]) == 0
+assert main(["check"]) == 0
 for path, cells in book.cells(project.folder).items():
     os.chdir((project.folder / path).parent)
     shell = InteractiveShell.instance()

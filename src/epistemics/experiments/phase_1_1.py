@@ -301,8 +301,9 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
 def _largest_fraction(results: Results, steps: Table) -> dict[str, str]:
     """What training itself does at the largest train fraction, where some models do not learn their own questions."""
     tried = [value["train_fraction"] for value in values_of(steps, "train fraction")]
-    runs = results.where(**baseline(results) | {"train_fraction": max(tried)}, weight_decay=1.0)
-    enough = runs[0].configuration.grokking_accuracy
+    largest = max(tried, default=None)
+    runs = results.where(**baseline(results) | {"train_fraction": largest}, weight_decay=1.0)
+    enough = runs[0].configuration.grokking_accuracy if runs else 1.0
     curves = [[r.result.arrays[f"history.{kind}_accuracy"] for kind in ("train", "validation")] for r in runs]
     unlearned = [train for train, _ in curves if train.max() < enough]
     # argmax: the first evaluation at which it is so
@@ -311,14 +312,15 @@ def _largest_fraction(results: Results, steps: Table) -> dict[str, str]:
         for train, validation in curves
         if train.max() >= enough and validation.max() >= enough
     ]
-    return {
-        "largest_fraction": f"{max(tried):g}",
-        "largest_fraction_seeds": str(len(runs)),
-        "largest_fraction_steps": number(max(r.metrics["final_step"] for r in runs)),
-        "largest_fraction_unlearned": str(len(unlearned)),
-        "largest_fraction_train": spread([float(train.max()) for train in unlearned], percent) if unlearned else "–",
-        "largest_fraction_together": str(sum(map(bool, together))),
+    found = {
+        "seeds": str(len(runs)),
+        "steps": number(max((r.metrics["final_step"] for r in runs), default=None)),
+        "unlearned": str(len(unlearned)),
+        "train": spread([float(train.max()) for train in unlearned], percent) if unlearned else "–",
+        "together": str(sum(map(bool, together))),
     }
+    named = {"largest_fraction": ABSENT if largest is None else f"{largest:g}"}
+    return named | of_setting("largest_fraction", found, bool(runs))
 
 
 def _at_least(never: Table, step: float | None) -> str:
