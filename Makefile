@@ -79,7 +79,7 @@ lock: $(READY) ## requirements.lock from pyproject.toml, with the newest version
 	cp "$$folder/requirements.lock" requirements.lock
 
 clean: ## the book and the caches; results, checkpoints and .venv stay
-	@rm -rf _site _book data llms.txt feed.xml _variables.yml index.typ site_libs .quarto _freeze .workspace/{book-cache,prepared,quarto-site}
+	@rm -rf _site _book data llms.txt feed.xml _variables.yml index.typ site_libs .quarto _freeze .workspace/{book-cache,prepared,quarto-site,quarto-keys.json}
 	rm -rf .jupyter_cache chapters/.jupyter_cache {.,chapters}/*_files {.,chapters}/*.quarto_ipynb
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 

@@ -24,6 +24,7 @@ from epistemics import book as books
 
 pytestmark = pytest.mark.slow
 
+PROJECT = Path(__file__).parents[1]
 RENDERERS = ["embedded", "quarto"]
 
 SEEN = """() => {
@@ -93,18 +94,23 @@ def printed(pdf: Path) -> list[PrintedPage]:
     ]
 
 
+def quarto(folder: Path) -> subprocess.CompletedProcess[str]:
+    """``quarto render`` of the smoke profile."""
+    environment = os.environ | {
+        "EPISTEMICS_PROFILE": "smoke",
+        "PYTHONPATH": str(folder / "src"),
+        "QUARTO_PYTHON": sys.executable,
+    }
+    return subprocess.run(["quarto", "render"], cwd=folder, env=environment, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def of_quarto(book: Rendering, tmp_path_factory: pytest.TempPathFactory) -> Rendering:
     """The same project rendered by Quarto, with the results that the embedded renderer has trained."""
     if shutil.which("quarto") is None:
         pytest.skip("Quarto is not installed")
     folder = shutil.copytree(book.folder, tmp_path_factory.mktemp("quarto") / "project")
-    environment = os.environ | {
-        "EPISTEMICS_PROFILE": "smoke",
-        "PYTHONPATH": str(folder / "src"),
-        "QUARTO_PYTHON": sys.executable,
-    }
-    done = subprocess.run(["quarto", "render"], cwd=folder, env=environment, capture_output=True, text=True)
+    done = quarto(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return Rendering(folder, done.returncode, done.stdout + done.stderr)
 
@@ -217,3 +223,48 @@ def test_both_pdfs_have_the_same_page_and_numbers(book: Rendering, of_quarto: Re
         return Counter(number for text in body for number in re.findall(r"\d+\.\d+", text))
 
     assert numbers(own) == numbers(quartos)
+
+
+@pytest.fixture
+def draft(of_quarto: Rendering, tmp_path: Path) -> Path:
+    """A copy of what Quarto rendered, to be edited."""
+    return shutil.copytree(of_quarto.folder, tmp_path / "project")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("chapters/debate.qmd", "# Debate", "# Debate", "chapters/debate.qmd:{line}: @fig-nope: unresolved reference"),
+        ("_quarto.yml", "output-file:", "output-fil:", "_quarto.yml:{line}: book.output-fil: unknown option"),
+    ],
+)
+def test_quarto_refuses_a_faulty_book_and_leaves_the_last_site(
+    draft: Path, file: str, old: str, new: str, says: str
+) -> None:
+    text = (draft / file).read_text(encoding="utf-8")
+    if old == new:
+        text += "\nSee @fig-nope.\n"
+        line = text.count("\n")
+    else:
+        line = text[: text.index(old)].count("\n") + 1
+        text = text.replace(old, new)
+    (draft / file).write_text(text, encoding="utf-8")
+    last = {path: path.read_bytes() for path in (draft / "_site").rglob("*") if path.is_file()}
+    done = quarto(draft)
+    assert done.returncode != 0
+    assert says.format(line=line) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path: path.read_bytes() for path in (draft / "_site").rglob("*") if path.is_file()} == last
+
+
+def test_make_clean_leaves_nothing_of_a_render(draft: Path) -> None:
+    subprocess.run(["make", "clean"], cwd=draft, check=True, capture_output=True)
+    sources = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, check=True, capture_output=True, text=True,
+    ).stdout.splitlines()  # fmt: skip
+    paths = [path.relative_to(draft) for path in draft.rglob("*") if path.is_file()]
+    left = {path.as_posix() for path in paths if not {".workspace", "__pycache__"} & {*path.parts}}
+    assert sorted(left - {*sources}) == []
+    rendered = {"book-cache", "prepared", "quarto-site", "quarto-keys.json"}
+    assert {path.name for path in (draft / ".workspace").iterdir()}.isdisjoint(rendered)
