@@ -225,6 +225,10 @@ def test_both_pdfs_have_the_same_page_and_numbers(book: Rendering, of_quarto: Re
     assert numbers(own) == numbers(quartos)
 
 
+def test_quarto_executes_a_chapter_once_for_both_formats(of_quarto: Rendering) -> None:
+    assert of_quarto.log.count("(Notebook read from cache)") == len(books.cells(of_quarto.folder))
+
+
 @pytest.fixture
 def draft(of_quarto: Rendering, tmp_path: Path) -> Path:
     """A copy of what Quarto rendered, to be edited."""
