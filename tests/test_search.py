@@ -20,6 +20,7 @@ href="#fn1" class="footnote-ref"><sup>1</sup></a>.</p>
 <table><tr><td>a</td><td>b<br/>c</td></tr></table>
 <details class="code-fold"><summary>Code</summary><pre>import <span>code</span></pre></details>
 <div class="provenance"><p>Data: a.csv</p></div>
+<script type="application/json">{"lines": [1, 2]}</script>
 """
     assert sections_of(body) == [Section("", "", "Of the p² pairs1."), Section("one", "A heading", "a b c")]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from epistemics.tables import Shown, shares, spread, table_of
+from epistemics.tables import Shown, listed, shares, spread, table_of
 
 
 def test_a_range_in_a_cell_is_not_broken_and_in_data_is_plain() -> None:
@@ -16,3 +16,12 @@ def test_a_range_in_a_cell_is_not_broken_and_in_data_is_plain() -> None:
 def test_shares_are_in_per_cent_without_the_sign() -> None:
     assert shares([0.5, 0.955, 0.999], 1) == "95.5 (50.0–99.9)"
     assert shares([0.5, None, None]) == "never (50–never)"
+
+
+def test_texts_are_listed_as_prose_lists_them() -> None:
+    assert [listed(texts) for texts in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "none",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from epistemics.sections import Section, SpecificationError, number_meant, read
 from epistemics.specs import CLAIMS
-from epistemics.tables import number, ranked_median, spread
+from epistemics.tables import listed, number, ranked_median, spread
 
 REPRODUCED = "reproduced"
 IN_KIND = "reproduced in kind"
@@ -183,7 +183,7 @@ def counted(judgements: Sequence[Judgement]) -> dict[str, str]:
     if counts[CANNOT_BE_JUDGED]:
         said.append(f"{counts[CANNOT_BE_JUDGED]} {CANNOT_BE_JUDGED}")
     return {
-        "verdicts": " and ".join(filter(None, [", ".join(said[:-1]), *said[-1:]])),
+        "verdicts": listed(said),
         "claims": str(len(judgements)),
         "judged": str(len(judgements) - counts[CANNOT_BE_JUDGED]),
         "cant_be_judged": str(counts[CANNOT_BE_JUDGED]),

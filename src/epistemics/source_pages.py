@@ -29,23 +29,27 @@ def write_source_pages(project: Project) -> list[Path]:
         loader=jinja2.FileSystemLoader(PACKAGE), autoescape=True, undefined=jinja2.StrictUndefined
     )
     template = environment.get_template(TEMPLATES[-1])
-    look = "".join((PACKAGE / name).read_text(encoding="utf-8") for name in TEMPLATES)
+    files = [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py"))]
+    pages = {file: project.folder / source_page(_module(file)) for file in files}
+    modules = [(page.name, _module(file)) for file, page in pages.items()]
+    look = "".join((PACKAGE / name).read_text(encoding="utf-8") for name in TEMPLATES) + str(modules)
     written: list[Path] = []
-    kept: set[Path] = set()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        file, source = path.relative_to(PACKAGE), path.read_text(encoding="utf-8")
-        module = ".".join(part for part in ("epistemics", *file.with_suffix("").parts) if part != "__init__")
-        page, made_of = project.folder / source_page(module), source_hash(look + source)
-        kept.add(page)
+    for file, page in pages.items():
+        source = (PACKAGE / file).read_text(encoding="utf-8")
+        made_of = source_hash(look + source)
         # Colouring all of them takes a second, which a render of a book that is as it was can spare.
         if page.is_file() and made_of in page.read_text(encoding="utf-8"):
             continue
-        content = template.render(file=file.as_posix(), lines=marked_lines(source), made_of=made_of)
+        lines = marked_lines(source)
+        content = template.render(file=file.as_posix(), lines=lines, modules=modules, made_of=made_of)
         written += write_if_changed(page, content.encode())
-    for path in (project.folder / source_page("any")).parent.iterdir():
-        if path not in kept:
-            path.unlink()
+    for path in {*(project.folder / source_page("any")).parent.glob("*.html")} - {*pages.values()}:
+        path.unlink()
     return written
+
+
+def _module(file: Path) -> str:
+    return ".".join(part for part in ("epistemics", *file.with_suffix("").parts) if part != "__init__")
 
 
 def marked_lines(source: str) -> list[tuple[str, str]]:

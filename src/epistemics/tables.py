@@ -92,6 +92,17 @@ def percent(value: float | None, digits: int = 0, missing: str = "–") -> str:
     return missing if value is None else f"{100 * value:.{digits}f}%"
 
 
+def fraction(value: float | None) -> str:
+    """A share with two decimals."""
+    return number(value, 2)
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Texts as prose lists them: ``a, b and c``; of no texts, none."""
+    *first, last = texts or ["none"]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def spread(
     values: Sequence[float | None],
     show: Callable[[float | None], str] = number,

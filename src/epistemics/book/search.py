@@ -19,8 +19,10 @@ HEADINGS = ("h2", "h3", "h4", "h5", "h6")
 TOGETHER = re.compile("a|abbr|b|code|del|em|i|mark|q|s|small|span|strong|sub|sup|u|semantics|m[a-z]+")
 """Elements, those of mathematics among them, whose text goes on from what stands before."""
 VOID = ("br", "col", "hr", "img", "input", "source", "wbr")
-LEFT_OUT = {"annotation", "anchor", "header-section-number", "code-fold", "provenance", "footnote-back"}
-"""Elements and classes without words of the text: TeX beside its formula, folded code, small print."""
+LEFT_OUT = {
+    "script", "style", "annotation", "anchor", "header-section-number", "code-fold", "provenance", "footnote-back",
+}  # fmt: skip
+"""Elements and classes without words of the text: data of figures, TeX beside its formula, folded code, small print."""
 POWER = re.compile(r"(<msup>\s*<m[ino]>[^<]*</m[ino]>)<mn>(\d+)</mn>")
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -85,7 +85,12 @@ def finish(project: Project, _: argparse.Namespace) -> int:
     from epistemics.discovery import describe_pages
 
     output = project.folder / os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", QUARTO_OUTPUT)
-    describe_pages(book.outline(project.folder), output)
+    outline = book.outline(project.folder)
+    made = [*(chapter.page for chapter in outline.chapters), outline.pdf]
+    if lacking := [path.as_posix() for path in made if not (output / path).is_file()]:  # one format, or one chapter
+        print(f"{SITE} stays as it was: {output} has no {', '.join(lacking)}; `quarto render` makes all of the book")
+        return 0
+    describe_pages(outline, output)
     with book.replacing(project.folder / SITE) as folder:
         shutil.copytree(output, folder, dirs_exist_ok=True)
     print(f"the book is in {project.folder / SITE}")

@@ -28,7 +28,7 @@ from epistemics.experiments.joint_measures import (
 )
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import ABSENT, Shown, Table, number, of_setting, percent, spread
+from epistemics.tables import ABSENT, Shown, Table, fraction, number, of_setting, percent, spread
 
 ADVERSARIAL = "adversarial"
 THREE = (BASELINE, CAPACITY, ADVERSARIAL)
@@ -53,7 +53,7 @@ def summary(results: Results) -> Shown:
     for model in dict.fromkeys(end.column("model")):
         chosen = end.where(model=model)
         touched = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
-        shared = [spread(chosen.column(column), _share) for column in ("overlap_5", "overlap_10")]
+        shared = [spread(chosen.column(column), fraction) for column in ("overlap_5", "overlap_10")]
         rows.append([model, str(len(chosen)), touched, *shared])
     return Shown(["Model", "Seeds", "Both learned", "Overlap at 5", "at 10"], rows)
 
@@ -72,10 +72,6 @@ def cuts(results: Results) -> Shown:
 
 def _late(values: Sequence[float | None], show: Callable[[float | None], str] = number) -> str:
     return spread(values, show, never="all") if values else "none"
-
-
-def _share(value: float | None) -> str:
-    return number(value, 2)
 
 
 def by_late_moment(results: Results) -> Shown:
@@ -114,7 +110,7 @@ def evidence(results: Results) -> dict[str, Evidence]:
     found["13-longer-separates"] = Evidence(
         "@fig-joint-along-training",
         holds=middle(full) < middle(shorter) if shorter else None,
-        said=f"{spread(shorter, _share)} after {SHORTER:,} steps, {spread(full, _share)} at the end"
+        said=f"{spread(shorter, fraction)} after {SHORTER:,} steps, {spread(full, fraction)} at the end"
         if shorter
         else f"no moment at {SHORTER:,} steps",
     )
@@ -148,7 +144,7 @@ def _orders(end: Table) -> dict[str, Evidence]:
         "13-adversarial-shares": Evidence(
             "@fig-adversarial-overlap",
             holds=_above(shared, alone),
-            said=f"{spread(shared, _share)} against {spread(alone, _share)}",
+            said=f"{spread(shared, fraction)} against {spread(alone, fraction)}",
         ),
         "13-adversarial-resists": Evidence(
             "@fig-adversarial-abliteration",
@@ -207,8 +203,8 @@ def _numbers_of_model(results: Results, model: str) -> dict[str, str]:
     end, late = moments(results).where(at_end=True, model=model), late_calm(results, model)
     found = {
         "touch": spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
-        "overlap_10": spread(end.where(operation="add").column("overlap_10"), _share),
-        "late_overlap_10": _late(late.where(operation="add").column("overlap_10"), _share),
+        "overlap_10": spread(end.where(operation="add").column("overlap_10"), fraction),
+        "late_overlap_10": _late(late.where(operation="add").column("overlap_10"), fraction),
     }
     for operation in OPERATIONS:
         chosen = end.where(operation=operation)

@@ -13,7 +13,7 @@ from epistemics.experiments.joint import BASELINE, OPERATIONS, late_calm, runs_o
 from epistemics.experiments.joint_measures import model_of, moments
 from epistemics.project import Project
 from epistemics.results import Results, load_results
-from epistemics.tables import ABSENT, Shown, Table, number, ranked_median, spread, table_of
+from epistemics.tables import ABSENT, Shown, Table, fraction, listed, number, ranked_median, spread, table_of
 
 COMPARED = ("k_at_95", "overlap_10", "directions_95")
 
@@ -78,7 +78,7 @@ def summary(results: Results) -> Shown:
                 str(len(own[0])),
                 *(spread(o.column("k_at_95"), never="all") if len(o) else "–" for o in own),
                 *(spread(o.column("directions_95")) if len(o) else "–" for o in own),
-                spread(own[0].column("overlap_10"), lambda v: number(v, 2)) if len(own[0]) else "–",
+                spread(own[0].column("overlap_10"), fraction) if len(own[0]) else "–",
             ]
         )
     headings = [
@@ -102,8 +102,8 @@ def numbers(results: Results, known: Results) -> dict[str, str]:
     table = late(results).where(calm=True)
     penalised = [run.configuration for run in results if run.configuration.adversarial_weight]
     found = {
-        "sweep_weights": _listed(sorted({c.adversarial_weight for c in penalised})),
-        "sweep_directions": _listed(sorted({c.adversarial_directions for c in penalised})),
+        "sweep_weights": listed([f"{weight:g}" for weight in sorted({c.adversarial_weight for c in penalised})]),
+        "sweep_directions": listed([str(count) for count in sorted({c.adversarial_directions for c in penalised})]),
         "sweep_steps": number(length(results)),
     }
     for operation in OPERATIONS:
@@ -119,16 +119,17 @@ def numbers(results: Results, known: Results) -> dict[str, str]:
     most = max(penalised, key=lambda c: c.adversarial_directions, default=None)
     for name, c in (("heavy", heaviest), ("many", most)):
         weight, directions = (c.adversarial_weight, c.adversarial_directions) if c else (None, None)
+        missing = "–" if c else ABSENT  # a setting that was run has a dash where it is never calm
         own = table.where(adversarial_weight=weight, adversarial_directions=directions)
         shared = own.where(operation="add").column("overlap_10")
         found |= {
             f"sweep_{name}_weight": ABSENT if weight is None else f"{weight:g}",
             f"sweep_{name}_directions": number(directions, missing=ABSENT),
-            f"sweep_{name}_overlap": spread(shared, lambda v: number(v, 2)) if shared else "–",
+            f"sweep_{name}_overlap": spread(shared, fraction) if shared else missing,
         }
         for operation in OPERATIONS:
             cut = own.where(operation=operation).column("k_at_95")
-            found[f"sweep_{name}_{operation}_k95"] = spread(cut, never="all") if cut else "–"
+            found[f"sweep_{name}_{operation}_k95"] = spread(cut, never="all") if cut else missing
     return found
 
 
@@ -143,10 +144,3 @@ def _range(values: Sequence[float | None]) -> str:
     ordered = sorted(values, key=lambda v: float("inf") if v is None else v)
     lowest, highest = (number(value, missing="all") for value in (ordered[0], ordered[-1]))
     return lowest if lowest == highest else f"{lowest} to {highest}"
-
-
-def _listed(values: Sequence[float]) -> str:
-    if not values:
-        return "none"
-    *first, last = [f"{value:g}" for value in values]
-    return f"{', '.join(first)} and {last}" if first else last

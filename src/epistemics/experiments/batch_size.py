@@ -18,7 +18,7 @@ from epistemics.configuration import Configuration
 from epistemics.experiments import batch_size_noise
 from epistemics.project import Project
 from epistemics.results import Results, StoredRun, load_results
-from epistemics.tables import Shown, Table, number, percent, ranges_compared, ranked_median, spread, table_of
+from epistemics.tables import Shown, Table, listed, number, percent, ranges_compared, ranked_median, spread, table_of
 
 FIXED, PROPORTIONAL = "fixed", "in proportion"
 ARMS = (FIXED, PROPORTIONAL)
@@ -242,7 +242,7 @@ def numbers(results: Results, along: Results, claims: Mapping[str, Claim]) -> di
     found = {
         "runs": str(len(results)),
         "seeds": str(len({run.configuration.seed for run in results})),
-        "sizes": _listed(sizes(table, FIXED)),
+        "sizes": listed([str(size) for size in sizes(table, FIXED)]),
         **{name: str(size) for name, size in own.items()},
         "size_ratio": f"{largest / smallest:g}",
         "epoch_of_largest": str(questions // largest),
@@ -286,11 +286,6 @@ def _at_size(results: Results, table: Table, name: str, size: int) -> dict[str, 
             else "–",
         }
     return found
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    *first, last = map(str, sizes)
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def step_medians(table: Table) -> dict[int, float | None]:

@@ -22,7 +22,7 @@ from epistemics.project import Project
 from epistemics.results import load_every
 from epistemics.scheduler import MEMBERS_AT_MOST, stacks
 from epistemics.specs import Run
-from epistemics.tables import Shown, Table, number, percent, table_of
+from epistemics.tables import Shown, Table, listed, number, percent, table_of
 
 SEEDS = (8, 64, 512)
 GPUS = (1, 8, 64)
@@ -188,8 +188,8 @@ def numbers(known: Sequence[Cost]) -> dict[str, str]:
     few, most = (table.where(seeds=seeds, gpus=GPUS[-1]) for seeds in (SEEDS[0], SEEDS[-1]))
     runs, measured = most.column("runs")[0], MEASURED
     return {
-        "gpus": _listed(GPUS),
-        "seeds": _listed(SEEDS),
+        "gpus": listed([str(gpus) for gpus in GPUS]),
+        "seeds": listed([str(seeds) for seeds in SEEDS]),
         "few_seeds": str(SEEDS[0]),
         "most_seeds": str(SEEDS[-1]),
         "most_gpus": str(GPUS[-1]),
@@ -224,11 +224,6 @@ def numbers(known: Sequence[Cost]) -> dict[str, str]:
         "kilobytes": number(measured["result_bytes"] / 1e3),
         "gigabytes": f"{runs * measured['result_bytes'] / 1e9:.1f}",
     }
-
-
-def _listed(values: Sequence[int]) -> str:
-    *first, last = map(str, values)
-    return f"{', '.join(first)} and {last}"
 
 
 def _said(assumed: Assumption) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from epistemics.tables import Shown, Table, table_of
+from epistemics.tables import Shown, Table, listed, table_of
 
 ARROWS = (
     ("source", "result"),
@@ -58,8 +58,8 @@ def shown_edits() -> Shown:
 
 def numbers(canary_steps: Sequence[int]) -> dict[str, str]:
     """The numbers of the chapter's prose."""
-    *first, last = (str(step) for step in canary_steps)
-    return {"canary_steps": f"{', '.join(first)} and {last}", "canary_last": last}
+    steps = [str(step) for step in canary_steps]
+    return {"canary_steps": listed(steps), "canary_last": steps[-1]}
 
 
 def tables() -> dict[str, Table]:

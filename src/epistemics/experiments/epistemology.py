@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from epistemics.experiments import cellular_automata, enumeration, satisfiability, three_body
 from epistemics.results import Results
-from epistemics.tables import ABSENT, Table, number, percent, ranked_median
+from epistemics.tables import ABSENT, Table, listed, number, percent, ranked_median
 
 VOCABULARY, CONTEXT = 50_257, 1_024
 """Tokens and positions of GPT-2 (Radford et al. 2019, Language Models are Unsupervised Multitask Learners)."""
@@ -56,14 +56,13 @@ def _of_three_bodies(growth: Table, horizons: Table) -> dict[str, str]:
     buys = three_body.per_digit(horizons.where(rounded="start"), "triple")
     most = horizons.where(system="triple", rounded="start", digits=max(three_body.OFFSETS)).column("horizon")[0]
     triangle = horizons.where(system="triangle", digits=max(three_body.TRIANGLE_ARITHMETIC)).column("horizon")[0]
-    *first, last = (str(digits) for digits in three_body.OFFSETS)
     return {
         "doubling": number(three_body.doubling_time(growth), 1),
         "triple_digit": number(buys, 1),
         "triangle_digit": number(three_body.per_digit(horizons, "triangle"), 2),
         "triangle_known": number(three_body.TRIANGLE_DIGIT, 2),
         "lost": f"{three_body.LOST:g}",
-        "offsets": f"{', '.join(first)} and {last}",
+        "offsets": listed([str(digits) for digits in three_body.OFFSETS]),
         "most_digits": str(max(three_body.OFFSETS)),
         "triangle_horizon": number(triangle, 1),
         "horizon": number(most, 1),

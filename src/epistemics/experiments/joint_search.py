@@ -15,7 +15,18 @@ from epistemics.experiments.joint import BASELINE, COLUMNS, OPERATIONS, middle, 
 from epistemics.experiments.joint_measures import chance, learning_curves, model_of, moments
 from epistemics.project import Project
 from epistemics.results import Results, StoredRun, load_results
-from epistemics.tables import Shown, Table, Value, number, of_setting, percent, ranked_median, spread, table_of
+from epistemics.tables import (
+    Shown,
+    Table,
+    Value,
+    fraction,
+    number,
+    of_setting,
+    percent,
+    ranked_median,
+    spread,
+    table_of,
+)
 
 NAMED = (BASELINE, "embedding scale")
 """The groups whose models the prose names."""
@@ -169,7 +180,7 @@ def statements(results: Results, single: Results, claims: Mapping[str, Claim]) -
         rows += [
             {"model": model, "claim": id, "says": claims[id].says, "holds": holds, "said": said}
             for id, holds, said in (
-                ("A.6-mostly-orthogonal", bool(overlap) and middle(overlap) <= likely, spread(overlap, _share)),
+                ("A.6-mostly-orthogonal", bool(overlap) and middle(overlap) <= likely, spread(overlap, fraction)),
                 (
                     "A.6-more-fragile",
                     all(middle(values) < middle(alone) for values in k95),
@@ -183,10 +194,6 @@ def statements(results: Results, single: Results, claims: Mapping[str, Claim]) -
             )
         ]
     return table_of(rows, ("model", "claim", "says", "holds", "said"))
-
-
-def _share(value: float | None) -> str:
-    return number(value, 2)
 
 
 def summary(results: Results, claims: Mapping[str, Claim]) -> Shown:
@@ -268,7 +275,7 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
             "statements": str(sum(judgements.where(model=model).column("holds"))),
         }
         for k in OVERLAPS:
-            of_model[f"overlap_{k}"] = _of(known, "add", f"overlap_{k}", _share)
+            of_model[f"overlap_{k}"] = _of(known, "add", f"overlap_{k}", fraction)
         for operation in OPERATIONS:
             of_model[f"{operation}_k95"] = _of(known, operation, "k_at_95")
             of_model[f"{operation}_collateral"] = _of(known, operation, "collateral", partial(percent, digits=1))

@@ -14,6 +14,8 @@ from epistemics.specs import CLAIMS
 from epistemics.tables import Shown, Table, table_of
 
 CLAIMS_FILE = f"experiments/{CLAIMS}"
+ALIKE = 0.85
+"""From how alike on one id is taken for another, misspelt; the id of a new claim is less like every one."""
 
 
 def judgements(project: Project | None = None) -> list[Judgement]:
@@ -30,7 +32,7 @@ def judgements(project: Project | None = None) -> list[Judgement]:
     claims = claims_of(project)
     without = evidence.keys() - {claim.id for claim in claims}
     for claim in claims:
-        if claim.id not in evidence and (near := difflib.get_close_matches(claim.id, without, n=1)):
+        if claim.id not in evidence and (near := difflib.get_close_matches(claim.id, without, n=1, cutoff=ALIKE)):
             # Not "not run yet", which is what a claim without evidence counts as otherwise.
             raise SpecificationError(
                 f"{CLAIMS_FILE}: no results answer the claim {claim.id!r}; did you mean {near[0]!r}?"

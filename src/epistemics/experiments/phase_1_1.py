@@ -168,6 +168,7 @@ def evidence(results: Results) -> dict[str, Evidence]:
     smallest = touches(steps, sizes, layers=1, d_model=64)
     best = best_fractions(steps)
     tried = [value["train_fraction"] for value in values_of(steps, "train fraction")]
+    comparable = bool(best) and len(tried) > 2  # of two, each is the smallest or the largest
     medians = {label_of(v): median_step(steps, sizes, "first_touch", **v) for v in values_of(steps, sizes)}
     fastest = min((m for m in medians.values() if m is not None), default=None)
     factors = {sweep: _factor(steps, sweep) for sweep in SWEEPS}
@@ -193,8 +194,10 @@ def evidence(results: Results) -> dict[str, Evidence]:
         ),
         "1.1-sweet-spot": Evidence(
             "@fig-train-fraction",
-            holds=not {min(tried), max(tried)} & set(best) if tried else None,
-            said=f"best at {', '.join(f'{f:g}' for f in best)} of {', '.join(f'{f:g}' for f in tried)}",
+            holds=not {min(tried), max(tried)} & set(best) if comparable else None,
+            said=f"best at {', '.join(f'{f:g}' for f in best)} of {', '.join(f'{f:g}' for f in tried)}"
+            if comparable
+            else "fewer than three fractions, or none gets there",
         ),
         "1.1-smallest-is-fastest": Evidence(
             "@fig-size",

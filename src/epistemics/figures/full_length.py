@@ -6,11 +6,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from epistemics.experiments.phase_1_2_measures import CALM
 from epistemics.figures.style import SETTINGS, WIDTH, Picture, decay_colour, median_of, name_beside
 from epistemics.tables import Table
-
-CALM = 0.99
-"""Validation accuracy below which a moment is drawn open: in one of training's dips, where the cut says little."""
 
 
 def along_training(table: Table) -> Picture:
