@@ -198,7 +198,13 @@ def _answer(process: subprocess.Popen[str]) -> str:
     return line
 
 
-EDITS = ("first", "unchanged", "prose", "experiment")
+EDITS = {
+    "first": "the first time",
+    "unchanged": "nothing changed",
+    "prose": "a sentence changed",
+    "experiment": "an experiment file changed",
+}
+"""Before each render that is timed, in this order: its name, and what it is to a reader."""
 
 
 def rendering(folder: Path, report: Report) -> list[dict[str, Any]]:

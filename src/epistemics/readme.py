@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from epistemics.bench import EDITS
 from epistemics.experiments.runs import numbers, of_all
 from epistemics.files import write_if_changed
 from epistemics.project import Project
@@ -22,12 +23,6 @@ RENDERING = Path("benchmarks/rendering.json")
 """What ``epistemics bench --only rendering --json`` printed on the machine that the README speaks of."""
 
 RENDERERS = {"embedded": "the embedded renderer", "quarto": "Quarto"}
-EDITS = {
-    "first": "the first time",
-    "unchanged": "nothing changed",
-    "prose": "a sentence changed",
-    "experiment": "an experiment file changed",
-}
 
 
 class NoPlace(ValueError):
