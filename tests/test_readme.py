@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from epistemics.project import Project
-from epistemics.readme import NoPlace, rendering, results, write_readme
+from epistemics.readme import NoPlace, NoTimes, rendering, results, write_readme
 from epistemics.results import load_every
 from epistemics.store import Store
 
@@ -57,3 +57,26 @@ def test_a_machine_without_quarto_has_one_column() -> None:
     measured = json.loads((ROOT / "benchmarks/rendering.json").read_text("utf-8"))
     measured["rendering"] = [row for row in measured["rendering"] if row["renderer"] != "quarto"]
     assert rendering(measured).splitlines()[0] == "| seconds to render | the embedded renderer |"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "No such file"),
+        ("", "Expecting value"),
+        ("{}", "'rendering' is missing"),
+        ("[]", "indices must be"),
+        ('{"rendering": [], "machine": {}}', "no render is in it"),
+        ('{"rendering": [{"renderer": "embedded", "edit": "first", "seconds": 1}]}', "'unchanged'"),
+    ],
+)
+def test_rendering_times_that_cant_be_read_are_said_with_the_command_that_writes_them(
+    copy: Project, content: str | None, says: str
+) -> None:
+    times = copy.folder / "benchmarks/rendering.json"
+    times.unlink() if content is None else times.write_text(content, "utf-8")
+    with pytest.raises(NoTimes, match=says) as raised:
+        write_readme(copy)
+    assert "benchmarks/rendering.json: " in str(raised.value)
+    assert "`epistemics bench --only rendering --json > benchmarks/rendering.json` writes it" in str(raised.value)
+    assert "\n" not in str(raised.value)

@@ -25,6 +25,10 @@ RENDERING = Path("benchmarks/rendering.json")
 RENDERERS = {"embedded": "the embedded renderer", "quarto": "Quarto"}
 
 
+class NoTimes(ValueError):
+    """The file of rendering times can't be used; the message says what is wrong and which command writes it."""
+
+
 class NoPlace(ValueError):
     """The README has no place for a table; the message says which comments are missing."""
 
@@ -34,12 +38,12 @@ def write_readme(project: Project) -> list[Path]:
 
     Raises:
         IncompleteResults: if a result is not stored.
+        NoTimes: if the rendering times are not there or can't be read.
         NoPlace: if the README lacks the comments around a table.
     """
     path = project.folder / "README.md"
-    measured = json.loads((project.folder / RENDERING).read_text(encoding="utf-8"))
     text = path.read_text(encoding="utf-8")
-    for name, written in (("rendering", rendering(measured)), ("results", results(load_every(project)))):
+    for name, written in (("rendering", _measured(project.folder)), ("results", results(load_every(project)))):
         before, begin, rest = text.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition(f"<!-- /{name} -->\n")
         if not end:
@@ -50,10 +54,26 @@ def write_readme(project: Project) -> list[Path]:
     return write_if_changed(path, text.encode())
 
 
+def _measured(folder: Path) -> str:
+    """The table of the rendering times that are stored."""
+    try:
+        return rendering(json.loads((folder / RENDERING).read_text(encoding="utf-8")))
+    except OSError as error:
+        wrong = error.strerror
+    except KeyError as error:
+        wrong = f"{error} is missing"
+    except (ValueError, TypeError) as error:
+        wrong = str(error)
+    command = f"epistemics bench --only rendering --json > {RENDERING.as_posix()}"
+    raise NoTimes(f"{RENDERING.as_posix()}: {wrong}; `{command}` writes it")
+
+
 def rendering(measured: Mapping[str, Any]) -> str:
     """Seconds of each render by each renderer, and where they were measured."""
     seconds = {(m["renderer"], m["edit"]): m["seconds"] for m in measured["rendering"]}
     used = [renderer for renderer in RENDERERS if (renderer, "first") in seconds]
+    if not used:
+        raise ValueError("no render is in it")
     rows = [[says, *(f"{seconds[renderer, edit]:.1f}" for renderer in used)] for edit, says in EDITS.items()]
     table = Shown(["seconds to render", *(RENDERERS[renderer] for renderer in used)], rows)
     machine = measured["machine"]

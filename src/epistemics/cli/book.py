@@ -163,12 +163,12 @@ def check(project: Project, _: argparse.Namespace) -> int:
 
 def readme(project: Project, _: argparse.Namespace) -> int:
     """Write the README's tables and say whether they are other ones."""
-    from epistemics.readme import NoPlace, write_readme
+    from epistemics.readme import NoPlace, NoTimes, write_readme
 
     if project.profile != "paper":
         raise FaultyBook(f"README.md: its tables are of the paper profile, and this is {project.profile}")
     try:
         print("README.md is written anew" if write_readme(project) else "README.md is as it was")
-    except NoPlace as error:
+    except (NoPlace, NoTimes) as error:
         raise FaultyBook(str(error)) from error
     return 0
