@@ -236,6 +236,26 @@ def test_a_broken_bibliography_is_named(book: Path) -> None:
     assert any(problem.file == Path("references.bib") for problem in check(book))
 
 
+def test_a_broken_bibliography_in_yaml_is_named_and_a_sound_one_needs_no_fences(book: Path) -> None:
+    replace(book, "_quarto.yml", "bibliography: references.bib", "bibliography: [references.bib, more.yaml]")
+    (book / "more.yaml").write_text("references: [\n", encoding="utf-8")
+    assert [problem.file for problem in check(book)] == [Path("more.yaml")]
+    append(book, "A claim [@another2020].")
+    sound = "references:\n- id: another2020\n  type: book\n  title: Another\n"
+    for text in (sound, f"---\n{sound}---\n", f"---\n{sound}...\n"):
+        (book / "more.yaml").write_text(text, encoding="utf-8")
+        assert check(book) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"<style", b"<html></html>", b"\xff\xfe"])
+def test_a_broken_citation_style_is_named(book: Path, content: bytes) -> None:
+    replace(book, "_quarto.yml", "bibliography: references.bib", "bibliography: references.bib\ncsl: broken.csl")
+    (book / "broken.csl").write_bytes(content)
+    (problem,) = check(book)
+    assert problem.file == Path("broken.csl")
+    assert problem.message.startswith("pandoc: ")
+
+
 def test_every_problem_is_found_at_once(book: Path) -> None:
     append(book, "@fig-a @fig-b")
     replace(book, "_quarto.yml", "papersize", "paper")

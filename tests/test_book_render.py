@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from epistemics.book import BookError, Rendered, pandoc, render
+from epistemics.book import BookError, Rendered, pandoc, pdf, render
 
 BOOK = Path(__file__).parent / "book"
 ONE = Path("chapters/one.qmd")
@@ -448,6 +448,23 @@ def test_a_cited_name_that_no_font_of_the_pdf_has(book: Book) -> None:
     line = book.replace("references.bib", "Burda, Yuri", "本, Yuri")
     with pytest.raises(BookError, match=rf"references\.bib:{line}: no font of the PDF has '本'"):
         book.render()
+
+
+@pytest.mark.parametrize(
+    ("conversion", "file"), [("--citeproc", "_quarto.yml"), ("html5", "index.qmd"), (pdf.WRITER[1], "_quarto.yml")]
+)
+def test_what_pandoc_fails_to_write_is_a_problem(
+    book: Book, monkeypatch: pytest.MonkeyPatch, conversion: str, file: str
+) -> None:
+    convert = pandoc.convert
+
+    def failing(blocks: list[pandoc.Node], arguments: list[str], reads: Sequence[Path] = ()) -> str:
+        return convert(blocks, ["--to", "nothing"] if conversion in arguments else arguments, reads)
+
+    monkeypatch.setattr(pandoc, "convert", failing)
+    with pytest.raises(BookError, match=rf"^{file}: pandoc: .*nothing"):
+        book.render()
+    assert not book.output.exists()
 
 
 def test_what_typst_refuses_is_named_by_its_chapter_and_not_by_a_temporary_folder(book: Book) -> None:

@@ -27,7 +27,7 @@ from epistemics.book.chapter import Chapter
 from epistemics.book.document import Document
 from epistemics.book.execute import execute
 from epistemics.book.inspection import inspect
-from epistemics.book.problems import BookError, Problem, read_text
+from epistemics.book.problems import BookError, Problem, failing, failure, read_text
 from epistemics.book.project import Project
 from epistemics.book.site import replacing
 
@@ -229,7 +229,12 @@ def _both_formats(
         try:
             keys |= pandoc.bibliography_keys(read_text(project.root, path, problems), path.suffix)
         except RuntimeError as error:
-            problems.append(Problem(path, None, str(error)))
+            problems.append(failure(path, error))
+    if project.csl:
+        try:
+            pandoc.cite([], [], project.root / project.csl)
+        except RuntimeError as error:
+            problems.append(failure(project.csl, error))
     pages, print_ = (
         _book(project, chapters, output_format, outputs, keys, problems) for output_format in ("html", "typst")
     )
@@ -254,12 +259,9 @@ def _book(
         files.update(parts[-1].files)
 
     def read(chapter: Chapter, assembled: Assembled) -> Document:
-        try:
+        with failing(chapter.path, problems):
             document = documents_of.read(chapter, assembled, output_format, problems)
             inspect(document, project.root, assembled.files, problems)
-        except RuntimeError as error:  # pandoc's, or a RecursionError
-            said = "nested too deeply to be read" if isinstance(error, RecursionError) else str(error)
-            raise BookError([*problems, Problem(chapter.path, None, said)]) from error
         return document
 
     with ThreadPoolExecutor() as pool:
@@ -284,7 +286,8 @@ def _write_citations(project: Project, book: Book) -> None:
     """Write out the citations of all chapters as one document, so that the reference list is the book's."""
     blocks = [pandoc.div(document.blocks, f"chapter-{n}") for n, document in enumerate(book.documents)]
     bibliography = [project.root / path for path in project.bibliography]
-    cited = pandoc.cite(blocks, bibliography, project.root / project.csl if project.csl else None)
+    with failing(projects.CONFIGURATION):
+        cited = pandoc.cite(blocks, bibliography, project.root / project.csl if project.csl else None)
     for document, block in zip(book.documents, cited, strict=False):
         document.blocks = block["c"][1]
 
@@ -297,7 +300,9 @@ def _files(project: Project, book: Book) -> list[Path]:
 def _typeset(project: Project, book: Book) -> bytes:
     with tempfile.TemporaryDirectory(prefix="book-") as name:
         folder = Path(name)
-        (folder / "main.typ").write_text(pdf.source(project, book.documents), encoding="utf-8")
+        with failing(projects.CONFIGURATION):
+            source = pdf.source(project, book.documents)
+        (folder / "main.typ").write_text(source, encoding="utf-8")
         (folder / "book.typ").write_bytes((site.LOOK / "book.typ").read_bytes())
         site.write_files(folder, project.root, _files(project, book), book.files)
         try:

@@ -65,7 +65,7 @@ def _started(arguments: list[str], text: str) -> tuple[str, str]:
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"pandoc can't read this in {PATIENCE} s; is something nested very deeply?") from None
     if done.returncode != 0:
-        raise RuntimeError(f"pandoc {' '.join(arguments)}: {done.stderr.decode().strip()}")
+        raise RuntimeError(f"pandoc: {' '.join(done.stderr.decode().split())}")
     return done.stdout.decode(), done.stderr.decode()
 
 
@@ -95,7 +95,8 @@ class _Memory:
         folder.mkdir(parents=True, exist_ok=True)
 
     def answer(self, arguments: list[str], text: str, reads: Sequence[Path]) -> tuple[str, str]:
-        parts = [version("pypandoc_binary"), *arguments, text, *(path.read_text(encoding="utf-8") for path in reads)]
+        files = [hashlib.sha256(path.read_bytes()).hexdigest() for path in reads]
+        parts = [version("pypandoc_binary"), *arguments, text, *files]
         name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         self.used.add(name)
         path = self.folder / name
@@ -160,6 +161,8 @@ def cite(blocks: list[Node], bibliography: list[Path], csl: Path | None) -> list
 def bibliography_keys(text: str, suffix: str) -> set[str]:
     """The keys in a bibliography file's text. Raises RuntimeError if pandoc can't read it."""
     reader = {".json": "csljson", ".yaml": "markdown"}.get(suffix, "biblatex")
+    if suffix == ".yaml":  # its fences may be missing, as citeproc allows; Markdown would read prose then
+        text = "\n".join(["---", re.sub(r"^(?:---|\.\.\.)\s*$", "", text, flags=re.M).strip(), "---", ""])
     entries = json.loads(run(["--from", reader, "--to", "csljson"], text)[0])
     return {str(entry["id"]) for entry in entries}
 

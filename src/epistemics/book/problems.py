@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,3 +40,17 @@ class BookError(Exception):
         unique = dict.fromkeys(problems)
         self.problems = sorted(unique, key=lambda problem: (problem.file.as_posix(), problem.line or 0))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def failure(file: Path, error: RuntimeError) -> Problem:
+    """What pandoc can't read or write of a file, as a problem of it; a RecursionError is of the same kind."""
+    return Problem(file, None, "nested too deeply to be read" if isinstance(error, RecursionError) else str(error))
+
+
+@contextmanager
+def failing(file: Path, known: Sequence[Problem] = ()) -> Iterator[None]:
+    """Raise such a failure as a BookError, together with the problems known before."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise BookError([*known, failure(file, error)]) from error

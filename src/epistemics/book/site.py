@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from epistemics.book import html, previews, search
 from epistemics.book.document import Document
+from epistemics.book.problems import failing
 from epistemics.book.project import Project
 from epistemics.book.references import page_url
 
@@ -72,7 +73,9 @@ def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -
     pages: dict[Path, previews.Page] = {}
     with_list = next((document for document in documents if "refs" in document.identifiers()), None)
     for position, document in enumerate(documents):
-        path, body = document.chapter.entry.page, html.body(document, with_list)
+        path = document.chapter.entry.page
+        with failing(document.chapter.path):
+            body = html.body(document, with_list)
         before = documents[position - 1] if position > 0 else None
         after = documents[position + 1] if position + 1 < len(documents) else None
         page = {
