@@ -12,16 +12,14 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
+from prose import PROJECT
 from rendering import Rendering, render
 
 from epistemics.configuration import Configuration
-
-PROJECT = Path(__file__).parents[1]
 
 CHROMIUM_OPTIONS = [
     "--headless",

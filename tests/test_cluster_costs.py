@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prose import PROJECT
 
 from epistemics.configuration import Configuration, step_operations
 from epistemics.experiments import cluster
@@ -16,7 +16,6 @@ from epistemics.experiments.cluster import Assumption, Cost, log_costs, makespan
 from epistemics.project import Project
 from epistemics.specs import Run, experiment_names, load_experiment
 
-ROOT = Path(__file__).parents[1]
 Make = Callable[..., Configuration]
 
 
@@ -62,7 +61,7 @@ def test_more_gpus_take_no_longer_and_the_longest_stack_remains(
 
 
 def test_every_configuration_of_every_experiment_is_counted_once() -> None:
-    project = Project(ROOT, "paper", ROOT / "results")
+    project = Project(PROJECT, "paper", PROJECT / "results")
     planned = {
         replace(run.configuration, seed=0)
         for name in experiment_names(project.experiments)

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from prose import PROJECT
 
 from epistemics import book
 from epistemics.book import project as projects
@@ -28,8 +29,7 @@ from epistemics.project import POLICIES, Project
 from epistemics.specs import experiment_names, load_experiment
 from epistemics.store import Store
 
-ROOT = Path(__file__).parents[1]
-WORKFLOW = ROOT / ".github" / "workflows" / "publish.yml"
+WORKFLOW = PROJECT / ".github" / "workflows" / "publish.yml"
 ADDRESS = "https://example.org/a-book"
 SOURCES = ("_quarto.yml", "index.qmd", "references.qmd", "references.bib", "chapters", "experiments", "theme")
 
@@ -41,14 +41,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     copy_sources(folder)
     (folder / "data").mkdir()
     (folder / "data" / "one.table.csv").write_text("a,b\n1,2\n")
-    return Project(folder, "paper", ROOT / "results")
+    return Project(folder, "paper", PROJECT / "results")
 
 
 def copy_sources(folder: Path) -> None:
     folder.mkdir()
     for name in SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, folder / name)
+        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
+        copy(PROJECT / name, folder / name)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_without_history_a_chapter_without_runs_is_not_dated(tmp_path: Path, out
         git("commit", "-q", "--allow-empty", "-m", message)
     git("clone", "-q", "--depth=1", whole.as_uri(), str(shallow))
     linked = [
-        set(Feed(feed(outline, Project(folder, "paper", ROOT / "results"))).links()) for folder in (whole, shallow)
+        set(Feed(feed(outline, Project(folder, "paper", PROJECT / "results"))).links()) for folder in (whole, shallow)
     ]
     assert linked[0] - linked[1] >= {"chapters/literature.html", "chapters/von-neumann.html"}
     assert linked[1] >= {"chapters/phase-1-1.html", "chapters/adversarial.html"}
@@ -176,7 +176,7 @@ def test_unchanged_files_are_left_alone(project: Project) -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> projects.Project:
     """A small book whose address is known."""
-    root = shutil.copytree(ROOT / "tests" / "book", tmp_path / "book")
+    root = shutil.copytree(PROJECT / "tests" / "book", tmp_path / "book")
     text = (root / "_quarto.yml").read_text()
     (root / "_quarto.yml").write_text(text.replace("book:\n", f"book:\n  site-url: {ADDRESS}/\n", 1))
     return projects.read(root, [])
@@ -193,7 +193,7 @@ def test_the_sitemap_names_every_page_and_robots_txt_the_sitemap(small: projects
 
 
 def test_without_an_address_there_is_no_sitemap(tmp_path: Path) -> None:
-    site.write_sitemap(tmp_path, projects.read(ROOT / "tests" / "book", []), [Path("index.html")])
+    site.write_sitemap(tmp_path, projects.read(PROJECT / "tests" / "book", []), [Path("index.html")])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -203,13 +203,13 @@ def test_every_numbered_chapter_follows_known_entries(outline: book.Outline) -> 
     assert {number for chapter in CHAPTERS for number in chapter.entries} == set(ENTRIES)
     assert set("".join(ENTRIES.values())) <= set(CLASSES)
     for chapter in CHAPTERS:
-        title = (ROOT / chapter.path).read_text("utf-8").splitlines()[0]
+        title = (PROJECT / chapter.path).read_text("utf-8").splitlines()[0]
         assert f"{{#{chapter.label}}}" in title
 
 
 def test_the_ledger_is_said_to_follow_the_entries_of_its_claims() -> None:
     ledger = next(chapter for chapter in CHAPTERS if chapter.path == "chapters/ledger.qmd")
-    assert set(ledger.entries) == {claim.entry for claim in load_claims(ROOT / "experiments")}
+    assert set(ledger.entries) == {claim.entry for claim in load_claims(PROJECT / "experiments")}
 
 
 def test_the_index_by_class_has_every_class_and_says_which_are_empty() -> None:
@@ -261,7 +261,7 @@ def test_it_renders_stored_results_with_quarto(workflow: dict[Any, Any]) -> None
     assert workflow["jobs"][job]["env"]["EPISTEMICS_POLICY"] == "stored"
     assert "stored" in POLICIES
     (upload,) = [step for _, step in using(workflow, "actions/upload-pages-artifact")]
-    book = yaml.safe_load((ROOT / "_quarto.yml").read_text())["project"]
+    book = yaml.safe_load((PROJECT / "_quarto.yml").read_text())["project"]
     assert book["post-render"].endswith(" finish")
     assert upload["with"]["path"] == SITE
     assert book["output-dir"] == QUARTO_OUTPUT
@@ -282,11 +282,11 @@ def test_actions_are_pinned_and_only_the_last_job_may_write(workflow: dict[Any, 
 def test_its_commands_exist(workflow: dict[Any, Any]) -> None:
     commands = [step["run"] for _, step in steps(workflow) if "run" in step]
     assert ".ci/run" in commands
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert os.access(PROJECT / ".ci" / "run", os.X_OK)
     made = [command.split()[1:] for command in commands if command.startswith("make ")]
     assert made
     for targets in made:
-        subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(["make", "--dry-run", *targets], cwd=PROJECT, check=True, capture_output=True)
 
 
 def test_it_tells_the_book_its_address(workflow: dict[Any, Any], tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prose import PROJECT
 
 from epistemics.experiments.code import EDITS as EDITS_SHOWN
 
 pytestmark = pytest.mark.slow
 
-PROJECT = Path(__file__).parents[1]
 CHAPTERS = {
     "index.qmd": "index",
     "chapters/epistemology.qmd": "epistemology",

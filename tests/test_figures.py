@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from prose import PROJECT
 
 from epistemics.book import chapter, project
 from epistemics.project import PROFILE_VARIABLE, RESULTS_VARIABLE
 
 pytestmark = pytest.mark.slow
 
-PROJECT = Path(__file__).parents[1]
 LINE = 124 / 25.4 * 72
 """Width of the text on the PDF's page, in points: a figure that is wider is printed smaller."""
 LEAST = 7.0

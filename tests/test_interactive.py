@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from prose import PROJECT
 
 from epistemics.figures.interactive import Lines, Series, interactive
 from epistemics.tables import Table, percent, spread, table_of
 
-PROJECT = Path(__file__).parents[1]
 HUES = {"weak": "#0072B2", "strong": "#E69F00"}
 NAMES = {"weak": "weak </script>", "strong": "strong"}
 PANELS = {"own": "its own", "random": "random ones"}

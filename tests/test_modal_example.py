@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from prose import PROJECT
 from test_cli import EXPERIMENT
 
 from epistemics import remote
@@ -16,7 +17,7 @@ from epistemics.specs import load_experiment
 from epistemics.store import Store
 from epistemics.verification import compared
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "modal_run.py"
+EXAMPLE = PROJECT / "examples" / "modal_run.py"
 
 
 @pytest.mark.slow

@@ -7,13 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from prose import PROJECT
 
 from epistemics.prepared import Prepared, _kept
 from epistemics.project import Project
 from epistemics.publishing import chapter_key
 from epistemics.specs import experiment_names
-
-ROOT = Path(__file__).parents[1]
 
 
 def test_it_is_computed_once_and_again_when_what_it_is_made_of_changes(tmp_path: Path) -> None:
@@ -39,7 +38,7 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("chapter", ["runs", "cluster"])
 def test_a_chapter_on_all_experiments_depends_on_each(tmp_path: Path, chapter: str) -> None:
-    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    shutil.copytree(PROJECT / "experiments", tmp_path / "experiments")
     project = Project(tmp_path, "smoke", tmp_path / "results")
 
     def made_of() -> str:
@@ -52,6 +51,6 @@ def test_a_chapter_on_all_experiments_depends_on_each(tmp_path: Path, chapter: s
 
 
 def test_every_experiment_has_its_section_in_the_list_of_runs() -> None:
-    chapter = (ROOT / "chapters" / "runs.qmd").read_text("utf-8")
+    chapter = (PROJECT / "chapters" / "runs.qmd").read_text("utf-8")
     listed = re.findall(r"^## .*\{#sec-runs-(.*)\}$", chapter, re.M)
-    assert sorted(listed) == experiment_names(ROOT / "experiments")
+    assert sorted(listed) == experiment_names(PROJECT / "experiments")

@@ -18,13 +18,13 @@ from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Browser
+from prose import PROJECT
 from rendering import Rendering
 
 from epistemics import book as books
 
 pytestmark = pytest.mark.slow
 
-PROJECT = Path(__file__).parents[1]
 RENDERERS = ["embedded", "quarto"]
 
 SEEN = """() => {

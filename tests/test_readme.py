@@ -8,14 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from prose import PROJECT
 
 from epistemics.project import Project
 from epistemics.readme import NoPlace, NoTimes, rendering, results, write_readme
 from epistemics.results import load_every
 from epistemics.store import Store
 
-ROOT = Path(__file__).parents[1]
-PROJECT = Project(ROOT, "paper", ROOT / "results")
+OURS = Project(PROJECT, "paper", PROJECT / "results")
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def copy(tmp_path: Path) -> Project:
     """What the README is made of, in a folder of its own; the stored results are shared."""
     for name in ("README.md", "benchmarks/rendering.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(ROOT / name, tmp_path / name)
-    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
-    return dataclasses.replace(PROJECT, folder=tmp_path)
+        shutil.copyfile(PROJECT / name, tmp_path / name)
+    shutil.copytree(PROJECT / "experiments", tmp_path / "experiments")
+    return dataclasses.replace(OURS, folder=tmp_path)
 
 
 def test_the_readme_is_as_it_would_be_written(copy: Project) -> None:
     write_readme(copy)
-    assert (copy.folder / "README.md").read_text("utf-8") == (ROOT / "README.md").read_text("utf-8"), (
+    assert (copy.folder / "README.md").read_text("utf-8") == (PROJECT / "README.md").read_text("utf-8"), (
         "`epistemics readme` writes it anew"
     )
 
@@ -47,14 +47,14 @@ def test_a_readme_with_other_numbers_is_put_right(copy: Project) -> None:
 
 
 def test_every_experiment_has_a_line_and_every_stored_run_counts_once() -> None:
-    written = results(load_every(PROJECT))
-    for path in (ROOT / "experiments").glob("*.yaml"):
+    written = results(load_every(OURS))
+    for path in (PROJECT / "experiments").glob("*.yaml"):
         assert (f"(experiments/{path.name})" in written) == (path.name != "claims.yaml")
-    assert f"Together {len(Store(PROJECT.results).keys())} runs" in written
+    assert f"Together {len(Store(OURS.results).keys())} runs" in written
 
 
 def test_a_machine_without_quarto_has_one_column() -> None:
-    measured = json.loads((ROOT / "benchmarks/rendering.json").read_text("utf-8"))
+    measured = json.loads((PROJECT / "benchmarks/rendering.json").read_text("utf-8"))
     measured["rendering"] = [row for row in measured["rendering"] if row["renderer"] != "quarto"]
     assert rendering(measured).splitlines()[0] == "| seconds to render | the embedded renderer |"
 

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prose import PROJECT
 
 from epistemics.configuration import Configuration
 from epistemics.sections import SpecificationError
 from epistemics.specs import PROFILES, Experiment, Run, configuration_key, experiment_names, load_experiment
 
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+EXPERIMENTS = PROJECT / "experiments"
 
 GOOD = """\
 title: A test

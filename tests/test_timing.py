@@ -7,9 +7,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from prose import PROJECT
 
 from epistemics.configuration import Configuration, step_operations
 from epistemics.timing import operations_of, products_of, products_seconds, stack_of
@@ -58,7 +58,7 @@ def test_the_process_says_when_it_is_ready_and_then_what_steps_take(configuratio
 
 @pytest.mark.slow
 def test_the_plain_trainer_runs_the_same_configuration(configuration: Make) -> None:
-    plain = Path(__file__).parent.parent / "benchmarks" / "plain.py"
+    plain = PROJECT / "benchmarks" / "plain.py"
     for changes in ({}, {"operations": ("add", "mul"), "adversarial_weight": 0.1, "adversarial_from": 0}):
         job = json.dumps(dataclasses.asdict(configuration(adversarial_directions=3, **changes)))
         command = [sys.executable, str(plain), "--seconds", "0.1"]

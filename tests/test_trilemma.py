@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prose import PROJECT
 
 from epistemics.claims import Claim
 from epistemics.configuration import Configuration
@@ -253,7 +253,7 @@ def test_prose_follows_the_verdicts(plan: Plan, alone: Results) -> None:
 
 
 def test_the_chapter_names_numbers_that_there_are(plan: Plan, alone: Results) -> None:
-    text = (Path(__file__).parents[1] / "chapters" / "trilemma.qmd").read_text(encoding="utf-8")
+    text = (PROJECT / "chapters" / "trilemma.qmd").read_text(encoding="utf-8")
     named = {part.split()[0] for part in text.split("{{< var trilemma.")[1:]}
     assert named
     assert named <= trilemma.numbers(of(plan("baseline", [6, 3])), alone, {}).keys()
