@@ -169,26 +169,16 @@ def judged(claims: Sequence[Claim], evidence: Mapping[str, Evidence], profile: s
 
 
 def counted(judgements: Sequence[Judgement]) -> dict[str, str]:
-    """How many claims there are, and how many have each verdict: ``judged``, ``reproduced``, ``in_kind`` and so on.
-
-    ``verdicts`` says the same after "Of so many claims", without those that none has.
-    """
+    """How many ``claims`` there are; and ``verdicts``, to be read after "Of so many claims": how many have each."""
     counts = Counter(judgement.verdict for judgement in judgements)
-    names = {"reproduced": REPRODUCED, "in_kind": IN_KIND, "not_reproduced": NOT_REPRODUCED}
     said = [
         f"{counts[verdict]} {'is' if counts[verdict] == 1 else 'are'} {verdict}"
-        for verdict in names.values()
+        for verdict in (REPRODUCED, IN_KIND, NOT_REPRODUCED)
         if counts[verdict]
     ]
     if counts[CANNOT_BE_JUDGED]:
         said.append(f"{counts[CANNOT_BE_JUDGED]} {CANNOT_BE_JUDGED}")
-    return {
-        "verdicts": listed(said),
-        "claims": str(len(judgements)),
-        "judged": str(len(judgements) - counts[CANNOT_BE_JUDGED]),
-        "cant_be_judged": str(counts[CANNOT_BE_JUDGED]),
-        **{name: str(counts[verdict]) for name, verdict in names.items()},
-    }
+    return {"claims": str(len(judgements)), "verdicts": listed(said)}
 
 
 def _judged(claim: Claim, found: Evidence | None, profile: str, holding: set[str]) -> Judgement:
