@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -34,10 +34,8 @@ class Edit:
     times: int = 1
     """How often the old text is there."""
 
-    def make(self, folder: Path) -> None:
-        path = folder / self.file
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(self.old, self.new) if self.old else f"{text}\n{self.new}\n", encoding="utf-8")
+    def made(self, text: str) -> str:
+        return text.replace(self.old, self.new) if self.old else f"{text}\n{self.new}\n"
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,13 @@ class Box:
             elif old:
                 found.append(Edit(file, old, new, 2 if both else 1))
         return found
+
+    def edited(self, folder: Path) -> dict[str, str]:
+        """The files of a project that its edits change, as they are then."""
+        texts = {edit.file: (folder / edit.file).read_text(encoding="utf-8") for edit in self.edits}
+        for edit in self.edits:
+            texts[edit.file] = edit.made(texts[edit.file])
+        return texts
 
     @property
     def commands(self) -> list[list[str]]:
@@ -87,8 +92,8 @@ def boxes() -> list[Box]:
 BOXES = boxes()
 OF_EACH = pytest.mark.parametrize("box", BOXES, ids=[Path(box.chapter).stem for box in BOXES])
 
-# Makes each box's edits alone, in a copy of the rendered book, and prints what would train and what decides whether a
-# chapter executes again.
+# Puts each box's files, as edited, alone into a copy of the rendered book, and prints what would train and what decides
+# whether a chapter executes again.
 ASK = """
 import json, sys
 from pathlib import Path
@@ -114,14 +119,12 @@ def asked():
 
 answers = [asked()]
 for edits in json.load(sys.stdin):
-    before = {edit["file"]: Path(edit["file"]).read_text() for edit in edits}
-    for edit in edits:
-        path = Path(edit["file"])
-        text = path.read_text()
-        path.write_text(text.replace(edit["old"], edit["new"]) if edit["old"] else f"{text}\\n{edit['new']}\\n")
+    before = {file: Path(file).read_text(encoding="utf-8") for file in edits}
+    for file, text in edits.items():
+        Path(file).write_text(text, encoding="utf-8")
     answers.append(asked())
     for file, text in before.items():
-        Path(file).write_text(text)
+        Path(file).write_text(text, encoding="utf-8")
 print(json.dumps(answers))
 """
 
@@ -140,7 +143,7 @@ class Answer:
 def answers(book: Rendering, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Answer]:
     """By chapter, and under the empty name with no edit made."""
     folder = shutil.copytree(book.folder, tmp_path_factory.mktemp("asked") / "project")
-    done = python(folder, "-c", ASK, given=json.dumps([[asdict(edit) for edit in box.edits] for box in BOXES]))
+    done = python(folder, "-c", ASK, given=json.dumps([box.edited(folder) for box in BOXES]))
     assert done.returncode == 0, done.stdout
     found = [Answer(**answer) for answer in json.loads(done.stdout)]
     return dict(zip(["", *(box.chapter for box in BOXES)], found, strict=True))
@@ -187,8 +190,8 @@ def edited(book: Rendering, tmp_path_factory: pytest.TempPathFactory) -> tuple[R
     """The book with the edits of every box made and its commands run, and what each command but `render` printed."""
     folder = shutil.copytree(book.folder, tmp_path_factory.mktemp("edited") / "project")
     for box in BOXES:
-        for edit in box.edits:
-            edit.make(folder)
+        for file, text in box.edited(folder).items():
+            (folder / file).write_text(text, encoding="utf-8")
     commands = [command for box in BOXES for command in box.commands if command != ["render"]]
     trained = [command[1] for command in commands if command[0] == "run" and len(command) == 2]
     printed = {}
@@ -237,5 +240,5 @@ def test_what_a_box_has_printed_is_what_it_says(book: Rendering, edited: tuple[R
 
 @pytest.mark.slow
 def test_the_book_unedited_has_every_setting_that_it_names(book: Rendering) -> None:
-    pages = (book.site / "chapters").glob("*.html")
+    pages = [book.site / path.relative_to(PROJECT).with_suffix(".html") for path in chapters()]
     assert [page.name for page in pages if ABSENT in page.read_text(encoding="utf-8")] == []
