@@ -7,7 +7,7 @@ phase-1-2 and full-length, which learn addition alone. All is at the end of trai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from epistemics.claims import CANNOT_BE_JUDGED, IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, judged
@@ -56,10 +56,8 @@ def tables(results: Results, single: Results) -> dict[str, Table]:
 
 def summary(results: Results, single: Results) -> Shown:
     """Where every model stands at the end of training: median and range over the seeds that have a measure."""
-    table = places(results, single)
     rows = []
-    for model in models(results, single).records():
-        chosen = table.where(model=model["model"])
+    for model, chosen in _placed(results, single):
         rows.append(
             [
                 model["model"],
@@ -74,10 +72,8 @@ def summary(results: Results, single: Results) -> Shown:
 
 def operations(results: Results, single: Results) -> Shown:
     """What the places are made of: median and range over the seeds that have a measure."""
-    table = places(results, single)
     rows = []
-    for model in models(results, single).records():
-        chosen = table.where(model=model["model"])
+    for model, chosen in _placed(results, single):
         rows.append(
             [
                 model["model"],
@@ -90,6 +86,13 @@ def operations(results: Results, single: Results) -> Shown:
         )
     robust = [f"Of {name}" for name in OPERATIONS.values()]
     return Shown(["Model", "Seeds", "Parameters", "Mastered", *robust, "Per direction"], rows)
+
+
+def _placed(results: Results, single: Results) -> Iterator[tuple[dict[str, Any], Table]]:
+    """Each model with the places of its seeds."""
+    table = places(results, single)
+    for model in models(results, single).records():
+        yield model, table.where(model=model["model"])
 
 
 def _spread(values: Sequence[float | None], digits: int) -> str:
