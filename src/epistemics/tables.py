@@ -14,7 +14,7 @@ Value = str | int | float | bool | None
 RANGE = re.compile(r"(?<=[\w%])–(?=[\w%])")
 """The dash of a range: a line that ends after it cannot be read, so cells have word joiners beside it."""
 
-ABSENT = "not in this grid"
+ABSENT = "(not in this grid)"
 """What prose says of a number whose setting the experiment file does not have: the reader may have edited it."""
 
 
