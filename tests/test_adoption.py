@@ -33,7 +33,7 @@ class Draft:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(
-            fingerprint.PACKAGE, folder / "src" / "epistemics", ignore=shutil.ignore_patterns("__pycache__", "book")
+            fingerprint.PACKAGE, folder / "src" / "epistemics", ignore=shutil.ignore_patterns("__pycache__")
         )
         (folder / "_quarto.yml").write_text("project: {type: book}\n")
         (folder / "experiments").mkdir()

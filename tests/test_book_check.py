@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from epistemics.book import Problem, check, pandoc
+from qmdbook import Problem, check, pandoc
 
 BOOK = Path(__file__).parent / "book"
 TWO = Path("chapters/two.qmd")

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from epistemics.book import BookError, Rendered, pandoc, pdf, render
+from qmdbook import BookError, Rendered, pandoc, pdf, render
 
 BOOK = Path(__file__).parent / "book"
 ONE = Path("chapters/one.qmd")
@@ -398,7 +398,7 @@ def test_a_cell_without_an_end_is_stopped_and_named(
     book: Book, monkeypatch: pytest.MonkeyPatch, code: str, seconds: float, says: str
 ) -> None:
     book.render()  # of what is executed below only the new cell has no end
-    monkeypatch.setattr(importlib.import_module("epistemics.book.execute"), "OUTPUT_CHARACTERS", 100_000)
+    monkeypatch.setattr(importlib.import_module("qmdbook.execute"), "OUTPUT_CHARACTERS", 100_000)
     line = add_cell(book, code)
     with pytest.raises(BookError) as error:
         book.render(cell_seconds=seconds)
@@ -418,7 +418,7 @@ def is_alive(process: int) -> bool:
 def test_a_long_cell_is_named_and_ctrl_c_leaves_nothing_behind(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     book.render()
     before = {path: path.read_bytes() for path in book.output.rglob("*") if path.is_file()}
-    monkeypatch.setattr(importlib.import_module("epistemics.book.execute"), "FIRST_REPORT_SECONDS", 0.5)
+    monkeypatch.setattr(importlib.import_module("qmdbook.execute"), "FIRST_REPORT_SECONDS", 0.5)
     line = add_cell(
         book, "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(9999)"
     )

@@ -18,9 +18,7 @@ import pytest
 import yaml
 from prose import PROJECT
 
-from epistemics import book
-from epistemics.book import project as projects
-from epistemics.book import site
+import qmdbook
 from epistemics.claims import load_claims
 from epistemics.cli.book import QUARTO_OUTPUT, SITE
 from epistemics.discovery import ATOM, describe_pages, feed, llms, write_discovery
@@ -28,6 +26,8 @@ from epistemics.entries import CHAPTERS, CLASSES, ENTRIES, by_class
 from epistemics.project import POLICIES, Project
 from epistemics.specs import experiment_names, load_experiment
 from epistemics.store import Store
+from qmdbook import project as projects
+from qmdbook import site
 
 WORKFLOW = PROJECT / ".github" / "workflows" / "publish.yml"
 ADDRESS = "https://example.org/a-book"
@@ -52,11 +52,11 @@ def copy_sources(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def outline(project: Project) -> book.Outline:
-    return at(book.outline(project.folder), "")
+def outline(project: Project) -> qmdbook.Outline:
+    return at(qmdbook.outline(project.folder), "")
 
 
-def at(outline: book.Outline, address: str) -> book.Outline:
+def at(outline: qmdbook.Outline, address: str) -> qmdbook.Outline:
     return dataclasses.replace(outline, site_url=address)
 
 
@@ -75,7 +75,7 @@ class Feed:
         return [link.attrib["href"] for link in self.root.iter(f"{{{ATOM}}}link")]
 
 
-def test_the_feed_has_what_atom_requires(project: Project, outline: book.Outline) -> None:
+def test_the_feed_has_what_atom_requires(project: Project, outline: qmdbook.Outline) -> None:
     read = Feed(feed(outline, project))
     assert read.entries
     for element in (read.root, *read.entries):
@@ -91,7 +91,7 @@ def test_the_feed_has_what_atom_requires(project: Project, outline: book.Outline
     assert classes <= set(CLASSES)
 
 
-def test_a_chapter_is_dated_by_its_newest_run(project: Project, outline: book.Outline) -> None:
+def test_a_chapter_is_dated_by_its_newest_run(project: Project, outline: qmdbook.Outline) -> None:
     names = [n for n in experiment_names(project.experiments) if load_experiment(project.experiments, n).entry == 13]
     runs = [run for name in names for run in load_experiment(project.experiments, name).runs]
     newest = max(Store(project.results).read(run.key).provenance["date"] for run in runs)
@@ -100,14 +100,14 @@ def test_a_chapter_is_dated_by_its_newest_run(project: Project, outline: book.Ou
     assert datetime.fromisoformat(read.texts("updated")[position]) == datetime.fromisoformat(newest)
 
 
-def test_identifiers_do_not_depend_on_the_address_and_links_do(project: Project, outline: book.Outline) -> None:
+def test_identifiers_do_not_depend_on_the_address_and_links_do(project: Project, outline: qmdbook.Outline) -> None:
     nowhere, somewhere = (Feed(feed(at(outline, address), project)) for address in ("", ADDRESS))
     assert nowhere.texts("id") == somewhere.texts("id")
     assert all(not link.startswith("http") for link in nowhere.links())
     assert somewhere.links() == [f"{ADDRESS}/{link}" for link in nowhere.links()]
 
 
-def test_without_history_a_chapter_without_runs_is_not_dated(tmp_path: Path, outline: book.Outline) -> None:
+def test_without_history_a_chapter_without_runs_is_not_dated(tmp_path: Path, outline: qmdbook.Outline) -> None:
     """In a shallow clone the last commit of every file would be the clone's only one."""
     whole, shallow = tmp_path / "whole", tmp_path / "shallow"
     copy_sources(whole)
@@ -128,7 +128,9 @@ def test_without_history_a_chapter_without_runs_is_not_dated(tmp_path: Path, out
     assert linked[1] >= {"chapters/phase-1-1.html", "chapters/adversarial.html"}
 
 
-def test_llms_txt_lists_every_chapter_with_its_abstract_and_the_data(project: Project, outline: book.Outline) -> None:
+def test_llms_txt_lists_every_chapter_with_its_abstract_and_the_data(
+    project: Project, outline: qmdbook.Outline
+) -> None:
     said = llms(outline, project.folder)
     assert said.startswith(f"# {outline.title}\n\n> ")
     for chapter in outline.chapters:
@@ -139,14 +141,14 @@ def test_llms_txt_lists_every_chapter_with_its_abstract_and_the_data(project: Pr
     assert f"]({ADDRESS}/chapters/" in llms(at(outline, ADDRESS), project.folder)
 
 
-def test_abstracts_are_plain_text(outline: book.Outline) -> None:
+def test_abstracts_are_plain_text(outline: qmdbook.Outline) -> None:
     for chapter in outline.chapters:
         assert not re.search(r"[@{}*`]|\b(sec|fig|tbl|eq)-", chapter.abstract), chapter.abstract
     trilemma = next(chapter for chapter in outline.chapters if chapter.path.stem == "trilemma")
     assert re.search(r"every model of (Chapter \d+, )+Chapter \d+ and Chapter \d+ is", trilemma.abstract)
 
 
-def test_pages_of_quarto_are_given_their_description_and_the_feed(tmp_path: Path, outline: book.Outline) -> None:
+def test_pages_of_quarto_are_given_their_description_and_the_feed(tmp_path: Path, outline: qmdbook.Outline) -> None:
     page = tmp_path / "chapters" / "trilemma.html"
     page.parent.mkdir()
     empty = '<meta property="og:description" content="">\n<meta name="twitter:description" content="">\n'
@@ -197,7 +199,7 @@ def test_without_an_address_there_is_no_sitemap(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_numbered_chapter_follows_known_entries(outline: book.Outline) -> None:
+def test_every_numbered_chapter_follows_known_entries(outline: qmdbook.Outline) -> None:
     numbered = [c.path.as_posix() for c in outline.chapters if c.number and not c.appendix]
     assert [chapter.path for chapter in CHAPTERS] == numbered
     assert {number for chapter in CHAPTERS for number in chapter.entries} == set(ENTRIES)

@@ -97,7 +97,7 @@ OF_EACH = pytest.mark.parametrize("box", BOXES, ids=[Path(box.chapter).stem for 
 ASK = """
 import json, sys
 from pathlib import Path
-from epistemics import book
+import qmdbook
 from epistemics.project import find_project
 from epistemics.publishing import chapter_key
 from epistemics.runs import status
@@ -111,7 +111,7 @@ def asked():
     planned = {name: load_experiment(project.experiments, name, project.profile).runs for name in names}
     found = {name: status(runs, Store(project.results)) for name, runs in planned.items()}
     key = chapter_key(project)
-    cells = book.cells(project.folder)
+    cells = qmdbook.cells(project.folder)
     return {
         "states": {name: [s.state for s in several] for name, several in found.items()},
         "keys": {path.as_posix(): [key(path, own), *own] for path, own in cells.items()},

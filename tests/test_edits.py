@@ -92,7 +92,7 @@ for key, run in runs.items():
 
 ASK = """
 import json
-from epistemics import book
+import qmdbook
 from epistemics.project import find_project
 from epistemics.publishing import chapter_key
 from epistemics.runs import status
@@ -104,7 +104,7 @@ runs = {r.key: r for n in names for r in load_experiment(project.experiments, n,
 found = status(runs.values(), Store(project.results))
 states = {s.run.key: " ".join([s.state, *s.changed]) for s in found}
 key = chapter_key(project)
-keys = {path.as_posix(): [key(path, cells), *cells] for path, cells in book.cells(project.folder).items()}
+keys = {path.as_posix(): [key(path, cells), *cells] for path, cells in qmdbook.cells(project.folder).items()}
 print(json.dumps({"states": states, "keys": keys}))
 """
 

@@ -17,8 +17,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 from prose import PROJECT
 
-from epistemics.book import chapter, project
 from epistemics.project import PROFILE_VARIABLE, RESULTS_VARIABLE
+from qmdbook import chapter, project
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ Edit = Callable[[str, str, str], None]
 def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
     """Fingerprints are taken of a copy of the package from now on; edit a file of it."""
     package = tmp_path / "epistemics"
-    shutil.copytree(module.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "book"))
+    shutil.copytree(module.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(module, "PACKAGE", package)
 
     def edited(file: str, old: str, new: str) -> None:

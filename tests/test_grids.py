@@ -30,7 +30,7 @@ EXECUTE = """
 import os
 from pathlib import Path
 from IPython.core.interactiveshell import InteractiveShell
-from epistemics import book
+import qmdbook
 from epistemics.cli import main
 from epistemics.project import find_project
 from epistemics.specs import experiment_names, load_experiment
@@ -44,7 +44,7 @@ for run in runs.values():
         pass
 assert main(["prepare", "--policy", "stored"]) == 0
 assert main(["check"]) == 0
-for path, cells in book.cells(project.folder).items():
+for path, cells in qmdbook.cells(project.folder).items():
     os.chdir((project.folder / path).parent)
     shell = InteractiveShell.instance()
     shell.display_formatter.active_types = shell.display_formatter.format_types  # Markdown and SVG too

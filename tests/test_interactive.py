@@ -122,7 +122,7 @@ def opened(browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     assert block
     shutil.copytree(PROJECT / "theme" / "interactive", tmp_path / "theme" / "interactive")
     (tmp_path / "chapters").mkdir()
-    for style in (Path(str(files("epistemics.book"))) / "site" / "style.css", PROJECT / "theme" / "book.css"):
+    for style in (Path(str(files("qmdbook"))) / "site" / "style.css", PROJECT / "theme" / "book.css"):
         shutil.copy(style, tmp_path / "chapters")
     (tmp_path / "chapters" / "one.svg").write_text(
         '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="200"><path d="M0 0L400 200"/></svg>'

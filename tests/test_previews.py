@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from epistemics.book import previews as previews_of
-from epistemics.book import render
+from qmdbook import previews as previews_of
+from qmdbook import render
 
 BOOK = Path(__file__).parent / "book"
 

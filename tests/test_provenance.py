@@ -160,7 +160,7 @@ def test_a_source_link_leads_to_the_line_where_the_function_begins(
 
 
 def test_every_line_of_a_module_is_on_its_page_at_its_number(pages: Path) -> None:
-    for module in ("figures.joint", "book.schema", "source_pages"):
+    for module in ("figures.joint", "cli.book", "source_pages"):
         source = (PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
         page = (pages / source_page(f"epistemics.{module}")).read_text(encoding="utf-8")
         shown = re.findall(r'<span class="line" id="([^"]*)">(.*)$', page, re.M)

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser
 from prose import PROJECT
 from rendering import Rendering
 
-from epistemics import book as books
+import qmdbook as books
 
 pytestmark = pytest.mark.slow
 

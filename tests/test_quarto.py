@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser
 from pypdf import PdfReader
 
-from epistemics.book import render
+from qmdbook import render
 
 pytestmark = [
     pytest.mark.slow,

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from rendering import Rendering, watched
 
-from epistemics.book import outline
-from epistemics.book.search import Section, sections_of
+from qmdbook import outline
+from qmdbook.search import Section, sections_of
 
 
 def test_sections_hold_the_words_of_a_page_as_they_are_read() -> None:

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pypdf import PdfReader
 
-SITE = Path(str(files("epistemics.book"))) / "site"
+SITE = Path(str(files("qmdbook"))) / "site"
 STYLE = (SITE / "style.css").read_text(encoding="utf-8")
 PALETTE = {
     name: (light, dark) for name, light, dark in re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", STYLE)

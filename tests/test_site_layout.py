@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from rendering import Rendering
 
-from epistemics.book import html
+from qmdbook import html
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 from xml.etree import ElementTree
 
-from epistemics import book
+import qmdbook
 from epistemics.entries import CHAPTERS, CLASSES
 from epistemics.files import write_if_changed
 from epistemics.project import Project
@@ -46,12 +46,12 @@ WHERE = (
 
 def write_discovery(project: Project) -> list[Path]:
     """Write ``llms.txt`` and ``feed.xml`` beside ``_quarto.yml``; returns those that changed."""
-    outline = book.outline(project.folder)
+    outline = qmdbook.outline(project.folder)
     written = write_if_changed(project.folder / "llms.txt", llms(outline, project.folder).encode())
     return written + write_if_changed(project.folder / "feed.xml", feed(outline, project))
 
 
-def describe_pages(outline: book.Outline, site: Path) -> list[Path]:
+def describe_pages(outline: qmdbook.Outline, site: Path) -> list[Path]:
     """Complete the pages of Quarto as the embedded renderer's are by themselves; returns those that changed.
 
     Each chapter's abstract and the feed go into the head of its page, where Quarto leaves descriptions empty. On the
@@ -78,7 +78,7 @@ def _numbered(reference: re.Match[str]) -> str:
     return f"{before}{name}{after}"
 
 
-def llms(outline: book.Outline, folder: Path) -> str:
+def llms(outline: qmdbook.Outline, folder: Path) -> str:
     """The book for language models, as https://llmstxt.org has it: what it is, its chapters, where its data lie."""
 
     def entry(path: Path | str, name: str, says: str) -> str:
@@ -107,7 +107,7 @@ def llms(outline: book.Outline, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def feed(outline: book.Outline, project: Project) -> bytes:
+def feed(outline: qmdbook.Outline, project: Project) -> bytes:
     """The chapters that follow the log as an Atom feed (RFC 4287), newest first; its identifiers need no address."""
     listed = {c.path.as_posix(): c for c in outline.chapters}
     of_entries = _dates(project)
@@ -147,11 +147,11 @@ def feed(outline: book.Outline, project: Project) -> bytes:
     return content + b"\n"
 
 
-def _address(outline: book.Outline, path: Path | str) -> str:
+def _address(outline: qmdbook.Outline, path: Path | str) -> str:
     return f"{outline.site_url}/{path}" if outline.site_url else str(path)
 
 
-def _identifier(outline: book.Outline, path: Path) -> str:
+def _identifier(outline: qmdbook.Outline, path: Path) -> str:
     """The same wherever the book is published."""
     return uuid5(NAMESPACE_URL, f"{outline.title}/{path.as_posix()}").urn
 

@@ -11,7 +11,7 @@ import json
 import shutil
 from pathlib import Path
 
-from epistemics import book
+import qmdbook
 from epistemics.project import Project
 from epistemics.publishing import chapter_key
 
@@ -22,7 +22,7 @@ KEYS = "quarto-keys.json"
 def evict(project: Project) -> list[Path]:
     """Remove what is cached of chapters that depend on what has changed; returns these chapters."""
     key = chapter_key(project)
-    now = {path.as_posix(): key(path, cells) for path, cells in book.cells(project.folder).items()}
+    now = {path.as_posix(): key(path, cells) for path, cells in qmdbook.cells(project.folder).items()}
     record = project.workspace / KEYS
     try:
         before: dict[str, str] = json.loads(record.read_text(encoding="utf-8"))

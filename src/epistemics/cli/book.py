@@ -19,7 +19,7 @@ from epistemics.specs import Run
 from epistemics.store import Store
 
 if TYPE_CHECKING:
-    from epistemics.book import Problem
+    from qmdbook import Problem
 
 SITE = "_site"
 QUARTO_OUTPUT = ".workspace/quarto-site"
@@ -32,14 +32,14 @@ class FaultyBook(ValueError):
 
 def prepare(project: Project, options: argparse.Namespace) -> int:
     """Write what a render reads, and refuse a book that Quarto would publish with its faults."""
-    from epistemics import book
+    import qmdbook
     from epistemics.quarto import evict
 
     try:
         _prepare(project, options)
-        if problems := book.check(project.folder):
-            raise book.BookError(problems)
-    except book.BookError as error:
+        if problems := qmdbook.check(project.folder):
+            raise qmdbook.BookError(problems)
+    except qmdbook.BookError as error:
         raise FaultyBook(_listed(error.problems)) from error
     evict(project)
     return 0
@@ -52,13 +52,13 @@ def _listed(problems: Sequence[Problem]) -> str:
 
 def _prepare(project: Project, options: argparse.Namespace) -> None:
     """See to the results as the policy says, and write what a render reads."""
-    from epistemics import book
+    import qmdbook
     from epistemics.discovery import write_discovery
     from epistemics.prepared import write_variables_and_data
     from epistemics.run_pages import write_run_pages
     from epistemics.source_pages import write_source_pages
 
-    book.outline(project.folder)  # a project file that can't be read is said before anything trains
+    qmdbook.outline(project.folder)  # a project file that can't be read is said before anything trains
     runs = runs_of(project, [])
     if project.policy == "stored":
         _require_stored(project, runs)
@@ -81,17 +81,17 @@ def finish(project: Project, _: argparse.Namespace) -> int:
     Quarto empties its output folder before it asks anybody whether the book is sound, and a cell that fails leaves
     half a site there. So it writes to the workspace, and what it wrote whole is copied.
     """
-    from epistemics import book
+    import qmdbook
     from epistemics.discovery import describe_pages
 
     output = project.folder / os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", QUARTO_OUTPUT)
-    outline = book.outline(project.folder)
+    outline = qmdbook.outline(project.folder)
     made = [*(chapter.page for chapter in outline.chapters), outline.pdf]
     if lacking := [path.as_posix() for path in made if not (output / path).is_file()]:  # one format, or one chapter
         print(f"{SITE} stays as it was: {output} has no {', '.join(lacking)}; `quarto render` makes all of the book")
         return 0
     describe_pages(outline, output)
-    with book.replacing(project.folder / SITE) as folder:
+    with qmdbook.replacing(project.folder / SITE) as folder:
         shutil.copytree(output, folder, dirs_exist_ok=True)
     print(f"the book is in {project.folder / SITE}")
     return 0
@@ -107,14 +107,14 @@ def _require_stored(project: Project, runs: list[Run]) -> None:
 
 def render(project: Project, options: argparse.Namespace) -> int:
     """Prepare and render."""
-    from epistemics import book  # imports what takes a second, and status needs none of it
+    import qmdbook  # imports what takes a second, and status needs none of it
     from epistemics.publishing import chapter_key
 
     started = time.monotonic()
     try:
         _prepare(project, options)
         print(f"results are ready: {time.monotonic() - started:.1f} s", flush=True)
-        rendered = book.render(
+        rendered = qmdbook.render(
             project.folder,
             (options.output or project.folder / SITE).resolve(),
             chapter_key=chapter_key(project),
@@ -123,7 +123,7 @@ def render(project: Project, options: argparse.Namespace) -> int:
             workers=options.workers,
             cell_seconds=options.cell_seconds,
         )
-    except book.BookError as error:
+    except qmdbook.BookError as error:
         raise FaultyBook(_listed(error.problems)) from error
     print(f"\nthe book, in {time.monotonic() - started:.1f} s:\n  {rendered.index}\n  {rendered.pdf}")
     return 0
@@ -148,11 +148,11 @@ def bench(project: Project, options: argparse.Namespace) -> int:
 
 def check(project: Project, _: argparse.Namespace) -> int:
     """Print what is wrong with the chapters."""
-    from epistemics import book
+    import qmdbook
 
     if not (project.folder / "_variables.yml").is_file():  # else each variable in a chapter would be a problem
         raise FaultyBook("_variables.yml is not there yet: `epistemics prepare` writes it and data/; then check")
-    problems = book.check(project.folder)
+    problems = qmdbook.check(project.folder)
     for problem in problems:
         print(problem)
     counted = "one problem" if len(problems) == 1 else f"{len(problems)} problems"

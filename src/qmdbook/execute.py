@@ -25,9 +25,9 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from epistemics.book.assemble import TERMINAL_COLOUR, Output
-from epistemics.book.chapter import Cell, Chapter
-from epistemics.book.problems import BookError, Problem
+from qmdbook.assemble import TERMINAL_COLOUR, Output
+from qmdbook.chapter import Cell, Chapter
+from qmdbook.problems import BookError, Problem
 
 LOOK_SECONDS = 0.2
 """How often what executes is looked at."""

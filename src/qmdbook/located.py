@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from epistemics.book.problems import Problem
+from qmdbook.problems import Problem
 
 Keys = tuple[str | int, ...]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from epistemics.book import pandoc
-from epistemics.book.chapter import Chapter
-from epistemics.book.pandoc import Attributes, Node
-from epistemics.book.problems import Problem
+from qmdbook import pandoc
+from qmdbook.chapter import Chapter
+from qmdbook.pandoc import Attributes, Node
+from qmdbook.problems import Problem
 
 CALLOUTS = ("note", "tip", "warning", "important", "caution")
 CALLOUT_ATTRIBUTES = {"title", "collapse", "appearance", "icon"}

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from epistemics.book.located import Keys, Located
-from epistemics.book.problems import Problem
+from qmdbook.located import Keys, Located
+from qmdbook.problems import Problem
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import typst
 
-from epistemics.book import pandoc
-from epistemics.book.chapter import Cell, Chapter
-from epistemics.book.document import Document
-from epistemics.book.problems import Problem
-from epistemics.book.project import CONFIGURATION, Project
+from qmdbook import pandoc
+from qmdbook.chapter import Cell, Chapter
+from qmdbook.document import Document
+from qmdbook.problems import Problem
+from qmdbook.project import CONFIGURATION, Project
 
 PLACE = re.compile(r"^ +┌─ .*:(\d+):\d+$", re.MULTILINE)
 REMEDY = 'add one by `font-paths` of `format: typst`, or show it on pages only (`.content-visible when-format="html"`)'

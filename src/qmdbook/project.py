@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from epistemics.book import located, schema
-from epistemics.book.located import Located
-from epistemics.book.problems import BookError, Problem, read_text
+from qmdbook import located, schema
+from qmdbook.located import Located
+from qmdbook.problems import BookError, Problem, read_text
 
 CONFIGURATION = Path("_quarto.yml")
 VARIABLES = Path("_variables.yml")

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import typst
 
-from epistemics.book import pandoc
-from epistemics.book.document import Document
-from epistemics.book.html import callout_parts
-from epistemics.book.pandoc import Attributes, Node
-from epistemics.book.project import Project
-from epistemics.book.references import typst_identifier
+from qmdbook import pandoc
+from qmdbook.document import Document
+from qmdbook.html import callout_parts
+from qmdbook.pandoc import Attributes, Node
+from qmdbook.project import Project
+from qmdbook.references import typst_identifier
 
 WRITER = ["--to", "typst-citations-smart", "--syntax-highlighting=idiomatic", "--wrap=none"]
 

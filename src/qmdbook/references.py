@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epistemics.book import pandoc
-from epistemics.book.chapter import OTHER_LABEL
-from epistemics.book.document import NUMBERED, REMOTE, Document, local_path
-from epistemics.book.pandoc import Attributes, Node
-from epistemics.book.problems import Problem
+from qmdbook import pandoc
+from qmdbook.chapter import OTHER_LABEL
+from qmdbook.document import NUMBERED, REMOTE, Document, local_path
+from qmdbook.pandoc import Attributes, Node
+from qmdbook.problems import Problem
 
 NON_BREAKING_SPACE = "\u00a0"
 

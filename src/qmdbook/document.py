@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from epistemics.book import pandoc
-from epistemics.book.assemble import Assembled
-from epistemics.book.chapter import Chapter
-from epistemics.book.pandoc import Attributes, Node
-from epistemics.book.problems import Problem
-from epistemics.book.shapes import Shaper
+from qmdbook import pandoc
+from qmdbook.assemble import Assembled
+from qmdbook.chapter import Chapter
+from qmdbook.pandoc import Attributes, Node
+from qmdbook.problems import Problem
+from qmdbook.shapes import Shaper
 
 FORMATS = ("html", "typst")
 NUMBERED = {"fig": "Figure", "tbl": "Table", "eq": "Equation", "sec": "Section"}

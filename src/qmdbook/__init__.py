@@ -18,18 +18,18 @@ from pathlib import Path
 
 import typst
 
-from epistemics.book import chapter as chapters_of
-from epistemics.book import characters, pandoc, pdf, references, site
-from epistemics.book import document as documents_of
-from epistemics.book import project as projects
-from epistemics.book.assemble import Assembled, Output, assemble
-from epistemics.book.chapter import Chapter
-from epistemics.book.document import Document
-from epistemics.book.execute import execute
-from epistemics.book.inspection import inspect
-from epistemics.book.problems import BookError, Problem, failing, failure, read_text
-from epistemics.book.project import Project
-from epistemics.book.site import replacing
+from qmdbook import chapter as chapters_of
+from qmdbook import characters, pandoc, pdf, references, site
+from qmdbook import document as documents_of
+from qmdbook import project as projects
+from qmdbook.assemble import Assembled, Output, assemble
+from qmdbook.chapter import Chapter
+from qmdbook.document import Document
+from qmdbook.execute import execute
+from qmdbook.inspection import inspect
+from qmdbook.problems import BookError, Problem, failing, failure, read_text
+from qmdbook.project import Project
+from qmdbook.site import replacing
 
 __all__ = ["BookError", "Listed", "Outline", "Problem", "Rendered", "cells", "check", "outline", "render", "replacing"]
 

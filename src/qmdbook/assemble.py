@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epistemics.book.chapter import Cell, Chapter, Code, resolve_shortcodes
-from epistemics.book.problems import Problem
-from epistemics.book.project import Project
+from qmdbook.chapter import Cell, Chapter, Code, resolve_shortcodes
+from qmdbook.problems import Problem
+from qmdbook.project import Project
 
 Output = Mapping[str, Any]
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

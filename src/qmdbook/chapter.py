@@ -12,10 +12,10 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
-from epistemics.book import located, schema
-from epistemics.book.located import Located
-from epistemics.book.problems import Problem, read_text
-from epistemics.book.project import VARIABLES, Entry
+from qmdbook import located, schema
+from qmdbook.located import Located
+from qmdbook.problems import Problem, read_text
+from qmdbook.project import VARIABLES, Entry
 
 ENGINE = re.compile(r"\{\{?\s*([A-Za-z]\w*)\s*(.*?)\}?\}$")
 OPTION = re.compile(r"#\|\s?(.*)$")

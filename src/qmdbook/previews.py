@@ -14,7 +14,7 @@ from pathlib import Path
 from posixpath import join, normpath
 from urllib.parse import unquote, urldefrag
 
-from epistemics.book.document import REMOTE
+from qmdbook.document import REMOTE
 
 LINK = re.compile(r"<a\b[^>]*>")
 PREVIEWED = re.compile(r'\sclass="(?:[^"]* )?(?:cross-reference|footnote-ref)[ "]|\shref="[^"]*#ref-')

@@ -6,10 +6,10 @@ import html
 import re
 from dataclasses import dataclass, field
 
-from epistemics.book import pandoc
-from epistemics.book.document import Document
-from epistemics.book.pandoc import Attributes, Node
-from epistemics.book.references import page_url
+from qmdbook import pandoc
+from qmdbook.document import Document
+from qmdbook.pandoc import Attributes, Node
+from qmdbook.references import page_url
 
 CALLOUT_NAMES = {name: name.capitalize() for name in ("note", "tip", "warning", "important", "caution")}
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from epistemics.book import pandoc
-from epistemics.book.document import REMOTE, Document, local_path
-from epistemics.book.pandoc import Attributes, Node
-from epistemics.book.problems import Problem
+from qmdbook import pandoc
+from qmdbook.document import REMOTE, Document, local_path
+from qmdbook.pandoc import Attributes, Node
+from qmdbook.problems import Problem
 
 MATHEMATICS = {"html": ["--to", "html5", "--mathml"], "typst": ["--to", "typst"]}
 NOT_HERE = re.compile(r"panel-|column-|aside$|theorem$|proof$|hidden$|layout|absolute$|fragment$")

@@ -14,13 +14,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from epistemics.book import html, previews, search
-from epistemics.book.document import Document
-from epistemics.book.problems import failing
-from epistemics.book.project import Project
-from epistemics.book.references import page_url
+from qmdbook import html, previews, search
+from qmdbook.document import Document
+from qmdbook.problems import failing
+from qmdbook.project import Project
+from qmdbook.references import page_url
 
-LOOK = Path(str(resources.files("epistemics.book"))) / "site"
+LOOK = Path(str(resources.files("qmdbook"))) / "site"
 ASSETS = ("style.css", "page.js", "minisearch.js", "stix-two-math.woff2", "LICENSES.txt")
 FEED = Path("feed.xml")
 """The feed that pages name, if the book publishes one."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-from epistemics.book.previews import Page
+from qmdbook.previews import Page
 
 HEADINGS = ("h2", "h3", "h4", "h5", "h6")
 TOGETHER = re.compile("a|abbr|b|code|del|em|i|mark|q|s|small|span|strong|sub|sup|u|semantics|m[a-z]+")
