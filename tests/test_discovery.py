@@ -178,7 +178,7 @@ def test_unchanged_files_are_left_alone(project: Project) -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> projects.Project:
     """A small book whose address is known."""
-    root = shutil.copytree(PROJECT / "tests" / "book", tmp_path / "book")
+    root = shutil.copytree(PROJECT / "tests" / "qmdbook" / "book", tmp_path / "book")
     text = (root / "_quarto.yml").read_text()
     (root / "_quarto.yml").write_text(text.replace("book:\n", f"book:\n  site-url: {ADDRESS}/\n", 1))
     return projects.read(root, [])
@@ -195,7 +195,7 @@ def test_the_sitemap_names_every_page_and_robots_txt_the_sitemap(small: projects
 
 
 def test_without_an_address_there_is_no_sitemap(tmp_path: Path) -> None:
-    site.write_sitemap(tmp_path, projects.read(PROJECT / "tests" / "book", []), [Path("index.html")])
+    site.write_sitemap(tmp_path, projects.read(PROJECT / "tests" / "qmdbook" / "book", []), [Path("index.html")])
     assert list(tmp_path.iterdir()) == []
 
 
