@@ -174,13 +174,7 @@ def _render(
         )  # fmt: skip
     outputs = {path: result.outputs for path, result in executed.items()}
     with _timed("converted", report):
-        pages, print_ = _both_formats(configuration, chapters, outputs, problems)
-        if problems:
-            raise BookError(problems)
-        _write_citations(configuration, pages)
-        _write_citations(configuration, print_)
-        if problems := characters.not_shown(configuration, print_.documents):  # what the bibliography brought
-            raise BookError(problems)
+        pages, print_ = _converted(configuration, chapters, outputs)
     with replacing(output) as folder:
         with _timed("pages written", report):
             site.write_files(folder, project, _files(configuration, pages), pages.files)
@@ -219,6 +213,19 @@ def _timed(what: str, report: Callable[[str], None]) -> Iterator[None]:
 def _read(root: Path, problems: list[Problem]) -> tuple[Project, list[Chapter]]:
     configuration = projects.read(root, problems)
     return configuration, [chapters_of.read(root, entry, problems) for entry in configuration.entries]
+
+
+def _converted(project: Project, chapters: Sequence[Chapter], outputs: Outputs) -> tuple[Book, Book]:
+    """What the website and the PDF are written from. Raises BookError if anything is wrong."""
+    problems: list[Problem] = []
+    pages, print_ = _both_formats(project, chapters, outputs, problems)
+    if problems:
+        raise BookError(problems)
+    _write_citations(project, pages)
+    _write_citations(project, print_)
+    if problems := characters.not_shown(project, print_.documents):  # what the bibliography brought
+        raise BookError(problems)
+    return pages, print_
 
 
 def _both_formats(
