@@ -1,6 +1,11 @@
-"""The embedded renderer: a Quarto book of a written dialect (`dialect.md`) to a website and a PDF.
+"""A renderer of Quarto books: from a written dialect (`dialect.md`) to a website and a PDF. `README.md` is its map.
 
-It knows notebooks, pandoc and typst, and nothing of what the book is about.
+It knows notebooks, pandoc and typst, and nothing of what a book is about. The public interface:
+
+- `check` says what is wrong with a book, without executing it; each fault is a `Problem`
+- `render` executes a book and writes it, and says what it made as `Rendered`; it raises `BookError`
+- `cells` is the code of each chapter, `outline` an `Outline` of what is in the book, each chapter `Listed`
+- `replacing` puts a folder in the place of another only when all of it is written
 """
 
 from __future__ import annotations

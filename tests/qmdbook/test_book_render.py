@@ -164,22 +164,6 @@ def test_cells_show_what_their_options_say(rendered: Book) -> None:
     assert "never shown" not in one  # include: false
 
 
-def test_an_alternative_text_is_taken_as_it_stands(book: Book) -> None:
-    book.replace(ONE, '"A rising line to {{< var accuracy.best >}}."', r"""'A "rising" line, 5*x* & \n.'""")
-    book.render()
-    assert r'alt="A &quot;rising&quot; line, 5*x* &amp; \n."' in book.page("chapters/one.html")
-
-
-def test_callouts_equations_and_content_for_one_format(rendered: Book) -> None:
-    one, two = rendered.page("chapters/one.html"), rendered.page("chapters/two.html")
-    assert '<p class="callout-title">Mind <em>this</em></p>' in one
-    assert '<details class="callout callout-warning">' in one
-    assert '<div id="eq-logistic" class="equation">\n<div class="formulas">\n<math display="block"' in one
-    assert "Only in HTML." in text(two)
-    assert "raw html" in two
-    assert "raw typst" not in two
-
-
 def test_the_pdf_has_the_same_words(rendered: Book) -> None:
     pdf = rendered.pdf()
     for words in (
@@ -301,16 +285,6 @@ def test_a_failing_cell_names_its_line_and_leaves_the_last_site(book: Book) -> N
     assert [path.name for path in book.root.glob("._site*")] == []
 
 
-def test_a_cell_without_the_figure_that_it_promises(book: Book) -> None:
-    book.replace(ONE, 'Shown(**{"image_svg+xml": line, "text_plain": "a figure"})', "print(1)")
-    with pytest.raises(BookError) as error:
-        book.render()
-    assert [(problem.file, problem.message) for problem in error.value.problems] == [
-        (ONE, "fig-sine: the cell gives no figures, not one")
-    ]
-    assert not book.output.exists()
-
-
 def test_the_pdf_can_be_read_out(rendered: Book) -> None:
     """PDF/UA-1: tagged, with a language, and words for every formula and picture."""
     catalog: Any = PdfReader(io.BytesIO((rendered.output / "small.pdf").read_bytes())).trailer["/Root"]
@@ -330,22 +304,6 @@ def test_the_pdf_can_be_read_out(rendered: Book) -> None:
     assert ("/Formula", "x^2") in spoken
     assert ("/Figure", "A rising line to 0.99.") in spoken
     assert all(words for _, words in spoken)
-
-
-def test_an_output_that_the_pdf_cannot_show(book: Book) -> None:
-    book.replace(
-        ONE,
-        'print("**bold** from a cell, see @fig-sine")',
-        'Shown(text_html="<b>1</b>", text_plain="1")',
-    )
-    with pytest.raises(BookError, match="output as text/html, text/plain: give one of text/markdown"):
-        book.render()
-
-
-def test_references_in_printed_markdown_are_resolved(book: Book) -> None:
-    book.replace(ONE, 'see @fig-sine")', 'see @fig-none")')
-    with pytest.raises(BookError, match="@fig-none: unresolved reference"):
-        book.render()
 
 
 def test_chapters_execute_at_the_same_time(book: Book) -> None:
