@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import symtable
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -127,6 +129,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     monkeypatch.setattr(module, "PACKAGE", tmp_path)
 
     def write(**files: str) -> None:
+        module._parsed.cache_clear()  # written within one tick of the clock
         for name, text in {"__init__": "VERSION = 1\n", **files}.items():
             path = tmp_path / f"{name.replace('__in__', '/')}.py"
             path.parent.mkdir(exist_ok=True)
@@ -174,17 +177,190 @@ def test_subpackages_and_the_package_itself(package: Callable[..., None]) -> Non
     assert reached("a.start").keys() == {"a.start", "VERSION", "inner.x.f"}
 
 
-def test_functions_that_call_each_other_end(package: Callable[..., None]) -> None:
-    package(a="def one():\n    return two()\n\n\ndef two():\n    return one()\n")
-    assert reached("a.one").keys() == {"a.one", "a.two"}
-    assert fingerprint("a.one") == fingerprint("a.two")
-
-
 def test_a_name_is_every_statement_that_defines_it(package: Callable[..., None]) -> None:
-    package(a="TABLE = {}\nTABLE['x'] = 1\nLEFT, RIGHT = 1, 2\n\n\ndef start():\n    return TABLE, RIGHT\n")
+    package(
+        a="TABLE = {}\nTABLE['x'] = 1\nTABLE.update(y=2)\nLEFT, RIGHT = 1, 2\ndef start():\n    return TABLE, RIGHT\n",
+    )
     found = reached("a.start")
-    assert found["a.TABLE"] == "TABLE = {}\nTABLE['x'] = 1"
+    assert found["a.TABLE"] == "TABLE = {}\nTABLE['x'] = 1\nTABLE.update(y=2)"
     assert found["a.RIGHT"] == "LEFT, RIGHT = (1, 2)"
+
+
+# What a definition is called, and where it lies, does not count
+
+AS_IT_WAS = {
+    "a": """
+        from epistemics.b import halved
+        from epistemics import c
+
+        def start(x):
+            return halved(x) + c.SHIFT + odd(5)
+
+        def odd(n):
+            return n != 0 and even(n - 1)
+
+        def even(n):
+            return n == 0 or odd(n - 1)
+    """,
+    "b": """
+        from epistemics.c import FACTOR, Options
+
+        def halved(x, options: Options = None):
+            return x * FACTOR
+    """,
+    "c": """
+        SHIFT, FACTOR = 1, 0.5
+
+        class Options:
+            def scaled(self):
+                return self.size * FACTOR
+    """,
+}
+
+
+@pytest.fixture
+def of_start(package: Callable[..., None]) -> Callable[..., str]:
+    """The fingerprint of ``start`` in a package of these modules, in which these texts are replaced."""
+
+    def taken(modules: dict[str, str], *replacements: tuple[str, str]) -> str:
+        text = {name: dedent(module) for name, module in modules.items()}
+        for old, new in replacements:
+            assert any(old in module for module in text.values()), old
+            text = {name: module.replace(old, new) for name, module in text.items()}
+        package(**text)
+        return fingerprint("a.start")
+
+    return taken
+
+
+@pytest.mark.parametrize(
+    "replacements",
+    [
+        [("halved", "half_of")],
+        [("FACTOR", "SHARE")],
+        [("SHIFT", "OFFSET")],
+        [("odd", "is_odd"), ("even", "is_even")],
+        [("Options", "Settings")],
+        [("import halved", "import halved as h"), ("return halved(", "return h(")],
+        [("from epistemics import c\n", "import epistemics.c\n"), ("+ c.", "+ epistemics.c.")],
+        [("from epistemics import c\n", ""), ("return halved", "from epistemics import c\n    return halved")],
+    ],
+)
+def test_a_name_does_not_count(of_start: Callable[..., str], replacements: list[tuple[str, str]]) -> None:
+    assert of_start(AS_IT_WAS, *replacements) == of_start(AS_IT_WAS)
+
+
+def test_a_place_does_not_count(of_start: Callable[..., str]) -> None:
+    before = of_start(AS_IT_WAS)
+    renamed = {"a": AS_IT_WAS["a"], "elsewhere": AS_IT_WAS["b"], "rooms__in__inner": AS_IT_WAS["c"]}
+    moves = [
+        ("epistemics.b ", "epistemics.elsewhere "),
+        ("epistemics.c ", "epistemics.rooms.inner "),
+        ("from epistemics import c", "from epistemics.rooms import inner as c"),
+    ]
+    assert of_start(renamed, *moves) == before
+    together = "\n".join(dedent(AS_IT_WAS[name]) for name in "cba")
+    gone = [(line, "") for line in together.splitlines() if line.startswith("from epistemics")]
+    assert of_start({"a": together}, *gone, ("c.SHIFT", "SHIFT")) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("SHIFT, FACTOR = 1, 0.5", "SHIFT, FACTOR = 1, 0.6"),  # a constant, three imports away
+        ("SHIFT, FACTOR = 1, 0.5", "FACTOR, SHIFT = 1, 0.5"),  # which of the two is which
+        ("return n == 0 or", "return n == 1 or"),  # one of two that call each other
+        ("n != 0 and even", "n != 0 and odd"),  # what a hole is filled with
+        ("return self.size * FACTOR", "return self.size"),  # a class that only an annotation names
+        ("+ c.SHIFT", "+ c.FACTOR"),
+    ],
+)
+def test_what_it_computes_counts(of_start: Callable[..., str], old: str, new: str) -> None:
+    assert of_start(AS_IT_WAS, (old, new)) != of_start(AS_IT_WAS)
+
+
+def test_two_functions_that_swap_their_names_are_a_change(of_start: Callable[..., str]) -> None:
+    modules = {"a": "def start():\n    return f() - g()\n\n\ndef f():\n    return 1\n\n\ndef g():\n    return 2\n"}
+    before = of_start(modules)
+    assert of_start(modules, ("def f", "def x"), ("def g", "def f"), ("def x", "def g")) != before
+
+
+def test_a_name_with_two_definitions_is_both(of_start: Callable[..., str]) -> None:
+    modules = {
+        "a": """
+            import sys
+
+            if sys.platform == "linux":
+                def helper():
+                    return 1
+            else:
+                def helper():
+                    return 2
+
+            def start():
+                return helper()
+        """
+    }
+    assert of_start(modules, ("return 2", "return 3")) != of_start(modules)
+    assert of_start(modules, ("helper", "other")) == of_start(modules)
+
+
+# A local name that is spelled like a definition is not a use of it
+
+
+@pytest.mark.parametrize(
+    ("start", "uses"),
+    [
+        ("def start(SIZE):\n    return SIZE", False),
+        ("def start(*SIZE):\n    return SIZE", False),
+        ("def start():\n    SIZE = 3\n    return SIZE", False),
+        ("def start():\n    for SIZE in (1, 2):\n        pass\n    return SIZE", False),
+        ("def start():\n    return [SIZE for SIZE in (1, 2)]", False),
+        ("def start():\n    return [x for x in SIZE]", True),
+        ("def start():\n    return [SIZE for SIZE in SIZE]", True),
+        ("def start():\n    return [x for x in (1, 2) for y in SIZE]", True),
+        ("def start():\n    return (lambda SIZE: SIZE)(1)", False),
+        ("def start():\n    return (lambda x=SIZE: x)()", True),
+        ("def start():\n    return (lambda SIZE: SIZE)(SIZE)", True),
+        ("def start(SIZE=SIZE):\n    return SIZE", True),
+        ("def start(key=lambda SIZE: SIZE):\n    return SIZE", True),
+        ("def start():\n    global SIZE\n    SIZE = 3\n    return SIZE", True),
+        ("def start(SIZE):\n    def inner():\n        return SIZE\n    return inner", False),
+        ("def start(SIZE):\n    def inner():\n        global SIZE\n        return SIZE\n    return inner", True),
+        ("def start():\n    def inner(SIZE):\n        return SIZE\n    return inner(SIZE)", True),
+        ("def start():\n    try:\n        pass\n    except ValueError as SIZE:\n        return SIZE", False),
+        ("def start(x):\n    match x:\n        case [SIZE, *_]:\n            return SIZE", False),
+        ("def start():\n    if (SIZE := 3):\n        return SIZE", False),
+        ("def start():\n    import SIZE\n    return SIZE", False),
+        ("class start:\n    SIZE = 3\n    def size(self):\n        return SIZE", True),
+        ("class start:\n    SIZE = 3\n    def size(self):\n        return self.SIZE", False),
+    ],
+)
+def test_shadowed_names(package: Callable[..., None], start: str, uses: bool) -> None:
+    package(a=f"from epistemics.b import SIZE\n\n\n{start}\n", b="SIZE = 7\n")
+    assert ("b.SIZE" in reached("a.start")) == uses
+
+
+def test_scopes_are_python_s_own() -> None:
+    """Every definition of the package, against the compiler's table of symbols."""
+    for path in sorted(module.PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(module.PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        read = module._module(name)
+        for definition, found in read.definitions.items():
+            table = symtable.symtable(found.source, str(path), "exec")
+            bound = {read.bound(used) for used in _global_names(table)} - {None, f"{name}.{definition}".lstrip(".")}
+            otherwise = {used for used in found.uses if used.rpartition(".")[0] in read.modules.values()}
+            inside = [n for n in ast.walk(ast.parse(found.source)) if isinstance(n, ast.ImportFrom)]
+            imported = {read.bound(a.asname or a.name) for n in inside for a in n.names}  # local to the compiler
+            assert bound - set(found.uses) == set(), f"{path.name}: {definition}"
+            assert set(found.uses) - bound - otherwise - imported == set(), f"{path.name}: {definition}"
+
+
+def _global_names(table: symtable.SymbolTable) -> set[str]:
+    """Names that are read from the module in a table or any table in it."""
+    at_top = table.get_type() == "module"
+    names = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (at_top or s.is_global())}
+    return names.union(*(_global_names(child) for child in table.get_children()))
 
 
 def test_the_cells_of_a_chapter_reach_what_they_import(package: Callable[..., None]) -> None:

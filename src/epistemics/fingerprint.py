@@ -1,16 +1,19 @@
-"""The hash of the source that a function reaches inside this package.
+"""The hash of what a function computes: of its source, and of all that this reaches inside the package.
 
-Definitions at the top level of a module (functions, classes, constants) are the nodes, the names that they use
-are the edges, and a fingerprint hashes every node reached. Comments, formatting, docstrings and annotations do not
-count. The source is read, never imported, so asking costs milliseconds and no torch.
+Definitions at the top level of a module (functions, classes, constants) are the nodes, the names that they use are the
+edges. A definition counts as its source in which each name of the package is a hole, filled with what the name is bound
+to. So neither where a definition lies counts nor what it is called, nor do comments, formatting, docstrings and
+annotations. The source is read, never imported: asking costs milliseconds and no torch.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+
+from epistemics.source import Definition, Module
 
 PACKAGE = Path(__file__).parent
 
@@ -22,10 +25,25 @@ class UnknownDefinition(KeyError):
 def fingerprint(*names: str) -> str:
     """16 hexadecimal digits over all that the definitions reach, given as ``module.name`` (``training.train``).
 
+    Definitions are told apart by their forms, then again and again by what fills their holes, until a round tells no
+    more apart (colour refinement): two graphs with equal marks then compute the same, cycles included.
+
     Raises:
         UnknownDefinition: if the package defines no such name.
     """
-    return source_hash("".join(f"{name}\0{digest}\0" for name, digest in sorted(definitions(*names).items())))
+    found = _followed(names)
+    marks = {name: source_hash(definition.form) for name, definition in found.items()}
+    told_apart = 0
+    while told_apart < len(set(marks.values())):
+        told_apart = len(set(marks.values()))
+        marks = {
+            name: _hash_of(
+                [marks[name], *(marks[_defining(used)] for used in definition.uses)],
+                sorted({marks[_defining(used)] for used in definition.annotated}),
+            )
+            for name, definition in found.items()
+        }
+    return _hash_of(sorted(marks[_defining(name)] for name in names), sorted(set(marks.values())))
 
 
 def definitions(*names: str) -> dict[str, str]:
@@ -36,6 +54,10 @@ def definitions(*names: str) -> dict[str, str]:
 def source_hash(source: str) -> str:
     """16 hexadecimal digits."""
     return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def _hash_of(*lists: Iterable[str]) -> str:
+    return source_hash("\0\0".join("\0".join(marks) for marks in lists))
 
 
 def path_to(root: str, name: str) -> list[str]:
@@ -53,8 +75,34 @@ def path_to(root: str, name: str) -> list[str]:
 
 def uses_of(name: str) -> set[str]:
     """What one definition uses directly, as the names under which these are defined."""
-    module_name, _, definition = _defining(name).rpartition(".")
-    return {_defining(used) for used in _module(module_name).definitions[definition][1]}
+    definition = _definition(_defining(name))
+    return {_defining(used) for used in (*definition.uses, *definition.annotated)}
+
+
+def reached(*names: str) -> dict[str, str]:
+    """``module.name`` → normalised source of every definition that the named ones reach, themselves included."""
+    return {name: definition.source for name, definition in _followed(names).items()}
+
+
+def reached_from(code: str) -> dict[str, str]:
+    """The same for a piece of code outside the package, such as the cells of a chapter.
+
+    Raises:
+        SyntaxError: if it is not Python.
+        UnknownDefinition: if it imports from the package what is not there.
+    """
+    return reached(*sorted(Module("", code, "epistemics", _is_module).uses))
+
+
+def _followed(names: Iterable[str]) -> dict[str, Definition]:
+    found: dict[str, Definition] = {}
+    waiting = list(names)
+    while waiting:
+        name = _defining(waiting.pop())
+        if name not in found:
+            found[name] = _definition(name)
+            waiting += sorted({*found[name].uses, *found[name].annotated} - found.keys())
+    return found
 
 
 def _defining(name: str) -> str:
@@ -70,75 +118,9 @@ def _defining(name: str) -> str:
         name = module.imported[definition]
 
 
-def reached(*names: str) -> dict[str, str]:
-    """``module.name`` → normalised source of every definition that the named ones reach, themselves included."""
-    return _followed(list(names))
-
-
-def reached_from(code: str) -> dict[str, str]:
-    """The same for a piece of code outside the package, such as the cells of a chapter.
-
-    Raises:
-        SyntaxError: if it is not Python.
-        UnknownDefinition: if it imports from the package what is not there.
-    """
-    module = _Module("", ast.parse(code))
-    return _followed(sorted(module.uses))
-
-
-def _followed(waiting: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    while waiting:
-        name = _defining(waiting.pop())
-        if name in found:
-            continue
-        module_name, _, definition = name.rpartition(".")
-        found[name], uses = _module(module_name).definitions[definition]
-        waiting += sorted(uses - found.keys())
-    return found
-
-
-class _Module:
-    """One module's definitions: name → (normalised source, the ``module.name`` that it uses)."""
-
-    def __init__(self, name: str, tree: ast.Module) -> None:
-        self.name = name
-        self.modules: dict[str, str] = {}  # local name, which may be dotted → module of the package
-        self.imported: dict[str, str] = {}  # local name → module.name in the package
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "epistemics":
-                inside = (node.module or "").partition(".")[2]
-                for alias in node.names:
-                    self._import(inside, alias.name, alias.asname or alias.name)
-            elif isinstance(node, ast.Import):
-                for alias in node.names:
-                    package, _, inside = alias.name.partition(".")
-                    if package == "epistemics":
-                        self.modules[alias.asname or alias.name] = inside
-        nodes = _definitions(tree)
-        self.definitions = {name: (_normalised(parts), self._uses(parts, set(nodes))) for name, parts in nodes.items()}
-        self.uses = self._uses(tree.body, set())
-        """What the module's code uses of the package as a whole."""
-
-    def _import(self, inside: str, name: str, local: str) -> None:
-        full = f"{inside}.{name}".lstrip(".")
-        if _path(full) is not None:
-            self.modules[local] = full
-        else:
-            self.imported[local] = full
-
-    def _uses(self, parts: list[ast.stmt], own: set[str]) -> set[str]:
-        uses = set()
-        # Annotations are not hashed, but followed: they name the classes whose methods a function calls.
-        for node in (inner for part in parts for inner in ast.walk(part)):
-            if isinstance(node, ast.Name):
-                if node.id in own:
-                    uses.add(f"{self.name}.{node.id}".lstrip("."))
-                elif node.id in self.imported:
-                    uses.add(self.imported[node.id])
-            elif isinstance(node, ast.Attribute) and (module := ast.unparse(node.value)) in self.modules:
-                uses.add(f"{self.modules[module]}.{node.attr}")
-        return uses
+def _definition(name: str) -> Definition:
+    module_name, _, definition = name.rpartition(".")
+    return _module(module_name).definitions[definition]
 
 
 def _path(module: str) -> Path | None:
@@ -150,7 +132,11 @@ def _path(module: str) -> Path | None:
     return None
 
 
-def _module(name: str) -> _Module:
+def _is_module(name: str) -> bool:
+    return _path(name) is not None
+
+
+def _module(name: str) -> Module:
     path = _path(name)
     if path is None:
         raise UnknownDefinition(f"{name}: no such module in the package")
@@ -158,60 +144,5 @@ def _module(name: str) -> _Module:
 
 
 @cache
-def _parsed(name: str, path: Path, _modified: int) -> _Module:
-    return _Module(name, ast.parse(path.read_text(encoding="utf-8")))
-
-
-def _definitions(tree: ast.Module) -> dict[str, list[ast.stmt]]:
-    """Top-level name → the statements that define it."""
-    found: dict[str, list[ast.stmt]] = {}
-    for node in tree.body:
-        names: list[str] = []
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names = [node.name]
-        elif isinstance(node, ast.Assign):
-            names = [n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            names = [node.target.id]
-        for name in names:
-            found.setdefault(name, []).append(node)
-    return found
-
-
-class _Normaliser(ast.NodeTransformer):
-    """Drops annotations and docstrings (and with them, a field's documentation)."""
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        node.annotation = None
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self._body(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return self._body(node)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        node.annotation = ast.Constant(None)
-        return self.generic_visit(node)
-
-    def _body(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
-        self.generic_visit(node)
-        node.body = [
-            statement
-            for statement in node.body
-            if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
-        ] or [ast.Pass()]
-        return node
-
-
-def _without_annotations(node: ast.stmt) -> ast.stmt:
-    copied = ast.parse(ast.unparse(node)).body[0]
-    normal = _Normaliser().visit(copied)
-    assert isinstance(normal, ast.stmt)
-    return normal
-
-
-def _normalised(parts: list[ast.stmt]) -> str:
-    return "\n".join(ast.unparse(_without_annotations(part)) for part in parts)
+def _parsed(name: str, path: Path, _modified: int) -> Module:
+    return Module(name, path.read_text(encoding="utf-8"), "epistemics", _is_module)
