@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from epistemics.fingerprint import reached
-from epistemics.runs import CODE, current_code, current_definitions
+from epistemics.runs import CODE, current_seals
 from epistemics.scheduler import RunFailed, worker_environment
 from epistemics.store import Store
 
@@ -39,14 +39,17 @@ def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> It
     Raises:
         RunFailed: if the present code can't take them.
     """
-    configurations = [store.read(key).configuration for key in keys]
+    records = [store.record(key) for key in keys]
     command = [sys.executable, "-m", "epistemics.canary", device]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=worker_environment(workspace)
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    asked = [{"configuration": c, "canary": store.seal(k).canary} for k, c in zip(keys, configurations, strict=True)]
+    asked = [
+        {"configuration": r.configuration, "canary": {name: part.canary for name, part in r.parts.items()}}
+        for r in records
+    ]
     process.stdin.write(json.dumps(asked))
     process.stdin.close()
     store.keep_sources(reached(*CODE.values()).values())  # `why` compares an adopted result with these
@@ -58,29 +61,27 @@ def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> It
 
 def _judged(store: Store, key: str, repeated: dict[str, Any]) -> Adoption:
     """Seal anew each part that has changed and does the same."""
-    seal = store.seal(key)
-    code, definitions = current_code(), current_definitions()
-    same_place = all(seal.provenance[name] == repeated[name] for name in ("device", "versions"))
+    record, seals = store.record(key), current_seals()
     shown, failed = {}, ""
-    for part in CODE:
-        if seal.code[part] == code[part]:
+    for name, part in record.parts.items():
+        if name not in seals or part.code == seals[name].code:
             continue
-        what, does_the_same = _judgement(repeated[part], same_place)
+        made = record.provenance | part.provenance  # a migrated part does not say where it was made
+        same_place = all(made[field] == repeated[field] for field in ("device", "versions"))
+        what, does_the_same = _judgement(repeated[name], same_place)
         if not does_the_same:
-            failed = f"{part}: {what}"
+            failed = f"{name}: {what}"
             break  # measures of another training prove nothing
-        shown[part] = what
-    said = "; ".join(f"{part} {what}" for part, what in shown.items())
+        shown[name] = what
+    said = "; ".join(f"{name} {what}" for name, what in shown.items())
     if shown:
         proof = {
-            "from": {part: seal.code[part] for part in shown},
             "proof": said,
             "device": repeated["device"],
             "versions": repeated["versions"],
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        new = {part: code[part] for part in shown}
-        store.reseal(key, seal.code | new, seal.definitions | {part: definitions[part] for part in shown}, proof)
+        store.reseal(key, {name: seals[name] for name in shown}, proof)
     return Adoption(key, not failed, failed or said)
 
 

@@ -29,7 +29,8 @@ STEPS = (1, 2, 4, 8, 16)
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 2e-2}
 """Relative difference of a loss, or of a measure's norm, that another device or version may make."""
 
-Canary = dict[str, Any]
+Canary = dict[str, dict[str, Any]]
+"""Part of a result → its canary: ``steps``, or the name of a measure → its norm and digest."""
 
 
 def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
@@ -59,7 +60,7 @@ def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
             values = np.asarray(getattr(found, field.name), np.float64)
             norm = float(np.sqrt((values**2).sum()))
             measures[f"{operation}.{field.name}"] = {"norm": norm, "digest": _digest(values)}
-    return {"steps": steps, "measures": measures}
+    return {"training": {"steps": steps}, "measures": measures}
 
 
 def _digest(values: np.ndarray[Any, Any]) -> str:
@@ -79,20 +80,25 @@ class Comparison:
 
 
 def compare(stored: Canary, repeated: Canary, precision: str) -> dict[str, Comparison]:
-    """Hold two canaries against each other: what comes out for the training, and for the measures."""
-    steps = [(f"step {a['step']}", a, b) for a, b in zip(stored["steps"], repeated["steps"], strict=True)]
-    training = _compared(steps, precision)
-    before, after = stored["measures"], repeated["measures"]
-    if other := sorted(before.keys() ^ after.keys()):
-        return {"training": training, "measures": Comparison(f"measure {other[0]}", f"measure {other[0]}", math.inf)}
-    measures = _compared([(f"measure {name}", before[name], after[name]) for name in sorted(before)], precision)
-    return {"training": training, "measures": measures}
+    """Hold two canaries against each other: what comes out for each part that both have."""
+    both = [part for part in stored if part in repeated]
+    return {part: _compared(_values(stored[part]), _values(repeated[part]), precision) for part in both}
 
 
-def _compared(pairs: list[tuple[str, dict[str, Any], dict[str, Any]]], precision: str) -> Comparison:
+def _values(canary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Where something was taken, in order → what was taken there."""
+    if "steps" in canary:
+        return {f"step {step['step']}": step for step in canary["steps"]}
+    return {f"measure {name}": canary[name] for name in sorted(canary)}
+
+
+def _compared(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], precision: str) -> Comparison:
+    if unshared := sorted(before.keys() ^ after.keys()):
+        return Comparison(unshared[0], unshared[0], math.inf)
     first_difference = parts_at = None
     largest = 0.0
-    for where, one, other in pairs:
+    for where, one in before.items():
+        other = after[where]
         if one["digest"] != other["digest"]:
             first_difference = first_difference or where
         for name in one.keys() - {"digest", "step"}:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import html
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -163,8 +162,7 @@ def _dates(project: Project) -> dict[int, datetime]:
     for name in experiment_names(project.experiments):
         experiment = load_experiment(project.experiments, name, project.profile)
         for key in {run.key for run in experiment.runs if run.key in store}:
-            record = json.loads((store.folder / key / "result.json").read_bytes())
-            date = datetime.fromisoformat(record["provenance"]["date"]).astimezone(UTC)
+            date = datetime.fromisoformat(store.record(key).provenance["date"]).astimezone(UTC)
             dates[experiment.entry] = max(date, dates.get(experiment.entry, date))
     return dates
 

@@ -19,6 +19,7 @@ from typing import Any
 from epistemics import __version__
 from epistemics.configuration import configuration_from_json
 from epistemics.fingerprint import reached
+from epistemics.record import UnknownFormat
 from epistemics.runs import CODE, current_code, status
 from epistemics.scheduler import Events, Worker
 from epistemics.specs import Run
@@ -61,9 +62,10 @@ def made(text: str, report: Callable[[Mapping[str, Any]], None]) -> Made:
         ChildProcessError: the process was killed; here or elsewhere, another may go on from its checkpoint.
         RunFailed: the run itself failed, and would fail again.
     """
+    held(text)  # or what is stored here in another format would fail the worker
     runs, workspace, device = _asked(text)
     events: Events = queue.Queue()
-    worker = Worker(tuple(runs), _kept(workspace), workspace, device, events)
+    worker = Worker(tuple(runs), kept_in(workspace), workspace, device, events)
     try:
         while (event := _next(events)) is not None:
             report(event)
@@ -82,8 +84,11 @@ def held(text: str) -> Made:
         OtherVersion: as ``made``.
     """
     runs, workspace, _ = _asked(text)
-    store = _kept(workspace)
-    return {s.run.key: store.files(s.run.key) for s in status(runs, store) if s.state == "fresh"}
+    store = kept_in(workspace)
+    try:
+        return {s.run.key: store.files(s.run.key) for s in status(runs, store) if s.state == "fresh"}
+    except UnknownFormat as error:
+        raise OtherVersion(f"what it made before, in {workspace}, it can't read: {error}") from error
 
 
 def receive(made: Made, store: Store) -> None:
@@ -116,7 +121,7 @@ def _asked(text: str) -> tuple[list[Run], Path, str]:
     return runs, workspace, asked["device"]
 
 
-def _kept(workspace: Path) -> Store:
+def kept_in(workspace: Path) -> Store:
     return Store(workspace / "made")
 
 

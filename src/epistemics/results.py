@@ -8,9 +8,10 @@ from typing import Any
 
 from epistemics.configuration import Configuration
 from epistemics.project import Project, find_project
+from epistemics.record import Result
 from epistemics.runs import status
 from epistemics.specs import Experiment, Run, experiment_names, load_experiment
-from epistemics.store import Result, Store
+from epistemics.store import Store
 
 
 class IncompleteResults(LookupError):
@@ -73,7 +74,7 @@ def load_results(name: str, project: Project | None = None) -> Results:
     store = Store(project.results)
     found = status(experiment.runs, store)
     if absent := [s for s in found if s.state in ("missing", "damaged")]:
-        lines = [f"  {s.run.key}  {s.state:8} {s.run.label}" for s in absent]
+        lines = [f"  {s.run.key}  {s.state:8} {s.run.label}{f'  ({s.fault})' if s.fault else ''}" for s in absent]
         raise IncompleteResults(
             f"{name} ({project.profile}): {len(absent)} of {len(found)} results can't be had; "
             f"`epistemics run {name} --profile {project.profile}` makes them:\n" + "\n".join(lines)

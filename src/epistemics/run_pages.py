@@ -1,13 +1,14 @@
 """A page for each stored run: what it is, where and when it was made, whether the present code still makes it.
 
 ``data/runs/KEY.html`` is written before a render, so both renderers publish the same pages, and beside it what can be
-downloaded: the record of the store (``KEY.json``) and the arrays (``KEY.safetensors``). Parameters are too large to be
-published with the book and stay in ``results/``.
+downloaded: the record of the store (``KEY.json``) and the arrays of all parts (``KEY.safetensors``). Parameters are too
+large to be published with the book and stay in ``results/``.
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterator
@@ -23,9 +24,10 @@ import jinja2
 from epistemics.configuration import Configuration
 from epistemics.files import write_if_changed
 from epistemics.project import Project
+from epistemics.record import Record, Result
 from epistemics.runs import RunStatus, status
 from epistemics.specs import Experiment, Run, experiment_names, load_experiment
-from epistemics.store import Store
+from epistemics.store import Store, packed
 from epistemics.tables import number, percent
 from epistemics.why import changes
 
@@ -37,15 +39,15 @@ Row = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class StoredFile:
-    """One file of arrays in the store."""
+class Arrays:
+    """One set of arrays of a result."""
 
-    name: str
+    files: list[str]
     """In ``results/KEY/``."""
+    download: str | None
+    """The file that has them all, beside the page, if they are published."""
     size: str
     sha256: str
-    download: str | None
-    """Its name beside the page, if it is published."""
     arrays: list[tuple[str, str]]
     """Name, and shape with type."""
 
@@ -71,23 +73,22 @@ def write_run_pages(project: Project) -> list[Path]:
         if found.state in ("missing", "damaged"):
             continue
         key = found.run.key
-        content = (store.folder / key / "result.json").read_bytes()
-        record = json.loads(content)  # `status` has checked it
-        files = {f"{key}.json": content}
-        if "arrays" in record["files"]:
-            files[f"{key}.safetensors"] = (store.folder / key / record["files"]["arrays"]["file"]).read_bytes()
+        result, record = store.read(key), store.record(key)
+        files = {f"{key}.json": (store.folder / key / "result.json").read_bytes()}
+        if result.arrays:
+            files[f"{key}.safetensors"] = packed(result.arrays)
         page = template.render(
             run=found.run,
             named=named[key],
             state=found.state,
-            said=_said_of_state(found, record),
+            said=_said_of_state(found, result.provenance),
             changes=changes(store, key) if found.state == "stale" else [],
-            adopted=record["provenance"].get("adopted", []),
-            made=list(_made(record["provenance"])),
-            results=list(_results(record)),
+            adopted=result.provenance.get("adopted", []),
+            made=list(_made(result.provenance)),
+            results=list(_results(result.metrics)),
             configuration=list(_configuration(found.run.configuration)),
-            code=record["code"],
-            files=list(_files(store, record)),
+            code=result.code,
+            arrays=list(_arrays(result, record)),
             record=f"{key}.json",
             day=_day,
         )
@@ -101,11 +102,11 @@ def write_run_pages(project: Project) -> list[Path]:
     return written
 
 
-def _said_of_state(found: RunStatus, record: dict[str, Any]) -> str:
+def _said_of_state(found: RunStatus, provenance: dict[str, Any]) -> str:
     if found.state == "stale":
         return f"The code of its {' and '.join(found.changed)} has changed since, and was not shown to do the same."
     if found.state == "adopted":
-        times = len(record["provenance"]["adopted"])
+        times = len(provenance["adopted"])
         changed = {1: "once", 2: "twice"}.get(times, f"{times} times")
         return f"Its code has changed since and was shown, {changed}, to do the same on the first steps of this run."
     return "The present code is the code that made it."
@@ -131,7 +132,7 @@ def _made(p: dict[str, Any]) -> Iterator[Row]:
     yield "Commit", p["commit"] or "unknown", "of the code; +changes where it had been edited since"
 
 
-def _results(record: dict[str, Any]) -> Iterator[Row]:
+def _results(metrics: dict[str, Any]) -> Iterator[Row]:
     """What came out, as far as it is one number; the curves are in the arrays."""
     shown: dict[str, tuple[str, Callable[[Any], str], str]] = {
         "final_step": ("Trained for", lambda steps: f"{number(steps)} steps", ""),
@@ -142,10 +143,10 @@ def _results(record: dict[str, Any]) -> Iterator[Row]:
         "moments": ("Measured at", lambda steps: f"steps {', '.join(number(step) for step in steps)}", ""),
     }
     for name, (label, show, meaning) in shown.items():
-        if name in record["metrics"]:
-            yield label, show(record["metrics"][name]), meaning
-    for name in sorted(record["metrics"].keys() - shown.keys()):
-        yield name, json.dumps(record["metrics"][name]), ""
+        if name in metrics:
+            yield label, show(metrics[name]), meaning
+    for name in sorted(metrics.keys() - shown.keys()):
+        yield name, json.dumps(metrics[name]), ""
 
 
 def _step(step: int | None) -> str:
@@ -172,18 +173,22 @@ def _documented() -> dict[str, str]:
     }
 
 
-def _files(store: Store, record: dict[str, Any]) -> Iterator[StoredFile]:
-    for part, entry in record["files"].items():
-        with (store.folder / record["key"] / entry["file"]).open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-            size = file.seek(0, 2)
-        arrays = [
+def _arrays(result: Result, record: Record) -> Iterator[Arrays]:
+    of_kind: dict[str, list[str]] = {}
+    for part in record.parts.values():
+        for kind, file in part.files.named().items():
+            of_kind.setdefault(kind, []).append(file.file)
+    for kind, files in of_kind.items():
+        arrays = result.arrays if kind == "arrays" else result.weights
+        content = packed(arrays)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        shown = [
             (name, f"{' × '.join(map(str, array['shape'])) or 'scalar'}, {array['dtype']}")
             for name, array in sorted(header.items())
-            if name != "__metadata__"
         ]
-        download = f"{record['key']}.safetensors" if part == "arrays" else None
-        yield StoredFile(entry["file"], f"{size / 1000:,.1f} kB", entry["sha256"], download, arrays)
+        download = f"{result.key}.safetensors" if kind == "arrays" else None
+        digest = hashlib.sha256(content).hexdigest()
+        yield Arrays(files, download, f"{len(content) / 1000:,.1f} kB", digest, shown)
 
 
 def _day(date: str) -> str:

@@ -1,10 +1,11 @@
 """Results on disk: one folder a run, plain files, checked whenever they are read.
 
-``results/<key>/result.json`` holds configuration, metrics, provenance and code fingerprints, and names the arrays
-beside it (safetensors) with their checksums; it carries a checksum of itself. A result appears in one step, when
-``result.json`` is moved into place; arrays are named by their content, so no moment shows a mixture. The source of
-every definition that made a result is kept once, in ``results/definitions/<hash>.py``. Nothing here executes what it
-reads, and a damaged result is named and set aside, never served.
+``results/<key>/result.json`` holds the configuration and, for each part of the result, its numbers, provenance and the
+fingerprint of its code, and names the part's arrays beside it (safetensors) with their checksums; see ``record``. A
+result appears in one step, when ``result.json`` is moved into place, and so does a part that is replaced; arrays are
+named by their content, so no moment shows a mixture. The source of every definition that made a result is kept once, in
+``results/definitions/<hash>.py``. Nothing here executes what it reads, and a damaged result is named and set aside,
+never served.
 """
 
 from __future__ import annotations
@@ -13,27 +14,22 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from epistemics.files import write_atomically
 from epistemics.fingerprint import source_hash
-
-FORMAT = 2
-Arrays = Mapping[str, NDArray[Any]]
-
-
-class DamagedResult(ValueError):
-    """A stored result that is not what was written; the message names the file and the fault."""
+from epistemics.record import Arrays, DamagedResult, File, Files, Made, Part, PartRecord, Record, Result, decode, encode
 
 
 class MissingResult(KeyError):
@@ -44,36 +40,11 @@ class MissingResult(KeyError):
 
 
 @dataclass(frozen=True)
-class Result:
-    """One stored run."""
-
-    key: str
-    configuration: dict[str, Any]
-    """The run's configuration as JSON; its hash is the key."""
-    metrics: dict[str, Any]
-    """Scalars, and lists of scalars with one entry a moment."""
-    provenance: dict[str, Any]
-    """Seed, device, versions, precision, seconds, commit, date."""
-    code: dict[str, str]
-    """Fingerprints of the code that the run reached: ``training`` and ``measures``."""
-    definitions: dict[str, dict[str, str]]
-    """For each of these, ``module.name`` → hash of the source of every definition behind it."""
-    canary: dict[str, Any]
-    """What the first steps of this configuration gave; see ``canary``."""
-    arrays: Arrays
-    """History and curves."""
-    weights: Arrays = field(default_factory=dict)
-    """Parameters at the end, ``parameters`` [N], if they are kept."""
-
-
-@dataclass(frozen=True)
 class Seal:
-    """What a result says of the code that made it; the fields of ``Result``."""
+    """The code that a part is said to be made by."""
 
-    code: dict[str, str]
-    definitions: dict[str, dict[str, str]]
-    canary: dict[str, Any]
-    provenance: dict[str, Any]
+    code: str
+    definitions: dict[str, str]
 
 
 class Store:
@@ -84,55 +55,65 @@ class Store:
 
     def keys(self) -> list[str]:
         """Keys of every stored result, damaged ones included, sorted."""
-        return sorted(path.parent.name for path in self.folder.glob("*/result.json"))
+        folders = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted(path.name for path in folders if os.path.lexists(path / "result.json"))
 
     def __contains__(self, key: str) -> bool:
-        return (self.folder / key / "result.json").is_file()
+        """Whether anything lies where the result would."""
+        folder = self.folder / key
+        return os.path.lexists(folder / "result.json") or (os.path.lexists(folder) and not folder.is_dir())
 
-    def write(self, result: Result) -> None:
-        """Store a result, replacing one of the same key in one step."""
-        folder = self.folder / result.key
-        files, contents = {}, {}
-        for name, arrays in (("arrays", result.arrays), ("weights", result.weights)):
-            if arrays:
-                ordered = {key: np.ascontiguousarray(arrays[key]) for key in sorted(arrays)}
-                content = save_safetensors(ordered)
-                digest = hashlib.sha256(content).hexdigest()
-                file = f"{name}-{digest[:8]}.safetensors"
-                contents[file] = content
-                files[name] = {"file": file, "sha256": digest}
-        record = {
-            "format": FORMAT,
-            "key": result.key,
-            "configuration": result.configuration,
-            "metrics": result.metrics,
-            "provenance": result.provenance,
-            "code": result.code,
-            "definitions": result.definitions,
-            "canary": result.canary,
-            "files": files,
-        }
-        record["checksum"] = _checksum(record)
-        contents["result.json"] = _text(record)  # the last: it makes the others count
+    def write(self, result: Result, *, converted: bool = False) -> None:
+        """Store a result, replacing one of the same key in one step.
+
+        Args:
+            converted: whether it is what the stored result of another format says.
+
+        Raises:
+            UnknownFormat: if another version has stored the key's result, unless this is it.
+        """
+        parts: dict[str, PartRecord] = {}
+        contents: dict[str, bytes] = {}
+        for name, part in result.parts.items():
+            parts[name], files = _laid_out(name, part)
+            contents |= files
+        record = Record(key=result.key, configuration=result.configuration, parts=parts)
+        text = encode(record)
         with self._alone():  # or one of two writers would remove the other's arrays as outdated
-            folder.mkdir(parents=True, exist_ok=True)
-            self._tidy(result.key)  # what a killed writer left takes room
-            try:
-                for file, content in contents.items():
-                    write_atomically(folder / file, content)
-            finally:
-                self._tidy(result.key)
+            self._put(record.key, contents, text, tidy_first=not converted)
 
-    def reseal(
-        self, key: str, code: dict[str, str], definitions: dict[str, dict[str, str]], proof: dict[str, Any]
-    ) -> None:
-        """Say of a stored result that other code than made it does the same; all else of it stays as it is."""
+    def write_part(self, key: str, name: str, part: Part) -> None:
+        """Add a part to a stored result, or replace it, in one step; the other parts stay as they are.
+
+        Raises:
+            MissingResult, DamagedResult, UnknownFormat: as ``read``.
+        """
+        laid_out, contents = _laid_out(name, part)
         with self._alone():
             record = self._record(key)
-            record["code"], record["definitions"] = code, definitions
-            record["provenance"]["adopted"] = [*record["provenance"].get("adopted", []), proof]
-            record["checksum"] = _checksum(record)
-            write_atomically(self.folder / key / "result.json", _text(record))
+            changed = msgspec.structs.replace(record, parts=record.parts | {name: laid_out})
+            self._put(key, contents, encode(changed), tidy_first=True)
+
+    def reseal(self, key: str, seals: Mapping[str, Seal], proof: Mapping[str, Any]) -> None:
+        """Say of parts of a stored result that other code than made them does the same; all else stays as it is.
+
+        Args:
+            seals: the code, for each of these parts.
+            proof: how that was seen; what ``record.Proof`` holds besides the old fingerprint.
+        """
+        with self._alone():
+            record = self._record(key)
+            parts = dict(record.parts)
+            for name, seal in seals.items():
+                part = parts[name]
+                adopted = [*part.provenance.get("adopted", []), {"from": part.code, **proof}]
+                parts[name] = msgspec.structs.replace(
+                    part,
+                    code=seal.code,
+                    definitions=seal.definitions,
+                    provenance=part.provenance | {"adopted": adopted},
+                )
+            write_atomically(self._path(key), encode(msgspec.structs.replace(record, parts=parts)))
 
     def read(self, key: str) -> Result:
         """One result, checked.
@@ -140,37 +121,58 @@ class Store:
         Raises:
             MissingResult: if there is none.
             DamagedResult: if any of its files is not what was written.
+            UnknownFormat: if another version wrote it.
         """
         record, contents = self._checked(key)
-        loaded: dict[str, Arrays] = {"arrays": {}, "weights": {}}
-        for name, content in contents.items():
-            try:
-                loaded[name] = load_safetensors(content)
-            except Exception as error:
-                file = record["files"][name]["file"]
-                raise DamagedResult(f"results/{key}/{file}: not safetensors: {error}") from error
-        return Result(
-            key=key,
-            configuration=record["configuration"],
-            metrics=record["metrics"],
-            provenance=record["provenance"],
-            code=record["code"],
-            definitions=record["definitions"],
-            canary=record["canary"],
-            arrays=loaded["arrays"],
-            weights=loaded["weights"],
-        )
+        parts = {}
+        for name, part in record.parts.items():
+            loaded: dict[str, Any] = {
+                kind: _unpacked(contents[file.file], f"results/{key}/{file.file}")
+                for kind, file in part.files.named().items()
+            }
+            parts[name] = Part(**_made(part), **loaded)
+        return Result(key=key, configuration=record.configuration, parts=parts)
+
+    def record(self, key: str) -> Record:
+        """What a result says besides its arrays, without a look at these.
+
+        Raises:
+            MissingResult, DamagedResult, UnknownFormat: as ``read``, but for the arrays' files.
+        """
+        return self._record(key)
+
+    def text(self, key: str) -> bytes:
+        """A record as it lies there, of whatever format.
+
+        Raises:
+            MissingResult: if there is none.
+            DamagedResult: if that is no file.
+        """
+        if key not in self:
+            raise MissingResult(f"there is no result {key}")
+        try:
+            return _plain_content(self._path(key), shown_record(key))
+        except FileNotFoundError:
+            if key not in self:  # set aside by another process
+                raise MissingResult(f"there is no result {key}") from None
+            raise DamagedResult(f"{shown_record(key)}: a link to nothing") from None
+
+    def arrays(self, key: str, file: File) -> Arrays:
+        """What a file of a result holds, checked.
+
+        Raises:
+            DamagedResult: if it is not what was written.
+        """
+        return _unpacked(self._content(key, file), f"results/{key}/{file.file}")
 
     def files(self, key: str) -> dict[str, bytes]:
         """File name → content of one result, checked: what another store needs to read it.
 
         Raises:
-            MissingResult, DamagedResult: as ``read``.
+            MissingResult, DamagedResult, UnknownFormat: as ``read``.
         """
         record, contents = self._checked(key)
-        return {record["files"][name]["file"]: content for name, content in contents.items()} | {
-            "result.json": _text(record)
-        }
+        return contents | {"result.json": encode(record)}
 
     def keep_sources(self, sources: Iterable[str]) -> None:
         """Keep the source of definitions, each once, by its hash."""
@@ -183,48 +185,24 @@ class Store:
 
     def source(self, digest: str) -> str | None:
         """A kept source; None if it is not there, or damaged."""
-        try:
-            source = (self.folder / "definitions" / f"{Path(digest).name}.py").read_text(encoding="utf-8")
-        except (FileNotFoundError, UnicodeDecodeError):
+        path = self.folder / "definitions" / f"{digest}.py"
+        if not digest.isalnum() or not path.is_file():
             return None
+        source = path.read_text(encoding="utf-8", errors="replace")
         return source if source_hash(source) == digest else None
-
-    def seal(self, key: str) -> Seal:
-        """What a stored result says of the code that made it, after checking all of its files.
-
-        Raises:
-            MissingResult, DamagedResult: as ``read``.
-        """
-        record = self._checked(key)[0]
-        return Seal(record["code"], record["definitions"], record["canary"], record["provenance"])
-
-    def code(self, key: str) -> dict[str, str]:
-        """The code fingerprints of one result, after checking all of its files.
-
-        Raises:
-            MissingResult, DamagedResult: as ``read``.
-        """
-        code: dict[str, str] = self._checked(key)[0]["code"]
-        return code
-
-    def has_weights(self, key: str) -> bool:
-        """Whether a stored result holds its parameters at the end.
-
-        Raises:
-            MissingResult, DamagedResult: as ``read``.
-        """
-        return "weights" in self._record(key)["files"]
 
     def content(self, key: str) -> str:
         """A hash of what a stored result says, but not of the code that it is sealed with, or "missing": for caches.
 
-        An adopted result says what it said before.
+        An adopted result, and a migrated one, says what it said before.
         """
         if key not in self:
             return "missing"
         record = self._record(key)
-        provenance = {name: value for name, value in record["provenance"].items() if name != "adopted"}
-        said = [record["configuration"], record["metrics"], provenance, record["files"]]
+        said: list[Any] = [record.configuration]
+        for name, part in record.parts.items():
+            provenance = {key: v for key, v in part.provenance.items() if key not in ("adopted", "migrated")}
+            said.append([name, part.settings, part.metrics, provenance, msgspec.to_builtins(part.files)])
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def set_aside(self, key: str) -> Path:
@@ -243,17 +221,34 @@ class Store:
                 raise MissingResult(f"there is no result {key}") from None
         return target
 
+    def _put(self, key: str, contents: Mapping[str, bytes], record: bytes, tidy_first: bool) -> None:
+        """Write files and then the record that makes them count; the store's folder is held."""
+        decode(record, key, shown_record(key))  # what could not be read is not written
+        folder = self.folder / key
+        folder.mkdir(parents=True, exist_ok=True)
+        if tidy_first:
+            self._tidy(key)  # what a killed writer left takes room
+        try:
+            for file, content in contents.items():
+                write_atomically(folder / file, content)
+            write_atomically(self._path(key), record)
+        except BaseException:
+            if tidy_first:
+                self._tidy(key)
+            raise
+        self._tidy(key)
+
     def _tidy(self, key: str) -> None:
         """Remove files that the stored result does not name, all if there is none; of a damaged one, none."""
         try:
-            named = {entry["file"] for entry in self._record(key)["files"].values()}
+            named = {file.file for file in self._record(key).files}
         except MissingResult:
             named = set()
         except DamagedResult:
             return
         folder = self.folder / key
         for path in (*folder.glob("*.safetensors"), *folder.glob(".writing-*")):
-            if path.name not in named:
+            if path.name not in named and not path.is_dir():
                 path.unlink()
 
     @contextmanager
@@ -267,12 +262,12 @@ class Store:
         finally:
             os.close(descriptor)
 
-    def _checked(self, key: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """A result's record and the content of each of its files."""
+    def _checked(self, key: str) -> tuple[Record, dict[str, bytes]]:
+        """A result's record, and its files: name → content."""
 
-        def take() -> tuple[dict[str, Any], dict[str, bytes]]:
+        def take() -> tuple[Record, dict[str, bytes]]:
             record = self._record(key)
-            return record, {name: self._content(key, entry) for name, entry in record["files"].items()}
+            return record, {file.file: self._content(key, file) for file in record.files}
 
         try:
             return take()
@@ -280,43 +275,75 @@ class Store:
             with self._alone():
                 return take()
 
-    def _record(self, key: str) -> dict[str, Any]:
-        path = self.folder / key / "result.json"
-        shown = f"results/{key}/result.json"
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            raise MissingResult(f"there is no result {key}") from None
-        try:
-            record = json.loads(text)
-        except ValueError as error:
-            raise DamagedResult(f"{shown}: not valid JSON: {error}") from error
-        # To the byte: JSON reads some different texts as the same.
-        if not isinstance(record, dict) or record.get("checksum") != _checksum(record) or _text(record) != text:
-            raise DamagedResult(f"{shown}: its content does not match its checksum")
-        if record["key"] != key:
-            raise DamagedResult(f"{shown}: holds the result {record['key']}")
-        if record["format"] != FORMAT:
-            raise DamagedResult(f"{shown}: format {record['format']!r}, this version reads {FORMAT}")
-        return record
+    def _path(self, key: str) -> Path:
+        return self.folder / key / "result.json"
 
-    def _content(self, key: str, entry: Mapping[str, str]) -> bytes:
-        shown = f"results/{key}/{entry['file']}"
-        if Path(entry["file"]).name != entry["file"]:
-            raise DamagedResult(f"{shown}: a result's files lie in its own folder")
+    def _record(self, key: str) -> Record:
+        return decode(self.text(key), key, shown_record(key))
+
+    def _content(self, key: str, file: File) -> bytes:
+        shown = f"results/{key}/{file.file}"
         try:
-            content = (self.folder / key / entry["file"]).read_bytes()
+            content = _plain_content(self.folder / key / file.file, shown)
         except FileNotFoundError:
             raise DamagedResult(f"{shown}: the file is missing") from None
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        if hashlib.sha256(content).hexdigest() != file.sha256:
             raise DamagedResult(f"{shown}: its content does not match its checksum")
         return content
 
 
-def _checksum(record: Mapping[str, Any]) -> str:
-    unsealed = {key: value for key, value in record.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(unsealed, sort_keys=True).encode()).hexdigest()
+def shown_record(key: str) -> str:
+    """A result's record, for people."""
+    return f"results/{key}/result.json"
 
 
-def _text(record: Mapping[str, Any]) -> bytes:
-    return (json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+def _unpacked(content: bytes, shown: str) -> Arrays:
+    try:
+        loaded: Arrays = load_safetensors(content)
+    except Exception as error:
+        raise DamagedResult(f"{shown}: not safetensors: {error}") from error
+    return loaded
+
+
+def _laid_out(name: str, part: Part) -> tuple[PartRecord, dict[str, bytes]]:
+    """A part as the record has it, and its files: name → content."""
+    entries, contents = {}, {}
+    for kind, arrays in (("arrays", part.arrays), ("weights", part.weights)):
+        if arrays:
+            content = packed(arrays)
+            digest = hashlib.sha256(content).hexdigest()
+            file = f"{name}-{kind}-{digest[:8]}.safetensors"
+            entries[kind], contents[file] = File(file, digest), content
+    return PartRecord(**_made(part), files=Files(**entries)), contents
+
+
+def packed(arrays: Arrays) -> bytes:
+    """The content of a safetensors file; equal arrays are equal bytes."""
+    return save_safetensors({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+
+
+def _made(part: Made) -> dict[str, Any]:
+    """What a part says besides its arrays, as arguments."""
+    return {field: getattr(part, field) for field in Made.__struct_fields__}
+
+
+def _plain_content(path: Path, shown: str) -> bytes:
+    """The content of a plain file. A pipe would be waited for, and has no content.
+
+    Raises:
+        FileNotFoundError, PermissionError: as ``open``.
+        DamagedResult: if it is something else than a file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise DamagedResult(f"{shown}: not a plain file")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except OSError as error:  # a file in place of the folder, links in a circle
+        raise DamagedResult(f"{shown}: {error.strerror}") from None

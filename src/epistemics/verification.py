@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from epistemics.progress import Overview
+from epistemics.record import Result
 from epistemics.scheduler import train_missing
 from epistemics.specs import Run
-from epistemics.store import Result, Store
+from epistemics.store import Store
 
 STEP_TOLERANCE = 1.5
 """The factor between two grokking steps up to which they agree on different machines: that of two seeds."""
@@ -54,7 +55,7 @@ def rerun(
 
 def compared(stored: Result, again: Result) -> tuple[bool, str]:
     """Whether two results of one configuration agree, and how that was seen."""
-    places = [(r.provenance["device"], r.provenance["versions"]) for r in (stored, again)]
+    places = [[_place(result, name) for name in again.parts if name in stored.parts] for result in (stored, again)]
     if places[0] == places[1]:
         for name, values in stored.arrays.items():
             other = again.arrays.get(name)
@@ -66,3 +67,9 @@ def compared(stored: Result, again: Result) -> tuple[bool, str]:
     if None in steps:
         return steps[0] == steps[1], said
     return max(steps) <= STEP_TOLERANCE * max(min(steps), 1), said
+
+
+def _place(result: Result, part: str) -> tuple[str, dict[str, str]]:
+    """Where a part was made; a migrated one that does not say was made where the run was."""
+    made = result.provenance | result.parts[part].provenance
+    return made["device"], made["versions"]

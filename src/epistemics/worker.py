@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from msgspec import structs
 
 from epistemics.canary import canary_of
 from epistemics.checkpoint import (
@@ -39,16 +40,18 @@ from epistemics.configuration import Configuration, configuration_from_json, tra
 from epistemics.fingerprint import reached
 from epistemics.measures import Measures, measure
 from epistemics.provenance import provenance_of
-from epistemics.runs import CODE, current_code, current_definitions
+from epistemics.record import Arrays, DamagedResult, Part, Result
+from epistemics.runs import CODE, TRAINING, checked, current_seals, part_state
 from epistemics.scheduler import DIVERGED, workspace_folder
 from epistemics.specs import configuration_key
 from epistemics.speed import Speed
-from epistemics.store import DamagedResult, MissingResult, Result, Store
+from epistemics.store import MissingResult, Seal, Store
 from epistemics.training import History, State, first_touch, grokking_step, train
 
 CHECKPOINT_SECONDS = 30.0
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+MEASURED = ("device", "versions", "commit", "date")
+"""What the provenance of a part that is measured says of where it was, besides the seconds that it took."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,12 +90,12 @@ class Job:
 class Trained:
     """One member after its training."""
 
-    metrics: dict[str, Any]
-    history: Arrays
-    """``history.step`` and so on, [evaluations] each."""
-    provenance: dict[str, Any]
+    part: Part
+    """Of the result: metrics and history."""
     parameters: dict[int, torch.Tensor]
     """Step → parameters [N], at every moment that is measured."""
+    stored: Result | None = None
+    """What the store has, if this is its training."""
 
 
 def work(job: Job) -> Generator[dict[str, Any], None, None]:
@@ -105,43 +108,29 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
     # processors compute ten times slower. They count as zero here; where there are none, this changes no bit.
     torch.set_flush_denormal(True)
     store = Store(job.results)
-    code = current_code()
+    seals = current_seals()
     keys = [configuration_key(c) for c in job.configurations]
     folder = workspace_folder(job.workspace, keys)
     with locked(folder):
-        wanted = zip(keys, job.keep_weights, strict=True)
-        if all(_is_fresh(store, key, code, weights) for key, weights in wanted):  # another process was quicker
-            return
-        members = [_kept(store, key, member, folder, code["training"]) for member, key in enumerate(keys)]
+        stored = [_stored(store, key, c) for key, c in zip(keys, job.configurations, strict=True)]
+        if all(_is_fresh(*wanted, seals) for wanted in zip(stored, job.keep_weights, strict=True)):
+            return  # another process was quicker
+        code = seals[TRAINING].code
+        members = [_kept(result, folder, member, code) for member, result in enumerate(stored)]
         if not all(members):
-            members = list((yield from _trained(job, folder, code["training"])))
+            members = list((yield from _trained(job, folder, seals[TRAINING])))
         diverged = []
         for member, (key, trained) in enumerate(zip(keys, members, strict=True)):
             assert trained is not None
             configuration = job.configurations[member]
-            if lost := np.flatnonzero(~np.isfinite(trained.history["history.train_loss"])).tolist():
-                step = trained.history["history.step"][lost[0]]
+            history = trained.part.arrays
+            if lost := np.flatnonzero(~np.isfinite(history["history.train_loss"])).tolist():
+                step = history["history.step"][lost[0]]
                 diverged.append(f"seed {configuration.seed}: the training loss is no number at step {step}")
                 continue
             yield {"phase": "measure", "member": member}
-            started = time.monotonic()
-            arrays = trained.history | _measured(configuration, trained.parameters)
-            result = Result(
-                key=key,
-                configuration=json.loads(json.dumps(dataclasses.asdict(configuration))),
-                metrics=trained.metrics,
-                provenance={**trained.provenance, "measure_seconds": round(time.monotonic() - started, 1)},
-                code=code,
-                definitions=current_definitions(),
-                canary=canary_of(configuration, job.device),
-                arrays=arrays,
-                weights=_weights(trained) if job.keep_weights[member] else {},
-            )
-            if key in store and _is_damaged(store, key):
-                with suppress(MissingResult):  # another process was quicker
-                    store.set_aside(key)
             store.keep_sources(reached(*CODE.values()).values())
-            store.write(result)
+            _store(store, key, job, member, trained, seals)
             yield {"phase": "stored", "member": member, "key": key}
         for path in folder.glob("checkpoint.safetensors"):
             path.unlink()
@@ -149,34 +138,69 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
             raise FloatingPointError("; ".join(diverged))
 
 
-def _kept(store: Store, key: str, member: int, folder: Path, code: str) -> Trained | None:
+def _store(store: Store, key: str, job: Job, member: int, trained: Trained, seals: dict[str, Seal]) -> None:
+    """Measure what the present code has not measured, and store it; other stored parts stay as they are."""
+    configuration, stored = job.configurations[member], trained.stored
+    made: dict[str, Part] = {}
+    if job.keep_weights[member] and not trained.part.weights:
+        made[TRAINING] = structs.replace(trained.part, weights=_weights(trained))
+    unmeasured = [
+        name
+        for name, seal in seals.items()
+        if name != TRAINING and (stored is None or part_state(stored, name, seal.code) in ("missing", "stale"))
+    ]
+    canary = canary_of(configuration, job.device) if unmeasured else {}
+    if stored is None:
+        made[TRAINING] = structs.replace(made.get(TRAINING, trained.part), canary=canary[TRAINING])
+    for name in unmeasured:
+        made[name] = _measured(configuration, trained.parameters, seals[name], canary[name], job.device)
+    if stored is not None:
+        for name, part in made.items():
+            store.write_part(key, name, part)
+        return
+    if key in store and _stored(store, key, configuration) is None:
+        with suppress(MissingResult):  # another process was quicker
+            store.set_aside(key)
+    as_json = json.loads(json.dumps(dataclasses.asdict(configuration)))
+    store.write(Result(key=key, configuration=as_json, parts=made))
+
+
+def _stored(store: Store, key: str, configuration: Configuration) -> Result | None:
+    """What the store has; None if that is nothing, or damaged."""
+    try:
+        return checked(store, key, configuration)
+    except (MissingResult, DamagedResult):
+        return None
+
+
+def _kept(result: Result | None, folder: Path, member: int, code: str) -> Trained | None:
     """A stored result's training, if it still holds and the parameters of every moment are kept: then only measures
     have changed, and they are taken again.
 
     Parameters are kept in the workspace where a run was trained and, of its end, in the store for some runs.
     """
-    if key not in store or _is_damaged(store, key):
+    if result is None or TRAINING not in result.parts:
         return None
-    result = store.read(key)
-    if result.code["training"] != code:
+    part = result.parts[TRAINING]
+    if part.code != code:
         return None
     parameters = {}
-    if "parameters" in result.weights and result.configuration["precision"] != "float64":  # stored as float32
-        parameters[result.metrics["final_step"]] = torch.from_numpy(result.weights["parameters"])
-    adopted = [proof["from"] for proof in result.provenance.get("adopted", [])]
-    if state_code(folder / "finished.safetensors") in [code, *(proof.get("training") for proof in adopted)]:
+    if "parameters" in part.weights and result.configuration["precision"] != "float64":  # stored as float32
+        parameters[part.metrics["final_step"]] = torch.from_numpy(part.weights["parameters"])
+    adopted = [proof["from"] for proof in part.provenance.get("adopted", [])]
+    migrated = [migration["from"]["code"] for migration in part.provenance.get("migrated", [])]
+    if state_code(folder / "finished.safetensors") in [code, *adopted, *migrated]:
         parameters |= load_moments(folder, member)
-    if set(parameters) != set(result.metrics["moments"]):
+    if set(parameters) != set(part.metrics["moments"]):
         return None
-    history = {name: values for name, values in result.arrays.items() if name.startswith("history.")}
-    return Trained(result.metrics, history, result.provenance, parameters)
+    return Trained(part, parameters, result)
 
 
-def _trained(job: Job, folder: Path, code: str) -> Generator[dict[str, Any], None, Iterator[Trained]]:
+def _trained(job: Job, folder: Path, seal: Seal) -> Generator[dict[str, Any], None, Iterator[Trained]]:
     """Train a stack to the end, from a finished training or a checkpoint where there is one."""
-    histories, provenance = yield from _histories(job, folder, code)
+    histories, provenance = yield from _histories(job, folder, seal.code)
     return (
-        _with_metrics(c, history, provenance, load_moments(folder, member))
+        _with_metrics(c, history, seal, provenance, load_moments(folder, member))
         for member, (c, history) in enumerate(zip(job.configurations, histories, strict=True))
     )
 
@@ -228,7 +252,11 @@ def _histories(
 
 
 def _with_metrics(
-    configuration: Configuration, history: History, provenance: dict[str, Any], parameters: dict[int, torch.Tensor]
+    configuration: Configuration,
+    history: History,
+    seal: Seal,
+    provenance: dict[str, Any],
+    parameters: dict[int, torch.Tensor],
 ) -> Trained:
     """What a result holds of a training, up to the end of this member: its stack may have gone on for others."""
     c, steps = configuration, sorted(parameters)
@@ -246,36 +274,47 @@ def _with_metrics(
         f"history.{name}": np.asarray(column, np.int64 if name == "step" else np.float32)
         for name, column in vars(history).items()
     }
-    return Trained(metrics, columns, provenance, parameters)
+    part = Part(
+        code=seal.code,
+        definitions=seal.definitions,
+        canary={},  # taken when it is stored
+        provenance=provenance,
+        metrics=metrics,
+        arrays=columns,
+    )
+    return Trained(part, parameters)
 
 
-def _measured(configuration: Configuration, parameters: dict[int, torch.Tensor]) -> Arrays:
-    """``operation.measure`` → values, with a leading dimension of moments."""
+def _measured(
+    configuration: Configuration, parameters: dict[int, torch.Tensor], seal: Seal, canary: dict[str, Any], device: str
+) -> Part:
+    """The part of the measures: ``operation.measure`` → values, with a leading dimension of moments."""
+    made = provenance_of([configuration], torch.device(device))
+    started = time.monotonic()
     moments = [measure(configuration, parameters[step]) for step in sorted(parameters)]
-    return {
+    arrays = {
         f"{operation}.{field.name}": np.asarray([getattr(at[operation], field.name) for at in moments], np.float32)
         for operation in configuration.operations
         for field in dataclasses.fields(Measures)
         if getattr(moments[0][operation], field.name) is not None
     }
+    return Part(
+        code=seal.code,
+        definitions=seal.definitions,
+        canary=canary,
+        provenance={name: made[name] for name in MEASURED} | {"seconds": round(time.monotonic() - started, 1)},
+        arrays=arrays,
+    )
 
 
 def _weights(trained: Trained) -> Arrays:
-    return {"parameters": trained.parameters[trained.metrics["moments"][-1]].float().numpy()}
+    return {"parameters": trained.parameters[trained.part.metrics["moments"][-1]].float().numpy()}
 
 
-def _is_fresh(store: Store, key: str, code: dict[str, str], weights: bool) -> bool:
-    if key not in store or _is_damaged(store, key):
+def _is_fresh(result: Result | None, weights: bool, seals: dict[str, Seal]) -> bool:
+    if result is None or (weights and not result.weights):
         return False
-    return store.code(key) == code and (store.has_weights(key) or not weights)
-
-
-def _is_damaged(store: Store, key: str) -> bool:
-    try:
-        store.code(key)
-    except DamagedResult:
-        return True
-    return False
+    return all(part_state(result, part, seal.code) in ("fresh", "adopted") for part, seal in seals.items())
 
 
 PARENT = os.getppid()

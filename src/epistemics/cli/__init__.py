@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render
-from epistemics.cli.results import adopt, run, show_status, verify, why
+from epistemics.cli.results import adopt, migrate, run, show_status, verify, why
 from epistemics.cluster import NoCluster
 from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
+from epistemics.record import DamagedResult, UnknownFormat
 from epistemics.results import IncompleteResults
 from epistemics.scheduler import MissingCompiler, RunFailed
 from epistemics.sections import SpecificationError
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "status": show_status,
             "why": why,
             "adopt": adopt,
+            "migrate": migrate,
             "verify": verify,
             "prepare": prepare,
             "finish": finish,
@@ -63,8 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         NoCluster,
         RunFailed,
         FaultyBook,
+        DamagedResult,
+        UnknownFormat,
     ) as error:
         print(f"epistemics: {error}", file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        print(f"epistemics: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)
@@ -159,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         "results_", nargs="*", metavar="RESULT", help="keys, or how they begin (default: all stale ones)"
     )
     added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
+    verb("migrate", "convert results that an older version stored to the present format; computes nothing", "migrate")
     added = verb(
         "verify",
         "hold the log's claims against the results; with --rerun, train results again and hold them against the store",

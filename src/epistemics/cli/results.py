@@ -1,4 +1,4 @@
-"""The verbs about results: run, status, why, adopt, verify."""
+"""The verbs about results: run, status, why, adopt, migrate, verify."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import asdict
 from epistemics.claims import VERDICTS
 from epistemics.cli.display import Display, duration
 from epistemics.project import Project
-from epistemics.runs import RunStatus, status
+from epistemics.runs import RunStatus, checked, current_code, part_state, status
 from epistemics.scheduler import MissingCompiler, require_compiler, stacks, train_missing
 from epistemics.sections import SpecificationError
 from epistemics.specs import Run, experiment_names, load_experiment
@@ -164,6 +164,7 @@ def _status_record(s: RunStatus, cost: float | None) -> dict[str, object]:
         "state": s.state,
         "group": s.run.group,
         "changed": list(s.changed),
+        "parts": dict(s.parts),
         "fault": s.fault,
         "seconds_left": None if cost is None else round(cost, 1),
     }
@@ -175,12 +176,20 @@ def why(project: Project, options: argparse.Namespace) -> int:
 
     store = Store(project.results)
     (key,) = _keys(store, [options.result])
+    configurations = {run.key: run.configuration for run in runs_of(project, [])}
+    result = checked(store, key, configurations[key]) if key in configurations else store.read(key)
     found = changes(store, key)
     if options.json:
         print(json.dumps([asdict(change) for change in found], indent=1))
         return 0
-    if not found:
+    states = {part: part_state(result, part, code) for part, code in current_code().items()}
+    if not {"missing", "stale"} & set(states.values()):
         print(f"{key} is fresh: all that it was made with is as it was")
+    for part, state in states.items():
+        if state == "missing":
+            print(f"{part}: not stored")
+        elif state == "stale" and not any(change.part == part for change in found):
+            print(f"{part}: every definition is as it was, but a name in one of them now means another")
     for change in found:
         way = " → ".join(change.path) if change.path else "reached no more"
         print(f"{change.part}: {change.definition} {change.kind}\n  {way}\n{change.diff}\n")
@@ -211,6 +220,24 @@ def adopt_stale(project: Project, stale: Sequence[Run], device: str) -> int:
         adopted += one.adopted
         print(f"{one.key}  {'adopted' if one.adopted else 'stale  '}  {labels[one.key]}: {one.said}", flush=True)
     return adopted
+
+
+def migrate(project: Project, _: argparse.Namespace) -> int:
+    """Convert results of an older format, those that wait in the workspace for whoever asked for them included."""
+    from epistemics.migration import migrate as migrated
+    from epistemics.record import FORMAT
+    from epistemics.remote import kept_in
+
+    found = [one for store in (Store(project.results), kept_in(project.workspace)) for one in migrated(store)]
+    for one in found:
+        if one.damage or one.unknown:
+            print(one.damage or one.unknown)
+    done = [one for one in found if not one.damage and not one.unknown]
+    stale = sum(bool(one.stale) for one in done)
+    said = f"{len(done)} results converted to format {FORMAT}" if done else f"no result to convert to format {FORMAT}"
+    kept = f"; {stale} of them are stale: some of the code that made them has changed since" if stale else ""
+    print(said + kept)
+    return 0 if len(done) == len(found) else 1
 
 
 def verify(project: Project, options: argparse.Namespace) -> int:
