@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored import made_up
 
 from epistemics.claims import load_claims
 from epistemics.configuration import Configuration
@@ -16,9 +17,9 @@ from epistemics.experiments.batch_size import CLAIM, FIXED, PROPORTIONAL
 from epistemics.figures import batch_size as figures
 from epistemics.noise import LARGE, SMALL
 from epistemics.project import find_project
+from epistemics.record import Arrays
 from epistemics.results import Results, StoredRun
 from epistemics.specs import Experiment, Run
-from epistemics.store import Arrays, Result
 from epistemics.tables import ABSENT, ranges_compared
 
 Make = Callable[..., Configuration]
@@ -38,7 +39,7 @@ CALM: Touches = {
 
 def stored(c: Configuration, arrays: Arrays, **metrics: object) -> StoredRun:
     run = Run("made-up", "paper", "group", c, keep_weights=False)
-    return StoredRun(run, Result(run.key, {}, metrics, {}, {}, {}, {}, arrays, {}), "fresh")
+    return StoredRun(run, made_up(run.key, metrics, arrays), "fresh")
 
 
 def results_of(runs: list[StoredRun]) -> Results:

@@ -22,9 +22,10 @@ from epistemics import remote
 from epistemics.cluster import Needs, NoCluster, joined, train_on_cluster
 from epistemics.configuration import Configuration
 from epistemics.progress import Overview
+from epistemics.record import Result
 from epistemics.scheduler import RunFailed
 from epistemics.specs import Run
-from epistemics.store import Result, Store
+from epistemics.store import Store
 from epistemics.verification import compared
 from epistemics.worker import Job, work
 

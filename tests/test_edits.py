@@ -65,16 +65,20 @@ THEN = {
 }
 """What is left to do with a result after ``epistemics adopt``, by its state and the parts of it that are stale."""
 
-# Run in the copy: a stored result for each run of the smoke profile, with its canary and no arrays.
+# Run in the copy: a stored result for each run of the smoke profile, with its canary and arrays of zeros.
 FILL = """
 import dataclasses, json
+import numpy as np
+from msgspec.structs import replace
 from epistemics.canary import canary_of
 from epistemics.fingerprint import reached
+from epistemics.parts import HISTORY
 from epistemics.project import find_project
 from epistemics.provenance import provenance_of
-from epistemics.runs import CODE, current_code, current_definitions
+from epistemics.record import Part, Result
+from epistemics.runs import CODE, current_seals
 from epistemics.specs import experiment_names, load_experiment
-from epistemics.store import Result, Store
+from epistemics.store import Store
 import torch
 torch.set_num_threads(1); torch.set_flush_denormal(True)
 project = find_project()
@@ -83,11 +87,19 @@ names = experiment_names(project.experiments)
 runs = {r.key: r for n in names for r in load_experiment(project.experiments, n, "smoke").runs}
 store.keep_sources(reached(*CODE.values()).values())
 for key, run in runs.items():
-    canary = canary_of(run.configuration)
-    configuration = json.loads(json.dumps(dataclasses.asdict(run.configuration)))
-    provenance = provenance_of([run.configuration], torch.device("cpu"))
-    weights = {"parameters": torch.zeros(1).numpy()}
-    store.write(Result(key, configuration, {}, provenance, current_code(), current_definitions(), canary, {}, weights))
+    c, canary = run.configuration, canary_of(run.configuration)
+    parts = {name: Part(code=seal.code, definitions=seal.definitions, canary=canary[name], provenance={})
+             for name, seal in current_seals().items()}
+    parts["training"] = replace(
+        parts["training"], provenance=provenance_of([c], torch.device("cpu")),
+        metrics={"grokking_step": None, "first_touch": None, "final_step": 0, "train_accuracy": 0.0,
+                 "validation_accuracy": 0.0, "moments": [0]},
+        arrays={f"history.{name}": np.zeros(1, int if name == "step" else float) for name in HISTORY},
+        weights={"parameters": np.zeros(1, np.float32)},
+    )
+    parts["measures"] = replace(parts["measures"], arrays={name: np.zeros((1, 2)) for name in canary["measures"]})
+    configuration = json.loads(json.dumps(dataclasses.asdict(c)))
+    store.write(Result(key=key, configuration=configuration, parts=parts))
 """
 
 ASK = """

@@ -13,9 +13,9 @@ from epistemics.configuration import Configuration
 from epistemics.experiments import full_length
 from epistemics.figures import full_length as figures
 from epistemics.project import find_project
+from epistemics.record import Result
 from epistemics.results import Results, StoredRun
 from epistemics.specs import Experiment, Run
-from epistemics.store import Result
 from epistemics.tables import ABSENT
 
 Make = Callable[..., Configuration]

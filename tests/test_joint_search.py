@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stored import made_up
 
 from epistemics.claims import Claim, load_claims
 from epistemics.configuration import Configuration
@@ -17,7 +18,6 @@ from epistemics.figures.joint import learning
 from epistemics.project import find_project
 from epistemics.results import Results, StoredRun
 from epistemics.specs import Experiment, Run
-from epistemics.store import Result
 
 Make = Callable[..., Configuration]
 Plan = Callable[..., StoredRun]
@@ -60,7 +60,7 @@ def plan(configuration: Make) -> Plan:
             "validation_accuracy": accuracies[-1],
         }
         run = Run("made-up", "paper", group, c, keep_weights=False)
-        return StoredRun(run, Result(run.key, {}, metrics, {}, {}, {}, {}, arrays, {}), "fresh")
+        return StoredRun(run, made_up(run.key, metrics, arrays), "fresh")
 
     return make
 
@@ -85,7 +85,7 @@ def single(configuration: Make) -> Results:
     }
     metrics = {"moments": [100], "grokking_step": 50, "first_touch": 50, "final_step": 100}
     run = Run("made-up", "paper", "decay", c, keep_weights=False)
-    return of(StoredRun(run, Result(run.key, {}, metrics, {}, {}, {}, {}, arrays, {}), "fresh"))
+    return of(StoredRun(run, made_up(run.key, metrics, arrays), "fresh"))
 
 
 def of(*runs: StoredRun) -> Results:

@@ -12,13 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import stored
+from msgspec.structs import replace
+from safetensors.numpy import load
 
 from epistemics.configuration import Configuration
 from epistemics.project import Project
+from epistemics.record import Result
 from epistemics.run_pages import write_run_pages
-from epistemics.runs import current_code, current_definitions
+from epistemics.runs import current_seals
 from epistemics.specs import Run, load_experiment
-from epistemics.store import Result, Store
+from epistemics.store import Store
 
 EXPERIMENT = """\
 title: Two seeds & more
@@ -49,22 +53,7 @@ def runs(project: Project) -> tuple[Run, ...]:
 
 
 def result(run: Run) -> Result:
-    return Result(
-        key=run.key,
-        configuration=json.loads(json.dumps(dataclasses.asdict(run.configuration))),
-        metrics={"final_step": 12_000, "grokking_step": None, "validation_accuracy": 0.5, "moments": [20, 40]},
-        provenance={
-            "seeds": [run.configuration.seed], "device": "A <processor>", "threads": 1, "precision": "float32",
-            "compiled": False, "subnormals": "flushed to zero", "stack": 1, "versions": {"torch": "2.13.0"},
-            "commit": "0123abc+changes", "date": "2026-01-02T03:04:05+00:00", "seconds": 1234.5, "resumed": 2,
-            "measure_seconds": 6.7,
-        },
-        code=current_code(),
-        definitions=current_definitions(),
-        canary={},
-        arrays={"history.step": np.arange(5)},
-        weights={"parameters": np.zeros((3, 2), np.float32)} if run.keep_weights else {},
-    )  # fmt: skip
+    return stored.result(run.configuration, run.keep_weights)
 
 
 def text(project: Project, run: Run) -> str:
@@ -82,7 +71,7 @@ def test_a_page_says_all_that_is_known_of_a_run(project: Project) -> None:
     for said in (
         run.key, "Fresh.", "12,000 steps", "Grokked at never", "50.00%", "1,234.5 s", "6.7 s", "A <processor>",
         "resumed 2 times", "torch 2.13.0", "0123abc+changes", "2026-01-02 03:04 UTC", "Two seeds & more, log entry 7",
-        "experiments/one.yaml", "experiments/other.yaml", "history.step 5, I64", "parameters 3 × 2, F32",
+        "experiments/one.yaml", "experiments/other.yaml", "history.step 5, I64", "parameters 6, F32",
     ):  # fmt: skip
         assert said in page, said
     assert str(project.folder) not in page
@@ -94,9 +83,14 @@ def test_what_can_be_downloaded_is_what_is_stored(project: Project) -> None:
     folder = project.folder / "data" / "runs"
     record = json.loads((folder / f"{run.key}.json").read_text("utf-8"))
     assert record["configuration"]["d_model"] == run.configuration.d_model
-    arrays = hashlib.sha256((folder / f"{run.key}.safetensors").read_bytes()).hexdigest()
-    assert arrays == record["files"]["arrays"]["sha256"]
-    assert arrays in text(project, run)
+    content = (folder / f"{run.key}.safetensors").read_bytes()
+    assert hashlib.sha256(content).hexdigest() in text(project, run)
+    arrays = Store(project.results).read(run.key).arrays
+    assert load(content).keys() == arrays.keys()
+    for name, values in load(content).items():
+        np.testing.assert_array_equal(values, arrays[name])
+    for part in record["parts"].values():
+        assert part["files"]["arrays"]["file"] in text(project, run)
     links = re.findall(r'href="([^"#]*)"', (folder / f"{run.key}.html").read_text("utf-8"))
     local = [link for link in links if not link.startswith(("data:", "../../chapters", "../../index"))]
     assert [link for link in local if not (folder / link).is_file()] == []
@@ -107,8 +101,9 @@ def test_nothing_is_written_twice_and_only_what_changed_again(project: Project) 
     assert len(write_run_pages(project)) == 6
     assert write_run_pages(project) == []
     run = runs(project)[1]
-    changed = result(run)
-    Store(project.results).write(dataclasses.replace(changed, metrics=changed.metrics | {"final_step": 99}))
+    changed = result(run).parts["training"]
+    metrics = changed.metrics | {"validation_accuracy": 0.25}
+    Store(project.results).write_part(run.key, "training", replace(changed, metrics=metrics))
     assert {path.name for path in write_run_pages(project)} == {f"{run.key}.html", f"{run.key}.json"}
 
 
@@ -126,10 +121,11 @@ def test_pages_of_runs_that_are_gone_go(project: Project) -> None:
 def test_an_adopted_result_shows_its_proof(project: Project) -> None:
     run, store = runs(project)[0], Store(project.results)
     proof = {
-        "from": {"training": "feedbeef"}, "proof": "training bit for bit", "device": "Another",
+        "proof": "training bit for bit", "device": "Another",
         "versions": {"torch": "2.14.0"}, "date": "2026-02-03T04:05:06+00:00",
     }  # fmt: skip
-    store.reseal(run.key, current_code(), current_definitions(), proof)
+    store.write_part(run.key, "training", replace(result(run).parts["training"], code="feedbeef"))
+    store.reseal(run.key, {"training": current_seals()["training"]}, proof)
     write_run_pages(project)
     page = text(project, run)
     assert "Adopted." in page
@@ -139,11 +135,9 @@ def test_an_adopted_result_shows_its_proof(project: Project) -> None:
 
 def test_a_stale_result_names_what_changed(project: Project) -> None:
     run, store = runs(project)[0], Store(project.results)
-    old = result(run)
-    definitions = {part: dict(hashes) for part, hashes in old.definitions.items()}
-    definitions["training"]["training.adamw"] = "0" * 16
-    code = old.code | {"training": "0" * 16}
-    store.write(dataclasses.replace(old, code=code, definitions=definitions))
+    old = result(run).parts["training"]
+    definitions = old.definitions | {"training.adamw": "0" * 16}
+    store.write_part(run.key, "training", replace(old, code="0" * 16, definitions=definitions))
     write_run_pages(project)
     page = text(project, run)
     assert "Stale. The code of its training has changed" in page

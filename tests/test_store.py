@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import multiprocessing
 import subprocess
@@ -13,41 +12,61 @@ from random import Random
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
+from stored import resealed
 
 import epistemics.store as store_module
 from epistemics.files import write_atomically
-from epistemics.store import DamagedResult, MissingResult, Result, Store, _checksum, _text
+from epistemics.record import DamagedResult, Made, Part, Record, Result, UnknownFormat
+from epistemics.store import MissingResult, Seal, Store
 
 KEY = "0123456789abcdef"
 
 
 def result(value: int = 0, key: str = KEY, size: int = 20, weights: bool = True) -> Result:
     """A result whose every part says which one it is."""
+    first = Part(
+        settings={},
+        code="aa",
+        definitions={"training.train": "cc"},
+        canary={"steps": [{"step": 1, "train_loss": 0.1 + 0.2, "digest": "dd"}]},
+        provenance={"device": "a processor – ½", "seconds": 1e-05},
+        metrics={"grokking_step": value, "validation_accuracy": 0.1 + 0.2},
+        arrays={"history.step": np.full(size, value, np.int64)},
+        weights={"parameters": np.full(size, value, np.float32)} if weights else {},
+    )
     return Result(
         key=key,
         configuration={"seed": value, "operations": ["add"], "stop_after_grokking": None},
-        metrics={"grokking_step": value, "validation_accuracy": 0.1 + 0.2},
-        provenance={"device": "a processor – ½", "seconds": 1e-05},
-        code={"training": "aa", "measures": "bb"},
-        definitions={"training": {"training.train": "cc"}, "measures": {}},
-        canary={"steps": [{"step": 1, "train_loss": 0.1 + 0.2, "digest": "dd"}], "measures": {}},
-        arrays={
-            "history.step": np.full(size, value, np.int64),
-            "add.about_mean": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3),
-        },
-        weights={"parameters": np.full(size, value, np.float32)} if weights else {},
+        parts={"one": first, "another": another(value)},
+    )
+
+
+def another(value: int = 0) -> Part:
+    """The second part, whose name comes first in the alphabet."""
+    return Part(
+        settings={"draws": value},
+        code="bb",
+        definitions={},
+        canary={},
+        provenance={"seconds": 2.0},
+        arrays={"add.about_mean": np.linspace(0, value, 6, dtype=np.float32).reshape(2, 3)},
     )
 
 
 def assert_equal(read: Result, written: Result) -> None:
-    for name in ("key", "configuration", "metrics", "provenance", "definitions", "canary", "code"):
-        assert getattr(read, name) == getattr(written, name), name
-    for name in ("arrays", "weights"):
-        ours, theirs = getattr(read, name), getattr(written, name)
-        assert ours.keys() == theirs.keys()
-        for key, array in theirs.items():
-            assert ours[key].dtype == array.dtype
-            np.testing.assert_array_equal(ours[key], array)
+    assert read.key == written.key
+    assert read.configuration == written.configuration
+    assert list(read.parts) == list(written.parts)
+    for name, part in written.parts.items():
+        for field in Made.__struct_fields__:
+            assert getattr(read.parts[name], field) == getattr(part, field), (name, field)
+        for kind in ("arrays", "weights"):
+            ours, theirs = getattr(read.parts[name], kind), getattr(part, kind)
+            assert ours.keys() == theirs.keys()
+            for key, array in theirs.items():
+                assert ours[key].dtype == array.dtype
+                np.testing.assert_array_equal(ours[key], array)
 
 
 @pytest.fixture
@@ -67,14 +86,15 @@ def test_what_is_written_is_read(store: Store, weights: bool) -> None:
     written = result(3, weights=weights)
     store.write(written)
     assert_equal(store.read(KEY), written)
-    assert store.code(KEY) == written.code
+    assert store.record(KEY).code == written.code == {"one": "aa", "another": "bb"}
     assert KEY in store
     assert store.keys() == [KEY]
 
 
 def test_arrays_that_do_not_lie_in_one_piece_are_stored_as_they_look(store: Store) -> None:
+    store.write(result())
     turned = np.arange(12.0).reshape(3, 4).T[::2]
-    store.write(dataclasses.replace(result(), arrays={"turned": turned}))
+    store.write_part(KEY, "another", replace(another(), arrays={"turned": turned}))
     np.testing.assert_array_equal(store.read(KEY).arrays["turned"], turned)
 
 
@@ -82,7 +102,7 @@ def test_an_empty_store(store: Store) -> None:
     assert store.keys() == []
     assert KEY not in store
     assert store.content(KEY) == "missing"
-    for ask in (store.read, store.code, store.set_aside):
+    for ask in (store.read, store.record, store.files, store.set_aside):
         with pytest.raises(MissingResult, match=KEY):
             ask(KEY)
 
@@ -92,7 +112,7 @@ def test_a_replacement_leaves_nothing_of_the_old_result(store: Store) -> None:
     before = store.content(KEY)
     store.write(result(2, weights=False))
     assert_equal(store.read(KEY), result(2, weights=False))
-    assert len(files(store)) == 2  # result.json and its arrays
+    assert len(files(store)) == 3  # result.json and the arrays of its parts
     assert store.content(KEY) != before
 
 
@@ -107,14 +127,14 @@ def test_the_files_are_plain_json_and_safetensors(store: Store) -> None:
     store.write(result(1))
     assert {path.suffix for path in files(store)} == {".json", ".safetensors"}
     record = json.loads((store.folder / KEY / "result.json").read_text())
-    assert record["metrics"]["grokking_step"] == 1
+    assert record["parts"]["one"]["metrics"]["grokking_step"] == 1
     assert record["configuration"]["seed"] == 1
 
 
 def test_a_number_that_json_does_not_know_is_refused_and_the_old_result_stays(store: Store) -> None:
     store.write(result(1))
     with pytest.raises(ValueError, match="JSON"):
-        store.write(dataclasses.replace(result(2), metrics={"validation_accuracy": float("nan")}))
+        store.write_part(KEY, "one", replace(result(2).parts["one"], metrics={"loss": float("nan")}))
     assert_equal(store.read(KEY), result(1))
 
 
@@ -129,7 +149,7 @@ def test_every_flipped_byte_is_detected_and_its_file_named(store: Store) -> None
             flipped = bytearray(sound)
             flipped[position] ^= 1 << position % 8
             path.write_bytes(flipped)
-            with pytest.raises(DamagedResult) as caught:
+            with pytest.raises((DamagedResult, UnknownFormat)) as caught:  # the latter for its number
                 store.read(KEY)
             assert f"results/{KEY}/{path.name}" in str(caught.value)
         path.write_bytes(sound)
@@ -153,7 +173,7 @@ def test_a_truncated_file_is_detected(store: Store) -> None:
         sound = path.read_bytes()
         for length in (0, 1, len(sound) // 2, len(sound) - 2):
             path.write_bytes(sound[:length])
-            for ask in (store.read, store.code):
+            for ask in (store.read, store.files):
                 with pytest.raises(DamagedResult, match=path.name):
                     ask(KEY)
         path.write_bytes(sound)
@@ -161,7 +181,7 @@ def test_a_truncated_file_is_detected(store: Store) -> None:
 
 def test_missing_arrays_are_detected(store: Store) -> None:
     store.write(result(1))
-    arrays = next(path for path in files(store) if path.name.startswith("arrays"))
+    arrays = next(path for path in files(store) if path.name.startswith("one-arrays"))
     arrays.unlink()
     with pytest.raises(DamagedResult, match=f"{arrays.name}: the file is missing"):
         store.read(KEY)
@@ -170,39 +190,97 @@ def test_missing_arrays_are_detected(store: Store) -> None:
 def tampered(store: Store, **changes: object) -> None:
     """Change a record and seal it anew, as nobody does by accident."""
     path = store.folder / KEY / "result.json"
-    record = json.loads(path.read_text()) | changes
-    record["checksum"] = _checksum(record)
-    path.write_bytes(_text(record))
+    resealed(path, lambda record: record.update(changes))
 
 
-@pytest.mark.parametrize("file", ["../other.safetensors", "/etc/hostname", "a/b.safetensors"])
+@pytest.mark.parametrize(
+    "file", ["../other.safetensors", "/etc/hostname", "a/b.safetensors", "..", "", "a\0.safetensors"]
+)
 def test_files_outside_the_result_s_folder_are_refused(store: Store, file: str) -> None:
     store.write(result(1))
     (store.folder / "other.safetensors").write_bytes(b"")
-    tampered(store, files={"arrays": {"file": file, "sha256": ""}})
+    with_file(store, file, "")
     with pytest.raises(DamagedResult, match="lie in its own folder"):
         store.read(KEY)
+
+
+def with_file(store: Store, file: str, digest: str) -> None:
+    parts = json.loads((store.folder / KEY / "result.json").read_text())["parts"]
+    parts["one"]["files"]["arrays"] = {"file": file, "sha256": digest}
+    tampered(store, parts=parts)
 
 
 def test_a_result_under_another_key_is_refused(store: Store) -> None:
     store.write(result(1))
     (store.folder / KEY).rename(store.folder / "fedcba9876543210")
-    with pytest.raises(DamagedResult, match=f"fedcba9876543210/result.json: holds the result {KEY}"):
+    with pytest.raises(DamagedResult, match=f"fedcba9876543210/result.json: holds the result '{KEY}'"):
         store.read("fedcba9876543210")
 
 
-def test_another_format_is_refused(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("number", "says"), [(99, "format 99: a newer epistemics wrote it"), (2, "`epistemics migrate` converts it")]
+)
+def test_another_format_is_named_and_never_replaced(store: Store, number: int, says: str) -> None:
     store.write(result(1))
-    tampered(store, format=99)
-    with pytest.raises(DamagedResult, match="format 99"):
-        store.read(KEY)
+    tampered(store, format=number, something_else=[])
+    before = {path: path.read_bytes() for path in files(store)}
+    for ask in (store.read, store.record, store.files, store.content):
+        with pytest.raises(UnknownFormat, match=f"results/{KEY}/result.json: .*{says}"):
+            ask(KEY)
+    with pytest.raises(UnknownFormat):
+        store.write(result(2))
+    with pytest.raises(UnknownFormat):
+        store.write_part(KEY, "another", another(2))
+    assert {path: path.read_bytes() for path in files(store)} == before
+
+
+# Parts
+
+
+def test_a_part_is_replaced_and_the_other_files_are_not_touched(store: Store) -> None:
+    store.write(result(1))
+    kept = [path for path in files(store) if path.name.startswith("one-")]
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in kept}
+    store.write_part(KEY, "another", another(5))
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in kept} == before
+    first = result(1)
+    assert_equal(store.read(KEY), replace(first, parts=first.parts | {"another": another(5)}))
+    assert len(files(store)) == 4
+
+
+def test_a_part_is_added_as_the_last_one(store: Store) -> None:
+    store.write(result(1))
+    store.write_part(KEY, "third", another(5))
+    assert list(store.read(KEY).parts) == ["one", "another", "third"]
+
+
+def test_a_part_that_is_resealed_says_all_that_it_said(store: Store) -> None:
+    store.write(result(1))
+    arrays = {path: path.read_bytes() for path in files(store) if path.suffix == ".safetensors"}
+    content = store.content(KEY)
+    proof = {"proof": "bit for bit", "device": "x", "versions": {}, "date": "2026-01-02T03:04:05+00:00"}
+    store.reseal(KEY, {name: Seal(f"new {name}", {}) for name in ("one", "another")}, proof)
+    read = store.read(KEY)
+    assert read.code == {"one": "new one", "another": "new another"}
+    assert read.provenance["adopted"] == [proof | {"from": {"one": "aa", "another": "bb"}}]
+    assert store.content(KEY) == content
+    for path, before in arrays.items():
+        assert path.read_bytes() == before
+
+
+def test_what_readers_see_of_the_parts_together(store: Store) -> None:
+    store.write(result(1))
+    read = store.read(KEY)
+    assert read.metrics == {"grokking_step": 1, "validation_accuracy": 0.1 + 0.2}
+    assert read.provenance == {"device": "a processor – ½", "seconds": 1e-05, "measure_seconds": 2.0}
+    assert read.arrays.keys() == {"history.step", "add.about_mean"}
 
 
 def test_arrays_with_the_right_checksum_that_are_no_safetensors(store: Store) -> None:
     store.write(result(1))
     (store.folder / KEY / "x.safetensors").write_bytes(b"")
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    tampered(store, files={"arrays": {"file": "x.safetensors", "sha256": empty}})
+    with_file(store, "x.safetensors", empty)
     with pytest.raises(DamagedResult, match=r"x\.safetensors: not safetensors"):
         store.read(KEY)
 
@@ -260,14 +338,14 @@ def test_two_writers_and_a_reader(store: Store, keys: list[str]) -> None:
             read = store.read(key)
             assert_whole(read)
             seen.add(read.metrics["grokking_step"])
-            assert store.code(key) == read.code
+            assert store.record(key).code == read.code
     for writer in writers:
         writer.join()
         assert writer.exitcode == 0
     assert len(seen) > 3  # the reader did see replacements
     for key in keys:
         assert_whole(store.read(key))
-        assert len(files(store, key)) == 3
+        assert len(files(store, key)) == 4
 
 
 def test_a_result_replaced_between_two_of_its_files_is_read_again(
@@ -276,7 +354,7 @@ def test_a_result_replaced_between_two_of_its_files_is_read_again(
     store.write(result(1))
     of_one_moment = Store._record
 
-    def then_replaced(self: Store, key: str) -> dict[str, object]:
+    def then_replaced(self: Store, key: str) -> Record:
         record = of_one_moment(self, key)
         monkeypatch.undo()
         store.write(result(2))
@@ -330,7 +408,7 @@ def test_a_writer_killed_at_any_time_leaves_no_damage(store: Store) -> None:
     assert len(replaced) > 60  # they were killed at work, not before it
     store.write(result(7, size=LARGE))
     assert_whole(store.read(KEY))
-    assert len(files(store)) == 3  # what the killed ones left unfinished is gone
+    assert len(files(store)) == 4  # what the killed ones left unfinished is gone
 
 
 FULL = """
@@ -355,7 +433,7 @@ for fill in range(1800, 0, -20):  # kilobytes that something else takes: less an
     (folder / "other").unlink()
 store.write(result(7, size=LARGE))
 assert_whole(store.read(result().key))
-assert len(files(store)) == 3
+assert len(files(store)) == 4
 print(failed)
 """
 

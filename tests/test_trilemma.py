@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prose import PROJECT
+from stored import made_up
 
 from epistemics.claims import Claim
 from epistemics.configuration import Configuration
@@ -18,9 +19,9 @@ from epistemics.experiments import trilemma
 from epistemics.experiments import trilemma_measures as measures
 from epistemics.figures import trilemma as figures
 from epistemics.model import initial_parameters
+from epistemics.record import Result
 from epistemics.results import Results, StoredRun
 from epistemics.specs import Experiment, Run
-from epistemics.store import Result
 from epistemics.tables import ABSENT
 
 Make = Callable[..., Configuration]
@@ -62,7 +63,7 @@ def result(c: Configuration, falls: Sequence[int | None], directions: int, overl
         }
         arrays |= {f"{operation}.{name}": np.array([value]) for name, value in own.items()}
     metrics = {"moments": [c.steps], "final_step": c.steps, "validation_accuracy": 1.0}
-    return Result("", {}, metrics, {}, {}, {}, {}, arrays)
+    return made_up("", metrics, arrays)
 
 
 @pytest.fixture
@@ -175,7 +176,7 @@ def test_a_model_of_which_most_seeds_fail_is_not_placed(plan: Plan, alone: Resul
 def test_a_model_too_narrow_for_ten_directions_is_not_placed(plan: Plan, alone: Results) -> None:
     wide = plan("small", [6, 3], d_model=8)
     cut = {name: values[:, :8] for name, values in wide.result.arrays.items() if name.endswith(".overlap")}
-    narrow = dataclasses.replace(wide, result=dataclasses.replace(wide.result, arrays={**wide.result.arrays, **cut}))
+    narrow = dataclasses.replace(wide, result=made_up(wide.result.key, wide.metrics, {**wide.result.arrays, **cut}))
     (row,) = measures.models(of(narrow), alone).where(model="width 8").records()
     assert row["separability"] is None
     assert not row["placed"]

@@ -23,10 +23,11 @@ from epistemics.configuration import Configuration, configuration_from_json
 from epistemics.measures import measure
 from epistemics.model import parameter_count
 from epistemics.progress import Overview
-from epistemics.runs import current_code
+from epistemics.record import Result
+from epistemics.runs import current_code, current_seals
 from epistemics.scheduler import RunFailed, train_missing
 from epistemics.specs import Run, configuration_key
-from epistemics.store import Result, Store
+from epistemics.store import Seal, Store
 from epistemics.worker import Job, work
 
 Make = Callable[..., Configuration]
@@ -83,6 +84,14 @@ def assert_same_result(one: Result, other: Result) -> None:
 
 def checkpoints(job: Job) -> list[Path]:
     return list(job.workspace.rglob("checkpoint.safetensors"))
+
+
+def other_code(monkeypatch: pytest.MonkeyPatch, part: str) -> dict[str, str]:
+    """As if the code of a part had changed; the fingerprints then."""
+    seals = current_seals()
+    seals[part] = Seal("changed", seals[part].definitions)
+    monkeypatch.setattr(worker, "current_seals", lambda: seals)
+    return {name: seal.code for name, seal in seals.items()}
 
 
 def never(*_: object, **__: object) -> Iterator[None]:
@@ -269,8 +278,7 @@ def test_changed_measures_are_taken_again_without_training(
 ) -> None:
     asked = job()
     before = done(asked)[0]
-    changed = current_code() | {"measures": "changed"}
-    monkeypatch.setattr(worker, "current_code", lambda: changed)
+    changed = other_code(monkeypatch, "measures")
     monkeypatch.setattr(worker, "train", never)
     after = done(asked)[0]
     assert after.code == changed
@@ -283,8 +291,7 @@ def test_changed_measures_of_one_moment_are_taken_again_from_stored_weights(
 ) -> None:
     asked = job(configuration(measure_every=0, measure_after_grokking=()))
     before = done(asked)[0]
-    changed = current_code() | {"measures": "changed"}
-    monkeypatch.setattr(worker, "current_code", lambda: changed)
+    changed = other_code(monkeypatch, "measures")
     monkeypatch.setattr(worker, "train", never)
     elsewhere = dataclasses.replace(asked, workspace=asked.workspace / "elsewhere")
     after = done(elsewhere)[0]
@@ -301,8 +308,7 @@ def test_moments_of_another_training_are_not_measured(job: Callable[..., Job], m
     state = checkpoint.load_state(finished, current_code()["training"], torch.device("cpu"))
     assert state is not None
     checkpoint.save_state(finished, state[0], "other code", state[1])
-    changed = current_code() | {"measures": "changed"}
-    monkeypatch.setattr(worker, "current_code", lambda: changed)
+    other_code(monkeypatch, "measures")
     steps = [progress["step"] for progress in work(asked) if progress["phase"] == "train"]
     assert steps == [0, 10, 20, 30, 40]
     assert_same_result(results(asked)[0], before)
@@ -311,8 +317,7 @@ def test_moments_of_another_training_are_not_measured(job: Callable[..., Job], m
 def test_changed_training_is_trained_again(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job()
     before = done(asked)[0]
-    changed = current_code() | {"training": "changed"}
-    monkeypatch.setattr(worker, "current_code", lambda: changed)
+    changed = other_code(monkeypatch, "training")
     steps = [progress["step"] for progress in work(asked) if progress["phase"] == "train"]
     assert steps == [0, 10, 20, 30, 40]
     after = results(asked)[0]
@@ -325,8 +330,7 @@ def test_a_second_training_broken_off_is_not_taken_for_the_finished_first(
 ) -> None:
     asked = job()
     before = done(asked)[0]
-    changed = current_code() | {"training": "changed"}
-    monkeypatch.setattr(worker, "current_code", lambda: changed)
+    other_code(monkeypatch, "training")
     broken_off(asked, 10)
     after = done(asked)[0]
     assert after.provenance["resumed"] == 1
@@ -336,8 +340,7 @@ def test_a_second_training_broken_off_is_not_taken_for_the_finished_first(
 def test_a_checkpoint_of_other_code_is_not_used(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job()
     broken_off(asked, 10)
-    changed = current_code() | {"training": "changed"}
-    monkeypatch.setattr(worker, "current_code", lambda: changed)
+    other_code(monkeypatch, "training")
     assert done(asked)[0].provenance["resumed"] == 0
 
 
@@ -352,11 +355,11 @@ def test_a_stored_result_is_not_made_again(job: Callable[..., Job], monkeypatch:
 def test_a_damaged_result_is_set_aside_and_made_again(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job()
     before = done(asked)[0]
-    arrays = next((asked.results / before.key).glob("arrays-*"))
+    arrays = next((asked.results / before.key).glob("measures-arrays-*"))
     arrays.write_bytes(arrays.read_bytes()[:-1])
     monkeypatch.setattr(worker, "train", never)  # the workspace still has what was trained
     assert_same_result(done(asked)[0], before)
-    assert [path.name for path in (asked.results / "set-aside").glob("*/arrays-*")] == [arrays.name]
+    assert [path.name for path in (asked.results / "set-aside").glob("*/measures-arrays-*")] == [arrays.name]
 
 
 @pytest.mark.slow

@@ -223,8 +223,10 @@ def encode(record: Record) -> bytes:
     Raises:
         ValueError: for a number that JSON does not know.
     """
-    content = msgspec.to_builtins(record)
-    parts = {name: _ordered(part) for name, part in content["parts"].items()}
+    parts = {
+        name: _ordered(msgspec.structs.asdict(part) | {"files": msgspec.to_builtins(part.files)})
+        for name, part in record.parts.items()
+    }
     whole = {
         "format": FORMAT,
         "key": record.key,
