@@ -13,7 +13,6 @@ from epistemics.configuration import Configuration
 from epistemics.experiments import full_length
 from epistemics.figures import full_length as figures
 from epistemics.project import find_project
-from epistemics.record import Result
 from epistemics.results import Results, StoredRun
 from epistemics.specs import Experiment, Run
 from epistemics.tables import ABSENT
@@ -44,7 +43,7 @@ def plan(configuration: Make) -> Plan:
             "history.validation_accuracy": np.array(accuracies),
         }
         metrics = {"moments": list(MOMENTS), "grokking_step": 100, "final_step": STEPS}
-        result = Result("", {}, metrics | {"validation_accuracy": accuracies[-1]}, {}, {}, {}, {}, arrays)
+        result = made_up("", metrics | {"validation_accuracy": accuracies[-1]}, arrays)
         return StoredRun(Run("full-length", "paper", "weight decay", c, False), result, "fresh")
 
     return make

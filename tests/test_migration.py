@@ -101,7 +101,7 @@ def test_two_definitions_of_one_text_are_needed_twice(store: Store) -> None:
 
 @pytest.mark.parametrize("at", range(6))
 def test_whoever_is_killed_migrates_the_rest_later(store: Store, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    written = []
+    written: list[Path] = []
 
     def dies(path: Path, content: bytes) -> None:
         if len(written) == at:
@@ -131,8 +131,8 @@ def test_a_damaged_one_is_named_and_set_aside(store: Store) -> None:
 
 
 def test_a_format_that_can_t_be_converted_is_named_and_left(store: Store) -> None:
-    for key, number in ((FRESH, 1), (ADOPTED, 9)):
-        changed(store, key, lambda r, number=number: r.update(format=number))
+    changed(store, FRESH, lambda r: r.update(format=1))
+    changed(store, ADOPTED, lambda r: r.update(format=9))
     found = {one.key: one.unknown or "" for one in migrate(store)}
     assert "format 9: a newer epistemics wrote it" in found[ADOPTED]
     assert "format 1" in found[FRESH]
@@ -143,6 +143,7 @@ def test_the_verb_says_how_many(
     tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "_quarto.yml").write_text("project: {type: book}\n")
+    (tmp_path / "experiments").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EPISTEMICS_RESULTS", raising=False)
     assert main(["migrate"]) == 0

@@ -100,7 +100,7 @@ def finish(project: Project, _: argparse.Namespace) -> int:
 def _require_stored(project: Project, runs: list[Run]) -> None:
     lacking = [s for s in status(runs, Store(project.results)) if s.state not in ("fresh", "adopted")]
     if lacking:
-        lines = [f"  {s.run.key}  {s.state:8}{s.run.label}" for s in lacking]
+        lines = [f"  {s.run.key}  {s.state:8}{s.run.label}{f'  ({s.fault})' if s.fault else ''}" for s in lacking]
         what = f"the policy is to use stored results only, and {len(lacking)} of {len(runs)} can't be used:"
         raise IncompleteResults("\n".join([what, *lines]))
 
