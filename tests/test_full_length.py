@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored import made_up
 
 from epistemics.claims import load_claims
 from epistemics.configuration import Configuration

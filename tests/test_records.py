@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,12 @@ def change_arrays(folder: Path, change: Change) -> None:
             continue
         content = packed(arrays)
         (folder / "x.safetensors").write_bytes(content)
-        entry = {"file": "x.safetensors", "sha256": hashlib.sha256(content).hexdigest()}
-        resealed(
-            folder / "result.json", lambda r, name=name, entry=entry: r["parts"][name]["files"].update(arrays=entry)
-        )
+        named = {"arrays": {"file": "x.safetensors", "sha256": hashlib.sha256(content).hexdigest()}}
+        resealed(folder / "result.json", partial(name_files, name, named))
+
+
+def name_files(part: str, files: dict[str, Any], record: dict[str, Any]) -> None:
+    record["parts"][part]["files"].update(files)
 
 
 def in_place_of(folder: Path, beginning: str, put: Callable[[Path], object]) -> None:
@@ -135,6 +138,11 @@ def dangling(path: Path) -> None:
 
 def circle(path: Path) -> None:
     path.symlink_to(path.name)
+
+
+def a_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_text("")
 
 
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -153,7 +161,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: in_place_of(f, "measures", dangling),
         ".safetensors: the file is missing",
     ),
-    "a file for the folder": (lambda f: (shutil.rmtree(f), f.write_text("")), "result.json: Not a directory"),
+    "a file for the folder": (a_file, "result.json: Not a directory"),
     "no losses": (lambda f: without(f, "history.train_loss"), "parts.training.arrays.history.train_loss: missing"),
     "a short history": (lambda f: shortened(f, "history.step"), "arrays.history.train_loss: 5 float32, where 4"),
     "no spectrum": (lambda f: without(f, "add.spectrum"), "parts.measures.arrays.add.spectrum: missing"),

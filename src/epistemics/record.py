@@ -303,8 +303,8 @@ def converted(content: Any, type_: type[T], where: str) -> T:
     try:
         return msgspec.convert(content, type_)
     except msgspec.ValidationError as error:
-        fault, _, inside = str(error).removesuffix("`").partition(" - at `$")
-        field = (where + inside).lstrip(".")
+        fault, _, inside = str(error).partition(" - at `$")
+        field = (where + inside.removesuffix("`")).lstrip(".")
         raise InvalidContent(f"{field}: {fault}" if field else fault) from None
     except RecursionError:
         raise InvalidContent(f"{where}: nested too deep") from None
