@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from epistemics.fingerprint import path_to, reached, source_hash
@@ -43,33 +43,39 @@ def changes(store: Store, key: str) -> list[Change]:
 
 def _between(store: Store, part: str, root: str, then: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
     hashes = {name: source_hash(source) for name, source in now.items()}
-    moved = _moved(then, hashes)
+    was = _paired(then, hashes)
     found = []
-    for name in sorted(then.keys() | now.keys()):
-        if then.get(name) == hashes.get(name) or name in moved:
+    for name in sorted(now.keys() | (then.keys() - set(was.values()))):
+        old = was.get(name) if name in now else name
+        if old is not None and then[old] == hashes.get(name):
             continue
-        kind = "changed" if name in then and name in now else "added" if name in now else "removed"
-        before = store.source(then[name]) if name in then else ""
+        kind = "removed" if name not in now else "added" if old is None else "changed"
+        before = store.source(then[old]) if old is not None else ""
         if before is None:
-            diff = f"(the source {then[name]} is not kept)"
+            diff = f"(the source {then[name if old is None else old]} is not kept)"
         else:
             lines = (before.splitlines(), now.get(name, "").splitlines())
-            diff = "\n".join(difflib.unified_diff(*lines, f"{name}, as it was", f"{name}, as it is", lineterm="", n=2))
+            titles = f"{old or name}, as it was", f"{name}, as it is"
+            diff = "\n".join(difflib.unified_diff(*lines, *titles, lineterm="", n=2))
         path = tuple(path_to(root, name)) if name in now else ()
         found.append(Change(part, name, kind, path, diff))
     return found
 
 
-def _moved(then: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
-    """Definitions, by their old and new names, that lie in another module and are as they were."""
-    gone = {name: digest for name, digest in then.items() if name not in now}
-    come = {name: digest for name, digest in now.items() if name not in then}
-    moved: set[str] = set()
-    for old, digest in gone.items():
-        same = (new for new, d in come.items() if d == digest and _last(new) == _last(old) and new not in moved)
-        if (new := next(same, None)) is not None:
-            moved |= {old, new}
-    return moved
+def _paired(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """The name of a definition now → its name then, for those that may have moved to another module or changed."""
+    pairs = {name: name for name in now if name in then}
+    rules: tuple[Callable[[str, str], bool], ...] = (
+        lambda new, old: _last(new) == _last(old) and now[new] == then[old],
+        lambda new, old: now[new] == then[old],
+        lambda new, old: _last(new) == _last(old),
+    )
+    for alike in rules:
+        for new in sorted(now.keys() - pairs.keys()):
+            olds = [old for old in sorted(then.keys() - set(pairs.values())) if alike(new, old)]
+            if olds:
+                pairs[new] = olds[0]
+    return pairs
 
 
 def _last(name: str) -> str:
