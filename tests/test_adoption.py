@@ -25,7 +25,10 @@ from epistemics.store import Store
 pytestmark = pytest.mark.slow
 
 EPSILON = "EPSILON = 1e-8"
-RENAMED = ("EVALUATION_ROWS", "ROWS_AT_ONCE")
+REARRANGED = (
+    "    flat = flat * (1 - learning_rate * weight_decay)\n",
+    "    shrunk = 1 - learning_rate * weight_decay\n    flat = flat * shrunk\n",
+)
 
 
 class Draft:
@@ -87,7 +90,7 @@ def draft(stored: Draft, tmp_path: Path) -> Draft:
 
 
 def test_code_that_does_the_same_is_adopted_with_the_proof(draft: Draft) -> None:
-    draft.edit("training.py", RENAMED)
+    draft.edit("training.py", REARRANGED)
     assert draft.state == "stale"
     before = json.loads(next(draft.folder.rglob("result.json")).read_text())
     assert "adopted" in draft.epistemics("adopt")
@@ -122,7 +125,7 @@ def test_measures_that_come_out_otherwise_are_not_adopted(draft: Draft) -> None:
 def test_measures_alone_are_taken_again_without_training(draft: Draft) -> None:
     """Although both parts of the code have changed: the training is adopted, the measures are not."""
     before = draft.result
-    draft.edit("training.py", RENAMED)
+    draft.edit("training.py", REARRANGED)
     draft.edit("geometry.py", ("np.sqrt(np.maximum(eigenvalues, 0.0))", "2 * np.sqrt(np.maximum(eigenvalues, 0.0))"))
     draft.epistemics("adopt", status=1)
     (record,) = json.loads(draft.epistemics("status", "--json"))
@@ -164,6 +167,20 @@ def test_a_canary_says_where_two_part(configuration: Callable[..., Configuration
 
 def test_a_result_made_again_from_nothing_agrees(draft: Draft) -> None:
     assert "agrees" in draft.epistemics("verify", "--rerun", "1")
-    draft.edit("training.py", RENAMED)
+    draft.edit("training.py", REARRANGED)
     draft.epistemics("adopt")
     assert "bit for bit" in draft.epistemics("verify", "--rerun", "1")
+
+
+def test_a_module_that_moves_makes_nothing_stale_and_a_change_in_it_is_shown_as_a_diff(draft: Draft) -> None:
+    package = draft.folder / "src" / "epistemics"
+    (package / "geometry.py").rename(package / "directions.py")
+    for path in package.rglob("*.py"):
+        path.write_text(path.read_text().replace("epistemics.geometry", "epistemics.directions"))
+    assert draft.state == "fresh"
+    draft.edit("directions.py", ("[seed, 3]", "[seed, 4]"))
+    assert draft.state == "stale"
+    (change,) = json.loads(draft.epistemics("why", draft.key, "--json"))
+    assert (change["definition"], change["kind"]) == ("directions.random_directions", "changed")
+    assert "--- geometry.random_directions, as it was" in change["diff"]
+    assert [line[0] for line in change["diff"].splitlines() if "[seed, " in line] == ["-", "+"]

@@ -54,11 +54,12 @@ class Module:
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom) and self.is_own_import(node):
                 self._import(node, is_module)
-        statements = _statements(tree)
-        self.own = statements.keys()
-        self.definitions = {name: self._read(name, parts) for name, parts in statements.items()}
+        self.own: set[str] = set()
         self.uses = set(_Holes(self, None).filled(tree.body)[1])
-        """What the code uses of the package as a whole."""
+        """What the code uses of the package besides its own definitions."""
+        statements = _statements(tree)
+        self.own |= statements.keys()
+        self.definitions = {name: self._read(name, parts) for name, parts in statements.items()}
 
     def bound(self, name: str) -> str | None:
         """The ``module.name`` that a name is bound to at the module's top level; None if that is not in the package."""
