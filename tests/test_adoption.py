@@ -105,7 +105,7 @@ def test_code_that_does_the_same_is_adopted_with_the_proof(draft: Draft) -> None
     for name in ("files", "canary", "provenance", "metrics"):
         assert now[name] == was[name]
     assert json.loads(draft.epistemics("why", draft.key, "--json")) == []
-    draft.edit("training.py", ("ROWS_AT_ONCE = 1024", "ROWS_AT_ONCE = 512"))
+    draft.edit("training.py", ("EVALUATION_ROWS = 1024", "EVALUATION_ROWS = 512"))
     assert "-ROWS_AT_ONCE = 1024" in draft.epistemics("why", draft.key)
 
 
