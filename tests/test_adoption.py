@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import EXPERIMENT
+from small_project import EXPERIMENT
 
 from epistemics import fingerprint
 from epistemics.canary import canary_of, compare
@@ -106,7 +106,7 @@ def test_code_that_does_the_same_is_adopted_with_the_proof(draft: Draft) -> None
         assert now[name] == was[name]
     assert json.loads(draft.epistemics("why", draft.key, "--json")) == []
     draft.edit("training.py", ("EVALUATION_ROWS = 1024", "EVALUATION_ROWS = 512"))
-    assert "-ROWS_AT_ONCE = 1024" in draft.epistemics("why", draft.key)
+    assert "-EVALUATION_ROWS = 1024" in draft.epistemics("why", draft.key)
 
 
 def test_code_that_does_something_else_is_not(draft: Draft) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import ray
 from ray.cluster_utils import Cluster
-from test_cli import EXPERIMENT
+from small_project import EXPERIMENT
 
 from epistemics import remote
 from epistemics.cluster import Needs, NoCluster, joined, train_on_cluster

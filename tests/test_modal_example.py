@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from prose import PROJECT
-from test_cli import EXPERIMENT
+from small_project import EXPERIMENT
 
 from epistemics import remote
 from epistemics.project import find_project

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from small_project import project as small_project
 from stored import resealed, result
-from test_cli import project as small_project
 
 from epistemics.cli import main
 from epistemics.project import find_project
