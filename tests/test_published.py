@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import re
 import shutil
@@ -17,8 +19,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import typst
 from playwright.sync_api import Browser
 from prose import PROJECT
+from pypdf import PdfReader
 from rendering import Rendering
 
 import qmdbook as books
@@ -277,3 +281,17 @@ def test_make_clean_leaves_nothing_of_a_render(draft: Path) -> None:
     assert sorted(left - {*sources}) == []
     rendered = {"book-cache", "prepared", "quarto-site", "quarto-keys.json"}
     assert {path.name for path in (draft / ".workspace").iterdir()}.isdisjoint(rendered)
+
+
+def test_what_quarto_gives_the_template_of_its_pdf_may_have_quotes_and_backslashes(tmp_path: Path) -> None:
+    given = {"title": 'A "quoted" title: a\\b #1 [x]', "description": "Nobody's $5 & *more*", "papersize": "a4"}
+    meta = {name: {"t": "MetaString", "c": text} for name, text in given.items()}
+    book = json.dumps({"pandoc-api-version": [1, 23, 1], "meta": meta, "blocks": []})
+    template = PROJECT / "theme" / "quarto" / "template.typ"
+    written, _ = books.pandoc.run(["--from", "json", "--to", "typst", f"--template={template}"], book)
+    (tmp_path / "main.typ").write_text(written, encoding="utf-8")
+    shutil.copytree(PROJECT / "src" / "qmdbook" / "site", tmp_path / "src" / "qmdbook" / "site")
+    compiled = typst.compile(str(tmp_path / "main.typ"), root=str(tmp_path), ignore_system_fonts=True)
+    found = PdfReader(io.BytesIO(compiled)).metadata
+    assert found is not None
+    assert (found.title, found.subject) == (given["title"], given["description"])
