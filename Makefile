@@ -25,9 +25,10 @@ render: $(READY) ## the website and the PDF, in _site/ (PROFILE=smoke: small mod
 test: lint ## linter, formatter, type checker, all tests (Debian: apt-get install chromium g++ poppler-utils python3-dev)
 	@$(RUN) pytest
 
-lint: $(READY) ## linter, formatter and type checker, changing nothing
+lint: $(READY) ## linter, formatter, layers and type checker, changing nothing
 	@$(RUN) ruff check --quiet .
 	$(RUN) ruff format --quiet --check .
+	layers=$$($(VENV)/bin/lint-imports --no-cache --no-logo) || { echo "$$layers"; exit 1; }
 	$(RUN) mypy
 
 format: $(READY) ## what linter and formatter can repair by themselves

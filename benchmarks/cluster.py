@@ -1,4 +1,4 @@
-"""What Ray and the driver cost, measured on this machine: writes src/epistemics/experiments/cluster_measured.py.
+"""What Ray and the driver cost, measured on this machine: writes src/epistemics/chapters/cluster/measured.py.
 
     python benchmarks/cluster.py
 
@@ -21,12 +21,13 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from epistemics import cluster, remote
-from epistemics.project import find_project
-from epistemics.provenance import processor
-from epistemics.runs import status
-from epistemics.specs import Run, load_experiment
-from epistemics.store import Store
+from epistemics.declared.experiments import Run, load_experiment
+from epistemics.declared.project import find_project
+from epistemics.lab import elsewhere as remote
+from epistemics.lab import ray_cluster as cluster
+from epistemics.lab.provenance import processor
+from epistemics.lab.status import status
+from epistemics.store.store import Store
 
 WORKERS = (1, 2, 4, 8)
 TASKS = 8  # for each worker

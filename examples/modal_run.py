@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import modal
 
-from epistemics import remote
+from epistemics.lab import elsewhere as remote
 
 image = (
     modal.Image.debian_slim(python_version="3.11")
@@ -33,11 +33,11 @@ def make(request: str) -> remote.Made:
 @app.local_entrypoint()
 def main(experiment: str, profile: str = "paper", device: str = "cuda") -> None:
     """Ask for what an experiment file is missing, and store what comes, as it comes."""
-    from epistemics.project import find_project
-    from epistemics.runs import status
-    from epistemics.scheduler import stacks
-    from epistemics.specs import load_experiment
-    from epistemics.store import Store
+    from epistemics.declared.experiments import load_experiment
+    from epistemics.declared.project import find_project
+    from epistemics.lab.scheduler import stacks
+    from epistemics.lab.status import status
+    from epistemics.store.store import Store
 
     project = find_project(profile)
     store = Store(project.results)

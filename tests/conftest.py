@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 from prose import PROJECT
 from rendering import Rendering, render
 
-from epistemics.configuration import Configuration
+from epistemics.science.configuration import Configuration
 
 CHROMIUM_OPTIONS = [
     "--headless",

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from epistemics.configuration import Configuration
-from epistemics.record import Arrays, Part, Result
-from epistemics.runs import current_seals
-from epistemics.specs import configuration_key
+from epistemics.declared.experiments import configuration_key
+from epistemics.lab.status import current_seals
+from epistemics.science.configuration import Configuration
+from epistemics.store.record import Arrays, Part, Result
 
 PROVENANCE: dict[str, Any] = {
     "device": "A <processor>", "threads": 1, "precision": "float32", "compiled": False,

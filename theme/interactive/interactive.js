@@ -1,10 +1,10 @@
-// Interactive figures: draws the lines that figures/interactive.py describes in place of a static figure, which stays
+// Interactive figures: draws the lines that analysis/interactive.py describes in place of a static figure, which stays
 // in the page, one button away, and is what paper shows. Needs the globals d3 and Plot; loads nothing.
 "use strict";
 
 (() => {
 /**
- * What figures/interactive.py writes. `y` has an entry for each of the first of `x.values`, null where it has none.
+ * What analysis/interactive.py writes. `y` has an entry for each of the first of `x.values`, null where it has none.
  * @typedef {{panel: number, series: number, seed: number, y: (number | null)[]}} Line
  * @typedef {{name: string, colour: string, dashed: boolean}} Series
  * @typedef {{x: {label: string, values: number[], logarithmic: boolean, start: number}, y: {label: string},

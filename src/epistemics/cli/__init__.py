@@ -9,15 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from epistemics.analysis.stored_runs import IncompleteResults
 from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render
 from epistemics.cli.results import adopt, migrate, run, show_status, verify, why
-from epistemics.cluster import NoCluster
-from epistemics.project import POLICIES, NoProject, UnknownPolicy, find_project
-from epistemics.record import DamagedResult, UnknownFormat
-from epistemics.results import IncompleteResults
-from epistemics.scheduler import MissingCompiler, RunFailed
-from epistemics.sections import SpecificationError
-from epistemics.specs import PROFILES
+from epistemics.declared.experiments import PROFILES
+from epistemics.declared.project import POLICIES, NoProject, UnknownPolicy, find_project
+from epistemics.declared.sections import SpecificationError
+from epistemics.lab.ray_cluster import NoCluster
+from epistemics.lab.scheduler import MissingCompiler, RunFailed
+from epistemics.store.record import DamagedResult, UnknownFormat
 
 EXAMPLES = """\
 examples:

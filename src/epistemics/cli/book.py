@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from epistemics.analysis.stored_runs import IncompleteResults
 from epistemics.cli.results import adopt_stale, require_device, runs_of, train
-from epistemics.project import Project
-from epistemics.results import IncompleteResults
-from epistemics.runs import status
-from epistemics.specs import Run
-from epistemics.store import Store
+from epistemics.declared.experiments import Run
+from epistemics.declared.project import Project
+from epistemics.lab.status import status
+from epistemics.store.store import Store
 
 if TYPE_CHECKING:
     from qmdbook import Problem
@@ -33,7 +33,7 @@ class FaultyBook(ValueError):
 def prepare(project: Project, options: argparse.Namespace) -> int:
     """Write what a render reads, and refuse a book that Quarto would publish with its faults."""
     import qmdbook
-    from epistemics.quarto import evict
+    from epistemics.publishing.quarto import evict
 
     try:
         _prepare(project, options)
@@ -53,10 +53,10 @@ def _listed(problems: Sequence[Problem]) -> str:
 def _prepare(project: Project, options: argparse.Namespace) -> None:
     """See to the results as the policy says, and write what a render reads."""
     import qmdbook
-    from epistemics.discovery import write_discovery
-    from epistemics.prepared import write_variables_and_data
-    from epistemics.run_pages import write_run_pages
-    from epistemics.source_pages import write_source_pages
+    from epistemics.publishing.feed import write_discovery
+    from epistemics.publishing.run_pages import write_run_pages
+    from epistemics.publishing.source_pages import write_source_pages
+    from epistemics.publishing.variables import write_variables_and_data
 
     qmdbook.outline(project.folder)  # a project file that can't be read is said before anything trains
     runs = runs_of(project, [])
@@ -82,7 +82,7 @@ def finish(project: Project, _: argparse.Namespace) -> int:
     half a site there. So it writes to the workspace, and what it wrote whole is copied.
     """
     import qmdbook
-    from epistemics.discovery import describe_pages
+    from epistemics.publishing.feed import describe_pages
 
     output = project.folder / os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", QUARTO_OUTPUT)
     outline = qmdbook.outline(project.folder)
@@ -108,7 +108,7 @@ def _require_stored(project: Project, runs: list[Run]) -> None:
 def render(project: Project, options: argparse.Namespace) -> int:
     """Prepare and render."""
     import qmdbook  # imports what takes a second, and status needs none of it
-    from epistemics.publishing import chapter_key
+    from epistemics.publishing.chapter_keys import chapter_key
 
     started = time.monotonic()
     try:
@@ -131,7 +131,7 @@ def render(project: Project, options: argparse.Namespace) -> int:
 
 def bench(project: Project, options: argparse.Namespace) -> int:
     """Measure and print."""
-    from epistemics import bench as benchmark
+    from epistemics.lab import bench as benchmark
 
     def report(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
@@ -163,7 +163,7 @@ def check(project: Project, _: argparse.Namespace) -> int:
 
 def readme(project: Project, _: argparse.Namespace) -> int:
     """Write the README's tables and say whether they are other ones."""
-    from epistemics.readme import NoPlace, NoTimes, write_readme
+    from epistemics.publishing.readme import NoPlace, NoTimes, write_readme
 
     if project.profile != "paper":
         raise FaultyBook(f"README.md: its tables are of the paper profile, and this is {project.profile}")

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from epistemics.progress import Overview
+from epistemics.lab.progress import Overview
 
 
 class Display:

@@ -11,15 +11,15 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from epistemics.claims import VERDICTS
+from epistemics.analysis.claims import VERDICTS
 from epistemics.cli.display import Display, duration
-from epistemics.project import Project
-from epistemics.runs import RunStatus, checked, current_code, part_state, status
-from epistemics.scheduler import MissingCompiler, require_compiler, stacks, train_missing
-from epistemics.sections import SpecificationError
-from epistemics.specs import Run, experiment_names, load_experiment
-from epistemics.speed import measured_speed
-from epistemics.store import Store
+from epistemics.declared.experiments import Run, experiment_names, load_experiment
+from epistemics.declared.project import Project
+from epistemics.declared.sections import SpecificationError
+from epistemics.lab.scheduler import MissingCompiler, require_compiler, stacks, train_missing
+from epistemics.lab.speed import measured_speed
+from epistemics.lab.status import RunStatus, checked, current_code, part_state, status
+from epistemics.store.store import Store
 
 
 def run(project: Project, options: argparse.Namespace) -> int:
@@ -97,7 +97,7 @@ def require_device(device: str) -> None:
 
 def _train_on_cluster(project: Project, runs: list[Run], wanted: tuple[str, ...], options: argparse.Namespace) -> int:
     """The same on a Ray cluster, with what it has."""
-    from epistemics.cluster import Needs, joined, train_on_cluster
+    from epistemics.lab.ray_cluster import Needs, joined, train_on_cluster
 
     store = Store(project.results)
     left = _left(runs, store, wanted)
@@ -172,7 +172,7 @@ def _status_record(s: RunStatus, cost: float | None) -> dict[str, object]:
 
 def why(project: Project, options: argparse.Namespace) -> int:
     """Print what makes a result stale."""
-    from epistemics.why import changes
+    from epistemics.lab.why import changes
 
     store = Store(project.results)
     (key,) = _keys(store, [options.result])
@@ -210,7 +210,7 @@ def adopt(project: Project, options: argparse.Namespace) -> int:
 
 def adopt_stale(project: Project, stale: Sequence[Run], device: str) -> int:
     """Adopt what changed code can be shown to do as before, say of each what became of it; returns how many were."""
-    from epistemics import adoption
+    from epistemics.lab import adoption
 
     if stale:
         require_device(device)
@@ -224,9 +224,9 @@ def adopt_stale(project: Project, stale: Sequence[Run], device: str) -> int:
 
 def migrate(project: Project, _: argparse.Namespace) -> int:
     """Convert results of an older format, those that wait in the workspace for whoever asked for them included."""
-    from epistemics.migration import migrate as migrated
-    from epistemics.record import FORMAT
-    from epistemics.remote import kept_in
+    from epistemics.lab.elsewhere import kept_in
+    from epistemics.lab.migration import migrate as migrated
+    from epistemics.store.record import FORMAT
 
     found = [one for store in (Store(project.results), kept_in(project.workspace)) for one in migrated(store)]
     for one in found:
@@ -244,7 +244,7 @@ def verify(project: Project, options: argparse.Namespace) -> int:
     """Hold the log's claims against the results, or make some results again and compare."""
     if options.rerun is None:
         return _verdicts(project, options)
-    from epistemics.verification import rerun
+    from epistemics.lab.verification import rerun
 
     require_device(options.device)
     store = Store(project.results)
@@ -260,7 +260,7 @@ def verify(project: Project, options: argparse.Namespace) -> int:
 
 
 def _verdicts(project: Project, options: argparse.Namespace) -> int:
-    from epistemics.experiments import ledger
+    from epistemics.chapters.ledger import chapter as ledger
 
     found = ledger.judgements(project)
     if options.experiments:

@@ -1,0 +1,95 @@
+"""The stored runs of an experiment, for analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment
+from epistemics.declared.project import Project, find_project
+from epistemics.lab.status import status
+from epistemics.science.configuration import Configuration
+from epistemics.store.record import Result
+from epistemics.store.store import Store
+
+
+class IncompleteResults(LookupError):
+    """Some results of an experiment are not stored, or are damaged; the message lists all of them."""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A planned run with its result."""
+
+    run: Run
+    result: Result
+    state: str
+    """fresh, adopted or stale, as in ``RunStatus``."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether the code that made it has changed since."""
+        return self.state == "stale"
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.run.configuration
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return self.result.metrics
+
+
+@dataclass(frozen=True)
+class Results:
+    """Every run of one experiment, in the order of its file."""
+
+    experiment: Experiment
+    runs: tuple[StoredRun, ...]
+
+    def __iter__(self) -> Iterator[StoredRun]:
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def where(self, **fields: Any) -> list[StoredRun]:
+        """Runs whose configuration has these values."""
+        return [r for r in self.runs if all(getattr(r.configuration, k) == v for k, v in fields.items())]
+
+    @property
+    def stale(self) -> list[StoredRun]:
+        return [r for r in self.runs if r.stale]
+
+
+def load_results(name: str, project: Project | None = None) -> Results:
+    """Every result of experiment ``name`` under the project's profile.
+
+    Raises:
+        IncompleteResults: if any is missing or damaged.
+    """
+    project = project or find_project()
+    experiment = load_experiment(project.experiments, name, project.profile)
+    store = Store(project.results)
+    found = status(experiment.runs, store)
+    if absent := [s for s in found if s.state in ("missing", "damaged")]:
+        lines = [f"  {s.run.key}  {s.state:8} {s.run.label}{f'  ({s.fault})' if s.fault else ''}" for s in absent]
+        raise IncompleteResults(
+            f"{name} ({project.profile}): {len(absent)} of {len(found)} results can't be had; "
+            f"`epistemics run {name} --profile {project.profile}` makes them:\n" + "\n".join(lines)
+        )
+    stored = [StoredRun(s.run, store.read(s.run.key), s.state) for s in found]
+    return Results(experiment, tuple(stored))
+
+
+def load_every(project: Project | None = None) -> dict[str, Results]:
+    """The results of every experiment that has a file, by its name; a run may be in several.
+
+    What calls this depends on all of them, which ``publishing.chapter_key`` knows.
+
+    Raises:
+        IncompleteResults: if any is missing or damaged.
+    """
+    project = project or find_project()
+    return {name: load_results(name, project) for name in experiment_names(project.experiments)}

@@ -1,0 +1,6 @@
+"""What each chapter of the book computes: a folder a chapter, of the name of its file in ``chapters/``.
+
+May import ``analysis`` and all below it. In a folder ``chapter`` goes from stored results to tables, numbers and
+evidence, ``measured`` defines what it measures, and ``figures`` goes from tables to pictures and computes nothing.
+``contents`` says what each chapter gives to its prose and to readers.
+"""

@@ -1,0 +1,1 @@
+"""Adversarial training: log entry 13."""

@@ -1,0 +1,211 @@
+"""Log entry 13: training against abliteration, and whether too small a model has to share.
+
+The baseline and the one-layer model are those of experiment joint; what the tables are made of is measured in
+``joint_measures``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from epistemics.analysis.claims import Claim, Evidence, counted, judged
+from epistemics.analysis.stored_runs import Results, load_results
+from epistemics.analysis.tables import ABSENT, Shown, Table, fraction, number, of_setting, percent, spread
+from epistemics.chapters.joint.chapter import (
+    BASELINE,
+    CAPACITY,
+    OPERATIONS,
+    by_moment,
+    late_calm,
+    middle,
+    overlaps_by_moment,
+    runs_of,
+)
+from epistemics.chapters.joint.measured import abliteration_curves, learning_curves, model_of, moments, overlaps
+from epistemics.declared.project import Project
+
+ADVERSARIAL = "adversarial"
+THREE = (BASELINE, CAPACITY, ADVERSARIAL)
+SHORTER = 65_000
+SEEN, SEEN_CUT = "@tbl-adversarial-summary", "@tbl-adversarial-cuts"
+
+
+def load(project: Project | None = None) -> Results:
+    """The results of experiment adversarial under the current profile, after those of joint."""
+    return combined(load_results("joint", project), load_results("adversarial", project))
+
+
+def combined(joint: Results, own: Results) -> Results:
+    """The runs of both, as the second experiment's."""
+    return Results(own.experiment, joint.runs + own.runs)
+
+
+def summary(results: Results) -> Shown:
+    """Each model's steps, and the overlaps of its operations at the end of training: median and range over seeds."""
+    end = moments(results).where(at_end=True, operation="add")  # an overlap is of both
+    rows = []
+    for model in dict.fromkeys(end.column("model")):
+        chosen = end.where(model=model)
+        touched = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
+        shared = [spread(chosen.column(column), fraction) for column in ("overlap_5", "overlap_10")]
+        rows.append([model, str(len(chosen)), touched, *shared])
+    return Shown(["Model", "Seeds", "Both learned", "Overlap at 5", "at 10"], rows)
+
+
+def cuts(results: Results) -> Shown:
+    """What cuts do to each model and operation at the end of training: median and range over seeds."""
+    end = moments(results).where(at_end=True)
+    rows = []
+    for model in dict.fromkeys(end.column("model")):
+        for operation, name in OPERATIONS.items():
+            chosen = end.where(model=model, operation=operation)
+            measured = ("k_at_95", "killed_at", "directions_95")
+            rows.append([model, name, *(spread(chosen.column(column), never="all") for column in measured)])
+    return Shown(["Model", "Operation", "k@95%", "Killed at", "Directions at 95%"], rows, left=2)
+
+
+def _late(values: Sequence[float | None], show: Callable[[float | None], str] = number) -> str:
+    return spread(values, show, never="all") if values else "none"
+
+
+def by_late_moment(results: Results) -> Shown:
+    """The three models over the calm moments of the last third of training, beside the end that verdicts are of."""
+    return by_moment(results, THREE)
+
+
+def overlaps_by_late_moment(results: Results) -> Shown:
+    """The overlap of both operations over the same moments."""
+    return overlaps_by_moment(results, THREE)
+
+
+def evidence(results: Results) -> dict[str, Evidence]:
+    """What these runs say to the log's claims of entry 13; those on the baseline and on capacity alone are in joint."""
+    measured = moments(results)
+    own, end = measured.where(model=ADVERSARIAL), measured.where(at_end=True)
+    found = {}
+    for k in (5, 10):
+        found[f"13-adversarial-overlap-{k}"] = _figure(own, "add", f"overlap_{k}")
+    for operation in OPERATIONS:
+        found[f"13-adversarial-k95-{operation}"] = _figure(own, operation, "k_at_95", "survives_95")
+        found[f"13-adversarial-directions-{operation}"] = _figure(own, operation, "directions_95")
+    found["13-adversarial-residual"] = _figure(own, "add", "left_at_30")
+    found["13-adversarial-kill-mul"] = _figure(own, "mul", "killed_at")
+    found["13-adversarial-survival"] = _figure(own, "mul", "other_where_killed")
+    small = [run for run in results if run.run.group == "small"]
+    found["13-small-accuracy"] = Evidence(SEEN, [round(run.metrics["validation_accuracy"], 4) for run in small])
+    found["13-small-never"] = Evidence(
+        SEEN,
+        holds=all(run.metrics["first_touch"] is None for run in small) if small else None,
+        said=f"{sum(run.metrics['first_touch'] is None for run in small)} of {len(small)} never",
+    )
+    shorter = measured.where(model=BASELINE, operation="add", step=SHORTER).column("overlap_10")
+    full = end.where(model=BASELINE, operation="add").column("overlap_10")
+    found["13-shorter-overlap"] = Evidence("@fig-joint-along-training", shorter)
+    found["13-longer-separates"] = Evidence(
+        "@fig-joint-along-training",
+        holds=middle(full) < middle(shorter) if shorter else None,
+        said=f"{spread(shorter, fraction)} after {SHORTER:,} steps, {spread(full, fraction)} at the end"
+        if shorter
+        else f"no moment at {SHORTER:,} steps",
+    )
+    if {BASELINE, ADVERSARIAL} <= set(end.column("model")):  # or there is nothing to compare
+        found |= _orders(end)
+    return found
+
+
+def _figure(own: Table, operation: str, column: str, second: str = "") -> Evidence:
+    chosen = own.where(operation=operation)
+    end = chosen.where(at_end=True)
+    accepted = [value for value in end.column(second) if value is not None] if second else []
+    seen = SEEN if column.startswith("overlap") else SEEN_CUT
+    return Evidence(seen, end.column(column), accepted, chosen.where(calm=True).column(column))
+
+
+def _orders(end: Table) -> dict[str, Evidence]:
+    def values(model: str, operation: str, column: str) -> list[float | None]:
+        return end.where(model=model, operation=operation).column(column)
+
+    def both(column: str) -> list[tuple[str, list[float | None], list[float | None]]]:
+        """For each operation: its name, the adversarial models' values and the baseline's."""
+        return [
+            (name, values(ADVERSARIAL, operation, column), values(BASELINE, operation, column))
+            for operation, name in OPERATIONS.items()
+        ]
+
+    _, shared, alone = both("overlap_10")[0]
+    resists, diffuses = both("k_at_95"), both("directions_95")
+    return {
+        "13-adversarial-shares": Evidence(
+            "@fig-adversarial-overlap",
+            holds=_above(shared, alone),
+            said=f"{spread(shared, fraction)} against {spread(alone, fraction)}",
+        ),
+        "13-adversarial-resists": Evidence(
+            "@fig-adversarial-abliteration",
+            holds=all(_above(own, baseline) for _, own, baseline in resists),
+            said="; ".join(
+                f"{name}: {spread(own, never='all')} against {spread(baseline, never='all')}"
+                for name, own, baseline in resists
+            ),
+        ),
+        "13-adversarial-diffuses": Evidence(
+            SEEN_CUT,
+            holds=all(1.5 <= middle(own) / middle(baseline) <= 3 for _, own, baseline in diffuses),
+            said="; ".join(f"{name}: {spread(own)} against {spread(baseline)}" for name, own, baseline in diffuses),
+        ),
+    }
+
+
+def _above(own: Sequence[float | None], baseline: Sequence[float | None]) -> bool:
+    """Whether all of ours lie above all of the baseline's; None, more than can be removed, ranks above every number."""
+    ranked = [[float("inf") if value is None else value for value in values] for values in (own, baseline)]
+    return min(ranked[0]) > max(ranked[1])
+
+
+def tables(results: Results) -> dict[str, Table]:
+    """What the figures of the chapter draw, by name."""
+    kept = tuple(run for run in results if model_of(run) in THREE)
+    three = Results(results.experiment, kept)
+    return {
+        "moments": moments(results),
+        "abliteration_curves": abliteration_curves(three),
+        "overlaps": overlaps(three),
+        "learning_curves": learning_curves(results),
+    }
+
+
+def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+    """The numbers of the chapter's prose."""
+    own = [claim for claim in claims.values() if claim.id in evidence(results)]
+    judgements = judged(own, evidence(results), results.experiment.profile)
+    found = counted(judgements)
+    for model in THREE:
+        found |= of_setting(model, _numbers_of_model(results, model), bool(runs_of(results, model)))
+    penalised = next((run.configuration for run in runs_of(results, ADVERSARIAL)), None)
+    found |= {
+        "every": str(penalised.adversarial_every) if penalised else ABSENT,
+        "first": number(penalised.adversarial_from) if penalised else ABSENT,
+        "removed": str(penalised.adversarial_directions) if penalised else ABSENT,
+    }
+    small = [run for run in results if run.run.group == "small"]
+    found["small_width"] = number(max((run.configuration.d_model for run in small), default=None), missing=ABSENT)
+    found["small_accuracy"] = spread([run.metrics["validation_accuracy"] for run in small], lambda v: percent(v, 1))
+    return found
+
+
+def _numbers_of_model(results: Results, model: str) -> dict[str, str]:
+    end, late = moments(results).where(at_end=True, model=model), late_calm(results, model)
+    found = {
+        "touch": spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
+        "overlap_10": spread(end.where(operation="add").column("overlap_10"), fraction),
+        "late_overlap_10": _late(late.where(operation="add").column("overlap_10"), fraction),
+    }
+    for operation in OPERATIONS:
+        chosen = end.where(operation=operation)
+        found |= {
+            f"{operation}_k95": spread(chosen.column("k_at_95"), never="all"),
+            f"{operation}_late_k95": _late(late.where(operation=operation).column("k_at_95")),
+            f"{operation}_directions": spread(chosen.column("directions_95")),
+            f"{operation}_accuracy": spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
+        }
+    return found

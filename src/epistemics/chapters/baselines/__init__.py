@@ -1,0 +1,1 @@
+"""What a cut has to be compared with."""

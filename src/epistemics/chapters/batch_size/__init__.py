@@ -1,0 +1,1 @@
+"""Batch size: log entry 6."""

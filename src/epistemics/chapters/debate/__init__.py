@@ -1,0 +1,1 @@
+"""Debate: log entries 3 and 4."""

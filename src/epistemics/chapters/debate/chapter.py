@@ -1,0 +1,49 @@
+"""Log entries 3 and 4: debate between perfect players about images, and between fallible ones about formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from epistemics.analysis.tables import Table, number, percent
+from epistemics.chapters.debate import formula_debate, pixel_debate
+
+
+def tables() -> dict[str, Table]:
+    """What the figures and tables of the chapter show, by name."""
+    return {
+        "pixels": pixel_debate.accuracies(),
+        "example": pixel_debate.example(),
+        "formulas": formula_debate.accuracies(),
+    }
+
+
+def numbers(tables: Mapping[str, Table]) -> dict[str, str]:
+    """The numbers of the chapter's prose."""
+    pixels, formulas = tables["pixels"], tables["formulas"]
+    deepest = max(formula_debate.DEPTHS)
+    digit, lie, seen = pixel_debate.EXAMPLE
+    lines = pixel_debate.GLYPHS[0].split()
+    found = {
+        "images": str(len(pixel_debate.images())),
+        "digits": str(len(pixel_debate.GLYPHS)),
+        "font": f"{len(lines[0])} × {len(lines)}",
+        "board": f"{pixel_debate.WIDTH} × {pixel_debate.HEIGHT}",
+        "digit": str(digit),
+        "lie": str(lie),
+        "seen": str(seen),
+        "shallowest": str(min(formula_debate.DEPTHS)),
+        "depth": str(deepest),
+        "leaves": number(2**deepest),
+        "true_leaves": percent(formula_debate.GOLDEN, 1),
+        "prior": percent(max(formula_debate.GOLDEN, 1 - formula_debate.GOLDEN), 1),
+    }
+    for setting in pixel_debate.SETTINGS:
+        for k in pixel_debate.PIXELS:
+            accuracy = pixels.where(setting=setting, pixels=k).column("accuracy")[0]
+            found[f"{setting.replace(' ', '_')}_{k}"] = percent(accuracy, 1)
+    for k, (alone, with_debate) in pixel_debate.PUBLISHED.items():
+        found |= {f"published_alone_{k}": percent(alone, 1), f"published_debate_{k}": percent(with_debate, 1)}
+    for name, *_ in formula_debate.ERRORS:
+        accuracy = formula_debate.at_depth(formulas, name, deepest)
+        found[name.replace(" ", "_").replace("%", "")] = percent(accuracy, 1)
+    return found

@@ -1,0 +1,1 @@
+"""What can be known: log entries 1 and 2."""

@@ -1,0 +1,1 @@
+"""Pictures of what can be known: from tables, computing nothing."""

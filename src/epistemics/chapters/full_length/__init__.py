@@ -1,0 +1,1 @@
+"""Long after grokking."""

@@ -1,0 +1,1 @@
+"""Two operations in one model: log entry 11."""

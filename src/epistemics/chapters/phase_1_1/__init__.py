@@ -1,0 +1,1 @@
+"""Phase 1.1: log entry 7."""

@@ -1,0 +1,1 @@
+"""Phase 1.2: log entry 8."""

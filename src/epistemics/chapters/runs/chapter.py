@@ -1,0 +1,93 @@
+"""The runs behind the book: what is stored, where it came from and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from epistemics.analysis.stored_runs import Results, StoredRun
+from epistemics.analysis.tables import Shown, Table, number, table_of
+
+
+def runs(results: Results) -> Table:
+    """One row a run, with its provenance."""
+    return table_of(
+        [
+            {
+                "run": r.run.key,
+                "group": r.run.group,
+                "operations": " and ".join(r.configuration.operations),
+                "weight_decay": r.configuration.weight_decay,
+                "train_fraction": r.configuration.train_fraction,
+                "layers": r.configuration.layers,
+                "d_model": r.configuration.d_model,
+                "batch_size": r.configuration.batch_size,
+                "learning_rate": r.configuration.learning_rate,
+                "embedding_scale": r.configuration.embedding_scale,
+                "adversarial_weight": r.configuration.adversarial_weight,
+                "adversarial_directions": r.configuration.adversarial_directions,
+                "shuffled_answers": r.configuration.shuffled_answers,
+                "precision": r.configuration.precision,
+                "seed": r.configuration.seed,
+                "steps": r.metrics["final_step"],
+                "seconds": r.result.provenance["seconds"],
+                "device": r.result.provenance["device"],
+                "torch": r.result.provenance["versions"]["torch"],
+                "commit": r.result.provenance["commit"],
+                "date": r.result.provenance["date"],
+                "state": r.state,
+            }
+            for r in results
+        ]
+    )
+
+
+def shown(results: Results) -> Shown:
+    """The same for reading; each run leads to its page (`run_pages`)."""
+    rows = [
+        [
+            f"[`{r.run.key[:8]}`](../data/runs/{r.run.key}.html)",
+            _what(r),
+            str(r.configuration.seed),
+            number(r.metrics["final_step"]),
+            number(r.result.provenance["seconds"]),
+            r.configuration.precision,
+            f"`{(r.result.provenance['commit'] or 'unknown')[:7]}`",
+            "stale" if r.stale else "fresh",
+        ]
+        for r in results
+    ]
+    return Shown(["Run", "What", "Seed", "Steps", "Seconds", "Precision", "Commit", "State"], rows, left=2)
+
+
+def _what(run: StoredRun) -> str:
+    c = run.configuration
+    said = [f"{c.layers}L d{c.d_model}", f"decay {c.weight_decay:g}", f"fraction {c.train_fraction:g}"]
+    if c.batch_size != 512:
+        said.append(f"batch {c.batch_size}")
+    if c.learning_rate != 0.001:
+        said.append(f"learning rate {c.learning_rate:g}")
+    if c.embedding_scale != 0.02:
+        said.append(f"embedding scale {c.embedding_scale:g}")
+    if c.shuffled_answers:
+        said.append("shuffled answers")
+    if c.adversarial_weight:
+        said.append(f"λ {c.adversarial_weight:g}, {c.adversarial_directions} directions")
+    return ", ".join(said)
+
+
+def numbers(runs: Iterable[StoredRun]) -> dict[str, str]:
+    """Totals over the runs of one experiment, or of several."""
+    runs = list(runs)
+    provenances = [r.result.provenance for r in runs]
+    return {
+        "runs": str(len(runs)),
+        "hours": f"{sum(p['seconds'] for p in provenances) / 3600:.1f}",
+        "devices": " and ".join(sorted({f"{p['device']}" for p in provenances})),
+        "torch": " and ".join(sorted({p["versions"]["torch"] for p in provenances})),
+        "stale": str(sum(r.stale for r in runs)),
+    }
+
+
+def of_all(every: Mapping[str, Results]) -> list[StoredRun]:
+    """The runs of all experiments, each once, whichever share it."""
+    return list({r.run.key: r for results in every.values() for r in results}.values())

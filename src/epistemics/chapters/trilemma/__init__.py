@@ -1,0 +1,1 @@
+"""The trilemma: log entry 12."""

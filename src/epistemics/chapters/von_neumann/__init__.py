@@ -1,0 +1,1 @@
+"""Von Neumann's threshold: log entry 5."""

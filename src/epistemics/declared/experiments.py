@@ -1,0 +1,297 @@
+"""Experiment files: YAML to frozen dataclasses, with every error named by file, key and value.
+
+A file declares an experiment once and its runs twice: ``paper`` is the log's scale, ``smoke`` the same code over
+seconds. A group of runs is the file's ``defaults``, the profile's, what the group sets, every combination of what
+it varies, and its seeds; ``runs_of`` takes over the runs of another experiment instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from epistemics.declared.sections import Section, SpecificationError, number_meant, read
+from epistemics.science.configuration import OPERATIONS, PRECISIONS, Configuration
+
+PROFILES = ("paper", "smoke")
+
+AT_MOST = {
+    "modulus": 10_000,
+    "layers": 1_000,
+    "d_model": 16_384,
+    "steps": 1_000_000_000,
+    "learning_rate": 100,
+    "weight_decay": 1_000_000,
+    "embedding_scale": 1_000_000,
+    "adversarial_weight": 1_000_000,
+}
+"""Bounds far above what trains on any machine: more is a slip of the pen, which would be found only after hours."""
+
+CLAIMS = "claims.yaml"
+"""The file beside the experiments that holds what the log claims; see ``claims``."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One planned run."""
+
+    experiment: str
+    profile: str
+    group: str
+    configuration: Configuration
+    keep_weights: bool
+    """Whether the parameters at the end are stored, because a chapter dissects them."""
+
+    @property
+    def key(self) -> str:
+        return configuration_key(self.configuration)
+
+    @property
+    def label(self) -> str:
+        """What tells this run from its neighbours, for people."""
+        c = self.configuration
+        words = [
+            "+".join(c.operations),
+            "shuffled" if c.shuffled_answers else "",
+            f"{c.layers}L d{c.d_model} wd {c.weight_decay:g} fraction {c.train_fraction:g}",
+            f"batch {c.batch_size} lr {c.learning_rate:g}",
+            f"embeddings {c.embedding_scale:g}" if c.embedding_scale != 0.02 else "",
+            f"adversarial {c.adversarial_weight:g}, {c.adversarial_directions}" if c.adversarial_weight else "",
+            f"{c.precision} seed {c.seed}",
+        ]
+        return " ".join(word for word in words if word)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment file under one profile."""
+
+    name: str
+    title: str
+    entry: int
+    """Number of the log entry that it follows."""
+    profile: str
+    runs: tuple[Run, ...]
+
+
+def configuration_key(configuration: Configuration) -> str:
+    """16 hexadecimal digits of the canonical configuration: a result's name in the store.
+
+    Values at their defaults are left out, so that a new field with one renames no result.
+    """
+    values = dataclasses.asdict(configuration)
+    for field in dataclasses.fields(configuration):
+        if values[field.name] == field.default:
+            del values[field.name]
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def experiment_names(folder: Path) -> list[str]:
+    """Names of the experiment files in a folder, sorted; the log's claims are none."""
+    return sorted(path.stem for path in folder.glob("*.yaml") if path.name != CLAIMS)
+
+
+def load_experiment(folder: Path, name: str, profile: str = "paper") -> Experiment:
+    """Read ``folder/name.yaml`` under one profile.
+
+    Raises:
+        SpecificationError: for anything that is wrong in the file.
+    """
+    return _load(folder, name, profile, ())
+
+
+def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Experiment:
+    path = folder / f"{name}.yaml"
+    shown = f"{folder.name}/{path.name}"
+    if not path.is_file():
+        known = ", ".join(experiment_names(folder)) or "none"
+        raise SpecificationError(f"{shown}: there is no such experiment; known: {known}")
+    if name in trail:
+        raise SpecificationError(f"{shown}: runs_of goes round in a circle: {' → '.join((*trail, name))}")
+    if profile not in PROFILES:
+        raise SpecificationError(f"profile {profile!r} is unknown; known: {', '.join(PROFILES)}")
+    file = read(path, shown)
+    file.allow("title", "entry", "defaults", "profiles")
+    profiles = file.section("profiles")
+    profiles.allow(*PROFILES)
+    chosen = profiles.section(profile)
+    chosen.allow("defaults", "groups")
+    defaults = [file.section("defaults", {}), chosen.section("defaults", {})]
+    runs: list[Run] = []
+    for group in chosen.sections("groups"):
+        if "runs_of" in group.content:
+            group.allow("name", "runs_of")
+            other_name = group.value("runs_of", str)
+            if other_name not in (names := experiment_names(folder)):
+                group.fail("runs_of", other_name, f"is no experiment; known: {', '.join(names)}")
+            other = _load(folder, other_name, profile, (*trail, name))
+            label = group.value("name", str)
+            runs += [dataclasses.replace(run, experiment=name, group=label) for run in other.runs]
+        else:
+            runs += _runs_of_group(group, name, profile, defaults)
+    keys = [run.key for run in runs]
+    for run in runs:
+        if keys.count(run.key) > 1:
+            raise SpecificationError(f"{shown}: the run «{run.label}» is declared twice (group {run.group})")
+    return Experiment(
+        name=name,
+        title=file.value("title", str),
+        entry=file.value("entry", int),
+        profile=profile,
+        runs=tuple(runs),
+    )
+
+
+def _runs_of_group(group: Section, name: str, profile: str, defaults: list[Section]) -> Iterator[Run]:
+    group.allow("name", "set", "vary", "seeds", "keep_weights")
+    vary = group.section("vary", {})
+    for key, values in vary.content.items():
+        if not isinstance(values, list) or not values:
+            vary.fail(key, values, "must be a list of values, one for each run")
+    seeds = group.value("seeds", list)
+    if not seeds or not all(type(seed) is int and 0 <= seed < 2**64 for seed in seeds):
+        group.fail("seeds", seeds, "must hold at least one integer, and none below 0 or from 2^64 on")
+    kept = group.value("keep_weights", list, [])
+    if not all(type(seed) is int and seed in seeds for seed in kept):
+        group.fail("keep_weights", kept, f"must name seeds of this group, which are {seeds}")
+    fixed_here = group.section("set", {})
+    for key in vary.content:
+        if key in fixed_here.content:
+            fixed_here.fail(key, fixed_here.content[key], "is varied by the same group; take it out of one of the two")
+    sections = [*defaults, fixed_here, vary]
+    places = {key: section for section in sections for key in section.content}
+    if "seed" in places:
+        places["seed"].fail("seed", places["seed"].content["seed"], "has its place in a group's seeds")
+    fixed = {key: value for section in sections for key, value in section.content.items()}
+    for combination in itertools.product(*vary.content.values()):
+        for seed in seeds:
+            settings = {**fixed, **dict(zip(vary.content, combination, strict=True)), "seed": seed}
+            configuration = configuration_from(settings, places, group)
+            yield Run(name, profile, group.value("name", str), configuration, seed in kept)
+
+
+def configuration_from(settings: Mapping[str, Any], places: Mapping[str, Section], group: Section) -> Configuration:
+    """A checked configuration.
+
+    Args:
+        settings: key → value.
+        places: where in the file a key was given, if not in the group itself.
+
+    Raises:
+        SpecificationError: for an unknown key, a missing one, a wrong type or a value out of range.
+    """
+    hints = get_type_hints(Configuration)
+    for key, value in settings.items():
+        if key not in hints:
+            places.get(key, group).fail(key, value, f"is unknown; known keys: {', '.join(hints)}")
+    optional = {field.name for field in dataclasses.fields(Configuration) if field.default is not dataclasses.MISSING}
+    values = {}
+    for key, hint in hints.items():
+        if key not in settings and key in optional:
+            continue
+        if key not in settings:
+            raise SpecificationError(f"{group.path_to(key)} is missing; it must be {_described(hint)}")
+        values[key] = _typed(settings[key], hint, places.get(key, group), key)
+    configuration = Configuration(**values)
+    for key, requirement in _faults(configuration):
+        places.get(key, group).fail(key, settings.get(key, getattr(configuration, key)), requirement)
+    return configuration
+
+
+def _typed(value: Any, hint: Any, where: Section, key: str) -> Any:
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if math.isfinite(value):
+            return float(value)
+        return where.fail(key, value, "must be finite")
+    if hint in (int, bool, str) and type(value) is hint:
+        return value
+    if hint == int | None and (value is None or type(value) is int):
+        return value
+    if get_origin(hint) is tuple and isinstance(value, list) and all(type(v) is get_args(hint)[0] for v in value):
+        return tuple(value)
+    return where.fail(key, value, f"must be {_described(hint)}{number_meant(value) if hint is float else ''}")
+
+
+def _described(hint: Any) -> str:
+    if hint == int | None:
+        return "an integer or null"
+    if args := get_args(hint):
+        return f"a list of {'integers' if args[0] is int else 'names'}"
+    names = {float: "a number", int: "an integer", str: "a name", bool: "true or false"}
+    return names[hint]
+
+
+def _faults(c: Configuration) -> Iterator[tuple[str, str]]:
+    """Key and requirement of every value that is out of range."""
+    for key, bound in AT_MOST.items():
+        if getattr(c, key) > bound:
+            yield key, f"must be at most {bound:,}"
+            return
+    for operation in c.operations:
+        if operation not in OPERATIONS:
+            yield "operations", f"holds {operation!r}; known operations: {', '.join(OPERATIONS)}"
+    if not c.operations or len(set(c.operations)) != len(c.operations):
+        yield "operations", "must name at least one operation, and none twice"
+    if c.modulus < 2:
+        yield "modulus", "must be at least 2"
+    if "mul" in c.operations and not _is_prime(c.modulus):
+        yield "modulus", "must be prime for multiplication, or its classes are not of equal size"
+    for key in ("layers", "d_model", "heads", "batch_size", "steps", "evaluate_every"):
+        if getattr(c, key) < 1:
+            yield key, "must be at least 1"
+            return
+    if c.d_model % c.heads:
+        yield "d_model", f"must be divisible by heads, which is {c.heads}"
+    if not 0 < c.train_fraction < 1:
+        yield "train_fraction", "must lie between 0 and 1, both excluded"
+    elif (rows := round(c.train_fraction * c.modulus**2) * len(c.operations)) < c.batch_size:
+        yield "batch_size", f"must be at most {rows}, the training questions at this train_fraction"
+    elif round(c.train_fraction * c.modulus**2) == c.modulus**2:
+        yield "train_fraction", f"leaves no question modulo {c.modulus} for validation"
+    if not c.learning_rate > 0:
+        yield "learning_rate", "must be above 0"
+    if c.weight_decay < 0:
+        yield "weight_decay", "must not be below 0"
+    for key in ("beta1", "beta2"):
+        if not 0 <= getattr(c, key) < 1:
+            yield key, "must be at least 0 and below 1"
+    if not 0 < c.grokking_accuracy <= 1:
+        yield "grokking_accuracy", "must be above 0 and at most 1"
+    if c.grokking_evaluations < 0:
+        yield "grokking_evaluations", "must not be below 0"
+    if c.embedding_scale <= 0:
+        yield "embedding_scale", "must be above 0"
+    if c.adversarial_weight < 0:
+        yield "adversarial_weight", "must not be below 0"
+    if c.adversarial_every < 1:
+        yield "adversarial_every", "must be at least 1"
+    if c.adversarial_from < 0:
+        yield "adversarial_from", "must not be below 0"
+    if c.adversarial_weight > 0 and not 0 < c.adversarial_directions < min(c.d_model, c.modulus):
+        yield "adversarial_directions", f"must be at least 1 and below {min(c.d_model, c.modulus)}, d_model and modulus"
+    if c.precision not in PRECISIONS:
+        yield "precision", f"must be one of {', '.join(PRECISIONS)}"
+    whole = f"must be a multiple of evaluate_every, which is {c.evaluate_every}"
+    window = c.grokking_evaluations * c.evaluate_every
+    for key in ("steps", "measure_every"):
+        if getattr(c, key) < 0 or getattr(c, key) % c.evaluate_every:
+            yield key, whole
+    if c.stop_after_grokking is not None and (
+        c.stop_after_grokking < window or c.stop_after_grokking % c.evaluate_every
+    ):
+        yield "stop_after_grokking", f"{whole}, and at least {window}: grokking is known no sooner"
+    for after in c.measure_after_grokking:
+        if after != 0 and (after < window or after % c.evaluate_every):
+            yield "measure_after_grokking", f"{whole}; other than 0, at least {window}"
+
+
+def _is_prime(number: int) -> bool:
+    return number >= 2 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))

@@ -1,1 +1,0 @@
-"""From stored results to measured quantities: one module a log entry, tables out."""

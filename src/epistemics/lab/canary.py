@@ -1,0 +1,130 @@
+"""A result's canary: what its configuration's first steps give, to be given again by code that claims to be the same.
+
+Losses and a digest of all parameters after 1, 2, 4, 8 and 16 steps speak for the training, the measures of the last of
+them for the measures. It costs seconds, and its steps are those of the real training; a penalty that sets in late is
+brought forward, or it would not be seen. Equal digests prove equal arithmetic on one device with the same versions;
+elsewhere losses may differ by the rounding that ``TOLERANCES`` declares.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from epistemics.lab.provenance import provenance_of
+from epistemics.science.configuration import Configuration, configuration_from_json
+from epistemics.science.measures import measure
+from epistemics.science.training import train
+
+STEPS = (1, 2, 4, 8, 16)
+TOLERANCES = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 2e-2}
+"""Relative difference of a loss, or of a measure's norm, that another device or version may make."""
+
+Canary = dict[str, dict[str, Any]]
+"""Part of a result → its canary: ``steps``, or the name of a measure → its norm and digest."""
+
+
+def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
+    """The canary of a configuration under the present code: plain values, fit for JSON."""
+    c = dataclasses.replace(
+        configuration,
+        steps=STEPS[-1],
+        evaluate_every=1,
+        stop_after_grokking=None,
+        measure_every=0,
+        measure_after_grokking=(),
+    )
+    if c.adversarial_weight:
+        c = dataclasses.replace(c, adversarial_from=0, adversarial_every=3)
+    torch.compiler.reset()  # what is compiled for many configurations in one process meets a limit
+    steps = []
+    for evaluation in train([c], device):
+        state, history = evaluation.state, evaluation.state.histories[0]
+        if state.step in STEPS:
+            losses = {"train_loss": history.train_loss[-1], "validation_loss": history.validation_loss[-1]}
+            steps.append({"step": state.step, **losses, "digest": _digest(state.flat.cpu().numpy())})
+    measures = {}
+    for operation, found in measure(c, state.flat[0].cpu()).items():
+        for field in dataclasses.fields(found):
+            if getattr(found, field.name) is None:
+                continue
+            values = np.asarray(getattr(found, field.name), np.float64)
+            norm = float(np.sqrt((values**2).sum()))
+            measures[f"{operation}.{field.name}"] = {"norm": norm, "digest": _digest(values)}
+    return {"training": {"steps": steps}, "measures": measures}
+
+
+def _digest(values: np.ndarray[Any, Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One part of two canaries of one configuration, held against each other."""
+
+    first_difference: str | None
+    """The first step, or measure, whose bits differ; None if all are equal."""
+    parts_at: str | None
+    """The first at which they differ by more than the tolerance; None if they do nowhere."""
+    difference: float
+    """The largest relative difference of a loss, or of a measure's norm."""
+
+
+def compare(stored: Canary, repeated: Canary, precision: str) -> dict[str, Comparison]:
+    """Hold two canaries against each other: what comes out for each part that both have."""
+    both = [part for part in stored if part in repeated]
+    return {part: _compared(_values(stored[part]), _values(repeated[part]), precision) for part in both}
+
+
+def _values(canary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Where something was taken, in order → what was taken there."""
+    if "steps" in canary:
+        return {f"step {step['step']}": step for step in canary["steps"]}
+    return {f"measure {name}": canary[name] for name in sorted(canary)}
+
+
+def _compared(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], precision: str) -> Comparison:
+    if unshared := sorted(before.keys() ^ after.keys()):
+        return Comparison(unshared[0], unshared[0], math.inf)
+    first_difference = parts_at = None
+    largest = 0.0
+    for where, one in before.items():
+        other = after[where]
+        if one["digest"] != other["digest"]:
+            first_difference = first_difference or where
+        for name in one.keys() - {"digest", "step"}:
+            difference = abs(one[name] - other[name]) / max(abs(one[name]), abs(other[name]), 1e-12)
+            largest = max(largest, difference)
+            if difference > TOLERANCES[precision]:
+                parts_at = parts_at or where
+    return Comparison(first_difference, parts_at, largest)
+
+
+def main() -> int:
+    """For ``adoption``, with one thread as a worker: stored canaries in, a line of JSON out for each."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.set_flush_denormal(True)
+    device = sys.argv[1]
+    place: dict[str, Any] | None = None
+    for asked in json.load(sys.stdin):
+        configuration, stored = configuration_from_json(asked["configuration"]), asked["canary"]
+        repeated = canary_of(configuration, device)
+        compared = compare(stored, repeated, configuration.precision)
+        place = place or provenance_of([configuration], torch.device(device))
+        answer = {part: dataclasses.asdict(comparison) for part, comparison in compared.items()}
+        answer |= {name: place[name] for name in ("device", "versions")}
+        print(json.dumps(answer), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""The processes that make missing results: which runs train together, in which order, and how far they are.
+
+A run is its own process with one thread (faster here than two threads on one run); as many work at once as asked.
+On a CUDA device, runs of one architecture train as one stack in one process instead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from epistemics.declared.experiments import Run
+from epistemics.lab.progress import Account, Overview, Progress, work
+from epistemics.store.store import Store
+
+DIVERGED = 3
+"""The exit status of a worker that stored what it could, and of which a run diverged."""
+
+MEMBERS_AT_MOST = 64
+"""Members of one stack on a CUDA device."""
+
+Event = dict[str, Any]
+Events = queue.Queue[tuple["Worker", Event | None]]
+"""What workers report; None when one has ended."""
+
+
+def worker_environment(workspace: Path) -> dict[str, str]:
+    """One thread a process, and this very package; compiled steps are kept in the workspace, for the next process.
+
+    A step allocates and frees some tens of megabytes. glibc would give them back and fault them in again, page by
+    page, at every step; kept, and in huge pages, they cost nothing (a quarter of a step on the CPU that was measured).
+    """
+    compiled = str((workspace / "compiled").resolve())
+    memory = {"hugetlb": 1, "mmap_max": 0, "trim_threshold": 1 << 36, "top_pad": 1 << 28}
+    tunables = ":".join(f"glibc.malloc.{name}={value}" for name, value in memory.items())
+    settings = {"TORCHINDUCTOR_CACHE_DIR": compiled, "GLIBC_TUNABLES": tunables} | os.environ
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    return settings | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+
+
+def workspace_folder(workspace: Path, keys: Sequence[str]) -> Path:
+    """Where a stack has its checkpoint: another stack, even with the same first members, has another."""
+    name = keys[0] if len(keys) == 1 else hashlib.sha256("-".join(keys).encode()).hexdigest()[:16]
+    return workspace / "runs" / name
+
+
+class RunFailed(RuntimeError):
+    """A worker ended with an error; the message holds what it printed."""
+
+
+class MissingCompiler(RuntimeError):
+    """Compiled training steps need a C++ compiler, and there is none."""
+
+
+def require_compiler(runs: Iterable[Run]) -> None:
+    """Raise MissingCompiler if any of the runs has its step compiled and no C++ compiler is on the PATH."""
+    compilers = [os.environ.get("CXX", ""), "g++", "clang++", "c++"]
+    if any(run.configuration.compiled for run in runs) and not any(c and shutil.which(c) for c in compilers):
+        raise MissingCompiler(
+            "these runs have `compiled: true`, which needs a C++ compiler and Python's headers "
+            "(Debian: apt-get install g++ python3-dev)"
+        )
+
+
+def train_missing(
+    runs: Sequence[Run],
+    store: Store,
+    workspace: Path,
+    workers: int,
+    device: str,
+    report: Callable[[Overview], None],
+) -> None:
+    """Train every run of the list, longest first, ``workers`` at once, and store the results.
+
+    A run that another process is working on is left to it for as long as there are others. Ctrl-C ends the workers
+    with a checkpoint each; the next call goes on from there.
+
+    Raises:
+        MissingCompiler: before anything starts.
+        RunFailed: when a worker fails; the others are ended with a checkpoint. If it is only that a run diverged, they
+            are trained first.
+        KeyboardInterrupt: after the workers have ended.
+    """
+    require_compiler(runs)
+    waiting, account = stacks(runs, device), Account(runs)
+    diverged: list[str] = []
+    working: list[Worker] = []
+    events: Events = queue.Queue()
+    try:
+        while waiting or working:
+            while waiting and len(working) < workers:
+                free = (index for index, stack in enumerate(waiting) if not _is_taken(stack, workspace))
+                working.append(Worker(waiting.pop(next(free, 0)), store, workspace, device, events))
+            worker, event = events.get()
+            if event is None:
+                working.remove(worker)
+                if worker.process.returncode == DIVERGED:
+                    diverged.append(worker.failure())
+                else:
+                    worker.raise_if_failed()
+                account.finish(worker.progress)
+            else:
+                worker.progress.take(event)
+            report(account.overview(worker.progress for worker in working))
+    finally:
+        for worker in working:
+            worker.end()
+    if diverged:
+        remedy = "a lower learning_rate may keep the losses finite; all other runs are stored"
+        raise RunFailed("\n".join([*diverged, remedy]))
+
+
+def _is_taken(stack: Sequence[Run], workspace: Path) -> bool:
+    """Whether a worker, of this process or another, holds the stack's folder."""
+    try:
+        with (workspace_folder(workspace, [run.key for run in stack]) / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def stacks(runs: Sequence[Run], device: str) -> list[tuple[Run, ...]]:
+    """What trains together, longest first: on a CPU each run alone, on CUDA all of one architecture."""
+    if not device.startswith("cuda"):
+        return sorted(((run,) for run in runs), key=lambda stack: -work(stack[0]))
+    from epistemics.science.training import stack_key
+
+    alike: dict[tuple[object, ...], list[Run]] = {}
+    for run in sorted(runs, key=work, reverse=True):
+        alike.setdefault(stack_key(run.configuration), []).append(run)
+    return [
+        tuple(members[start : start + MEMBERS_AT_MOST])
+        for members in alike.values()
+        for start in range(0, len(members), MEMBERS_AT_MOST)
+    ]
+
+
+class Worker:
+    """A worker process and the thread that reads what it reports."""
+
+    def __init__(self, runs: tuple[Run, ...], store: Store, workspace: Path, device: str, events: Events) -> None:
+        self.progress = Progress(runs)
+        self.errors = ""
+        job = {
+            "configurations": [asdict(run.configuration) for run in runs],
+            "keep_weights": [run.keep_weights for run in runs],
+            "results": str(store.folder),
+            "workspace": str(workspace),
+            "device": device,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "epistemics.lab.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=worker_environment(workspace),
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(job))
+        self.process.stdin.close()
+        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+        self._collector = threading.Thread(target=self._collect_errors, daemon=True)
+        self._collector.start()
+
+    def _listen(self, events: Events) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            events.put((self, json.loads(line)))
+        self.process.wait()
+        events.put((self, None))
+
+    def _collect_errors(self) -> None:
+        assert self.process.stderr is not None
+        self.errors = self.process.stderr.read()
+
+    def raise_if_failed(self) -> None:
+        if self.process.returncode != 0:
+            raise RunFailed(self.failure())
+
+    def failure(self) -> str:
+        """Which run it was that failed, and why."""
+        self._collector.join()
+        parts = [f"the run «{self.progress.runs[0].label}» failed:"]
+        if self.process.returncode < 0:  # it had no time for words of its own
+            name = signal.Signals(-self.process.returncode).name
+            memory = ", as when the memory of the machine runs out" if name == "SIGKILL" else ""
+            parts.append(f"it was killed by {name}{memory}")
+        return "\n".join(filter(None, [*parts, self.errors.strip()]))
+
+    def end(self) -> None:
+        """Ask the process to stop with a checkpoint, and wait for it."""
+        self.process.terminate()
+        self.process.wait()

@@ -1,0 +1,101 @@
+"""Which results are missing, and which the present code would make otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from epistemics.declared.experiments import Run
+from epistemics.lab import parts
+from epistemics.science.configuration import Configuration
+from epistemics.store.fingerprint import definitions, fingerprint
+from epistemics.store.record import DamagedResult, InvalidContent, Result
+from epistemics.store.store import MissingResult, Seal, Store
+
+CODE = {"training": "science.training.train", "measures": "science.measures.measure"}
+"""The parts of a result and the function that each is made by; all are made from what the first gives."""
+
+TRAINING = next(iter(CODE))
+
+
+def current_code() -> dict[str, str]:
+    """The fingerprints that a result made now would carry."""
+    return {part: fingerprint(name) for part, name in CODE.items()}
+
+
+def current_seals() -> dict[str, Seal]:
+    """For each part, its fingerprint and the definitions behind it: ``module.name`` → hash of its source."""
+    return {part: Seal(fingerprint(name), definitions(name)) for part, name in CODE.items()}
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where one run stands."""
+
+    run: Run
+    state: str
+    """fresh, adopted (made by other code, which was shown to do the same), stale (its code has changed since), damaged
+    or missing."""
+    fault: str | None = None
+    """For a damaged result, the file and what is wrong with it; for a missing one, what of it is missing."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Part → its own state; of a result that can be read."""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The parts whose code has changed: training, measures."""
+        return tuple(part for part, state in self.parts.items() if state == "stale")
+
+
+def status(runs: Iterable[Run], store: Store) -> list[RunStatus]:
+    """The state of each run, in order; every stored file is checked.
+
+    Raises:
+        UnknownFormat: if another version has stored any of them.
+    """
+    code = current_code()
+    return [_status(run, store, code) for run in runs]
+
+
+def _status(run: Run, store: Store, code: Mapping[str, str]) -> RunStatus:
+    try:
+        result = checked(store, run.key, run.configuration)
+    except MissingResult:
+        return RunStatus(run, "missing")
+    except DamagedResult as error:
+        return RunStatus(run, "damaged", str(error))
+    states = {part: part_state(result, part, code[part]) for part in CODE}
+    if absent := [part for part, state in states.items() if state == "missing"]:
+        return RunStatus(run, "missing", f"of it, {' and '.join(absent)} {_are(absent)} not stored", states)
+    if run.keep_weights and not result.weights:
+        return RunStatus(run, "missing", "its weights are to be kept, and were not stored", states)
+    of_all = next((state for state in ("stale", "adopted") if state in states.values()), "fresh")
+    return RunStatus(run, of_all, None, states)
+
+
+def _are(several: list[str]) -> str:
+    return "is" if len(several) == 1 else "are"
+
+
+def checked(store: Store, key: str, configuration: Configuration) -> Result:
+    """The stored result of a run, as all that reads results may rely on it.
+
+    Raises:
+        MissingResult, UnknownFormat: as ``Store.read``.
+        DamagedResult: also if it holds what no result of this run does.
+    """
+    result = store.read(key)
+    try:
+        parts.check(result, configuration, TRAINING)
+    except InvalidContent as error:
+        raise DamagedResult(f"results/{key}/result.json: {error}") from None
+    return result
+
+
+def part_state(result: Result, part: str, code: str) -> str:
+    """fresh, adopted, stale or missing."""
+    if part not in result.parts:
+        return "missing"
+    if result.parts[part].code != code:
+        return "stale"
+    return "adopted" if "adopted" in result.parts[part].provenance else "fresh"

@@ -1,0 +1,75 @@
+"""Verification: stored results are made again from nothing and held against what is stored.
+
+On the device and with the versions that made a result, every array must come out bit for bit. Elsewhere a training
+parts from the stored one by rounding, and what must agree is what a reader would conclude: whether it grokked, and its
+grokking step within the range that ``STEP_TOLERANCE`` declares.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from epistemics.declared.experiments import Run
+from epistemics.lab.progress import Overview
+from epistemics.lab.scheduler import train_missing
+from epistemics.store.record import Result
+from epistemics.store.store import Store
+
+STEP_TOLERANCE = 1.5
+"""The factor between two grokking steps up to which they agree on different machines: that of two seeds."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One result made again."""
+
+    run: Run
+    agrees: bool
+    said: str
+    """What was compared and what came of it."""
+
+
+def rerun(
+    runs: Sequence[Run],
+    store: Store,
+    count: int,
+    seed: int,
+    workspace: Path,
+    workers: int,
+    device: str,
+    report: Callable[[Overview], None],
+) -> list[Verified]:
+    """Choose stored runs at random, train them from nothing and compare."""
+    chosen = random.Random(seed).sample(list(runs), min(count, len(runs)))
+    with tempfile.TemporaryDirectory(prefix="verify-", dir=workspace) as folder:
+        again = Store(Path(folder) / "results")
+        train_missing(chosen, again, Path(folder) / "workspace", workers, device, report)
+        return [Verified(run, *compared(store.read(run.key), again.read(run.key))) for run in chosen]
+
+
+def compared(stored: Result, again: Result) -> tuple[bool, str]:
+    """Whether two results of one configuration agree, and how that was seen."""
+    places = [[_place(result, name) for name in again.parts if name in stored.parts] for result in (stored, again)]
+    if places[0] == places[1]:
+        for name, values in stored.arrays.items():
+            other = again.arrays.get(name)
+            if other is None or not np.array_equal(values, other, equal_nan=True):
+                return False, f"{name} is not the same, on the same device with the same versions"
+        return True, f"{len(stored.arrays)} arrays, bit for bit"
+    steps = [r.metrics["grokking_step"] for r in (stored, again)]
+    said = f"on another device or version: grokking step {steps[1]}, stored {steps[0]}"
+    if None in steps:
+        return steps[0] == steps[1], said
+    return max(steps) <= STEP_TOLERANCE * max(min(steps), 1), said
+
+
+def _place(result: Result, part: str) -> tuple[str, dict[str, str]]:
+    """Where a part was made; a migrated one that does not say was made where the run was."""
+    made = result.provenance | result.parts[part].provenance
+    return made["device"], made["versions"]

@@ -1,0 +1,107 @@
+"""The README's tables, written from what is stored and what was measured, so that no one has to copy numbers.
+
+Each stands between two comments, ``<!-- NAME -->`` and ``<!-- /NAME -->``; what lies between them is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from epistemics.analysis.stored_runs import Results, load_every
+from epistemics.analysis.tables import Shown
+from epistemics.chapters.runs.chapter import numbers, of_all
+from epistemics.declared.project import Project
+from epistemics.lab.bench import EDITS
+from epistemics.store.files import write_if_changed
+
+RENDERING = Path("benchmarks/rendering.json")
+"""What ``epistemics bench --only rendering --json`` printed on the machine that the README speaks of."""
+
+RENDERERS = {"embedded": "the embedded renderer", "quarto": "Quarto"}
+
+
+class NoTimes(ValueError):
+    """The file of rendering times can't be used; the message says what is wrong and which command writes it."""
+
+
+class NoPlace(ValueError):
+    """The README has no place for a table; the message says which comments are missing."""
+
+
+def write_readme(project: Project) -> list[Path]:
+    """Write the tables anew; returns the README if it changed.
+
+    Raises:
+        IncompleteResults: if a result is not stored.
+        NoTimes: if the rendering times are not there or can't be read.
+        NoPlace: if the README lacks the comments around a table.
+    """
+    path = project.folder / "README.md"
+    text = path.read_text(encoding="utf-8")
+    for name, written in (("rendering", _measured(project.folder)), ("results", results(load_every(project)))):
+        before, begin, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->\n")
+        if not end:
+            raise NoPlace(
+                f"{path.name}: a table goes between lines <!-- {name} --> and <!-- /{name} -->; one is missing"
+            )
+        text = f"{before}{begin}\n{written}\n\n{end}{after}"
+    return write_if_changed(path, text.encode())
+
+
+def _measured(folder: Path) -> str:
+    """The table of the rendering times that are stored."""
+    try:
+        return rendering(json.loads((folder / RENDERING).read_text(encoding="utf-8")))
+    except OSError as error:
+        wrong = error.strerror
+    except KeyError as error:
+        wrong = f"{error} is missing"
+    except (ValueError, TypeError) as error:
+        wrong = str(error)
+    command = f"epistemics bench --only rendering --json > {RENDERING.as_posix()}"
+    raise NoTimes(f"{RENDERING.as_posix()}: {wrong}; `{command}` writes it")
+
+
+def rendering(measured: Mapping[str, Any]) -> str:
+    """Seconds of each render by each renderer, and where they were measured."""
+    seconds = {(m["renderer"], m["edit"]): m["seconds"] for m in measured["rendering"]}
+    used = [renderer for renderer in RENDERERS if (renderer, "first") in seconds]
+    if not used:
+        raise ValueError("no render is in it")
+    rows = [[says, *(f"{seconds[renderer, edit]:.1f}" for renderer in used)] for edit, says in EDITS.items()]
+    table = Shown(["seconds to render", *(RENDERERS[renderer] for renderer in used)], rows)
+    machine = measured["machine"]
+    return f"{table._repr_markdown_()}\n\nMeasured on {machine['cores']} cores of an {machine['processor']}."
+
+
+def results(every: Mapping[str, Results]) -> str:
+    """A line for each experiment, by log entry, and the sum in which each run counts once."""
+    seen: set[str] = set()
+    rows = []
+    for name, found in sorted(every.items(), key=lambda item: (item[1].experiment.entry, item[0])):
+        keys = {r.run.key for r in found}
+        shared = f" ({len(keys & seen)} of its runs are among those above)" if keys & seen else ""
+        seen |= keys
+        seeds = sorted(Counter(replace(r.configuration, seed=0) for r in found).values())
+        totals = numbers(found)
+        rows.append(
+            [
+                f"[{name}](experiments/{name}.yaml){shared}",
+                str(found.experiment.entry),
+                totals["runs"],
+                f"{seeds[0]}" if seeds[0] == seeds[-1] else f"{seeds[0]} to {seeds[-1]}",
+                totals["hours"],
+            ]
+        )
+    table = Shown(["experiment", "log entry", "runs", "seeds of a configuration", "hours"], rows)
+    once = numbers(of_all(every))
+    return (
+        f"{table._repr_markdown_()}\n\nTogether {once['runs']} runs, each counted once, and {once['hours']} hours of "
+        f"training on one core of an {once['devices']}, torch {once['torch']}."
+    )

@@ -1,0 +1,424 @@
+"""The training loop: AdamW on a stack of runs, evaluated as it goes.
+
+``train`` is a generator. It yields after every evaluation, so whoever drives it decides what to print, when to
+write a checkpoint and when to stop; given a saved ``State`` it goes on to the same bits. The parameters at the
+moments that a configuration asks for (the grokking step, some steps after it, a regular grid, the end) are handed
+out as they pass, because geometry goes on changing long after accuracy is perfect.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from epistemics.science.configuration import Architecture, Configuration
+from epistemics.science.model import final_state, initial_parameters, read_out
+from epistemics.science.penalty import without_contrasts
+from epistemics.science.tasks import EpochSampler, table, training_rows
+
+EPSILON = 1e-8  # AdamW's, torch's default
+EVALUATION_ROWS = 1024  # rows evaluated at once
+
+
+def stack_key(configuration: Configuration) -> tuple[object, ...]:
+    """Runs with equal keys can train as one stack."""
+    c = configuration
+    adversarial = (c.adversarial_every, c.adversarial_from, c.adversarial_directions) if c.adversarial_weight else None
+    task = (c.operations, c.shuffled_answers)
+    return (task, c.architecture, c.beta1, c.beta2, c.evaluate_every, c.precision, c.compiled, adversarial)
+
+
+@dataclass
+class History:
+    """What was seen of one member at each evaluation."""
+
+    step: list[int] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+
+
+@dataclass
+class State:
+    """A stack between two steps. Saved and loaded, it goes on to the same bits."""
+
+    step: int
+    flat: Tensor
+    """[E, N] parameters."""
+    first: Tensor
+    """[E, N] mean gradient."""
+    second: Tensor
+    """[E, N] mean squared gradient."""
+    candidate: Tensor
+    """[E, N] parameters when validation accuracy last rose over the threshold."""
+    histories: list[History]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One member's parameters, [N] on the CPU, after ``step`` steps."""
+
+    member: int
+    step: int
+    parameters: Tensor
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``train`` yields: the state after an evaluation, the moments just passed and who is done."""
+
+    state: State
+    moments: list[Moment]
+    done: list[bool]
+
+
+def grokking_step(steps: Sequence[int], accuracies: Sequence[float], threshold: float, evaluations: int) -> int | None:
+    """The first evaluated step from which accuracy stays at or above threshold for the next ``evaluations``.
+
+    Not the first touch: an accuracy that falls back within that window starts the count again. None if it never
+    happens, or if training ended before the window did.
+    """
+    held = 0
+    for index, accuracy in enumerate(accuracies):
+        held = held + 1 if accuracy >= threshold else 0
+        if held == evaluations + 1:
+            return steps[index - evaluations]
+    return None
+
+
+def first_touch(steps: Sequence[int], accuracies: Sequence[float], threshold: float) -> int | None:
+    """The first evaluated step with accuracy at or above threshold: the looser reading of "groks at"."""
+    return next((s for s, a in zip(steps, accuracies, strict=True) if a >= threshold), None)
+
+
+def cross_entropy(logits: Tensor, answers: Tensor) -> Tensor:
+    """[…, classes] and […] → […], never in less than float32: rounding here stops grokking at low decay."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return F.cross_entropy(logits.flatten(0, -2), answers.flatten(), reduction="none").view(answers.shape)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's questions, with a row for each member of the stack."""
+
+    questions: Tensor
+    """[E, B, 3] integers."""
+    answers: Tensor
+    """[E, B]."""
+    weights: Tensor
+    """[E, B]: 1 / batch size, or 0 for padding."""
+
+
+def batch_loss(
+    flat: Tensor, batch: Batch, arch: Architecture, precision: str, penalty: Tensor | None = None, directions: int = 0
+) -> Tensor:
+    """Sum over members of each one's mean cross-entropy, plus the adversarial penalty where one is given.
+
+    Args:
+        penalty: [E, 1], each member's λ.
+        directions: how many the penalty projects out.
+    """
+    states = final_state(arch, flat, batch.questions, precision)
+    losses = cross_entropy(read_out(arch, flat, states, precision), batch.answers)
+    if penalty is not None:
+        present = (batch.weights > 0).to(states.dtype)
+        cut = without_contrasts(states, batch.questions[..., 1], batch.answers, present, arch, directions)
+        losses = losses + penalty * cross_entropy(read_out(arch, flat, cut, precision), batch.answers)
+    return (losses * batch.weights).sum()
+
+
+def adamw(
+    flat: Tensor,
+    gradient: Tensor,
+    first: Tensor,
+    second: Tensor,
+    step: Tensor,
+    learning_rate: Tensor,
+    weight_decay: Tensor,
+    betas: tuple[float, float],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One AdamW update (Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2), as ``torch.optim.AdamW`` does it.
+
+    Args:
+        flat, gradient, first, second: [E, N].
+        step: float64 scalar, 1 at the first update.
+        learning_rate, weight_decay: [E, 1], a value for each member.
+    """
+    beta1, beta2 = betas
+    flat = flat * (1 - learning_rate * weight_decay)
+    first = first.lerp(gradient, 1 - beta1)
+    second = second * beta2 + gradient * gradient * (1 - beta2)
+    step_size = (learning_rate.double() / (1 - beta1**step)).to(flat.dtype)
+    root_correction = (1 - beta2**step).sqrt().to(flat.dtype)
+    flat = flat - step_size * first / (second.sqrt() / root_correction + EPSILON)
+    return flat, first, second
+
+
+def training_step(
+    flat: Tensor,
+    first: Tensor,
+    second: Tensor,
+    step: Tensor,
+    rows: Tensor,
+    questions: Tensor,
+    answers: Tensor,
+    weights: Tensor,
+    learning_rate: Tensor,
+    weight_decay: Tensor,
+    penalty: Tensor | None,
+    arch: Architecture,
+    betas: tuple[float, float],
+    precision: str,
+    directions: int,
+) -> None:
+    """One step, in place: gradient and update in one function, so that the compiler sees one graph.
+
+    Args:
+        flat, first, second: [E, N], which it moves on.
+        step: float64 scalar, 1 at the first step.
+        rows: [E, B] row numbers of the table of questions [n, 3] and answers [n].
+    """
+    batch = Batch(questions[rows], answers[rows], weights)
+    gradient = torch.func.grad(batch_loss)(flat, batch, arch, precision, penalty, directions)
+    moved = adamw(flat, gradient, first, second, step, learning_rate, weight_decay, betas)
+    for own, new in zip((flat, first, second), moved, strict=True):
+        own.copy_(new)
+
+
+def evaluate_rows(
+    flat: Tensor, questions: Tensor, answers: Tensor, arch: Architecture, precision: str
+) -> tuple[Tensor, Tensor]:
+    """Loss and correctness of each row, [E, R] each, the latter as 0.0 and 1.0."""
+    logits = read_out(arch, flat, final_state(arch, flat, questions, precision), precision)
+    return cross_entropy(logits, answers), (logits.argmax(-1) == answers).to(torch.float32)
+
+
+def initial_state(configurations: Sequence[Configuration], device: torch.device) -> State:
+    """The stack at step 0."""
+    arch = configurations[0].architecture
+    dtype = torch.float64 if configurations[0].precision == "float64" else torch.float32
+    flat = torch.stack([initial_parameters(arch, c.seed, c.embedding_scale) for c in configurations]).to(device, dtype)
+    zeros = torch.zeros_like(flat)
+    return State(0, flat, zeros, zeros.clone(), flat.clone(), [History() for _ in configurations])
+
+
+def train(
+    configurations: Sequence[Configuration],
+    device: torch.device | str = "cpu",
+    state: State | None = None,
+) -> Iterator[Evaluation]:
+    """Train a stack; yield after every evaluation, the one at step 0 included.
+
+    A member whose training loss is no longer a number is done; its history ends with that evaluation.
+
+    Args:
+        configurations: one for each member, with equal ``stack_key``.
+        device: where to train.
+        state: from an earlier ``Evaluation`` of the same stack; the evaluation that it followed is not repeated.
+
+    Raises:
+        ValueError: if the configurations cannot train as one stack.
+    """
+    if len({stack_key(c) for c in configurations}) != 1:
+        raise ValueError("these configurations differ in what a stack must share; see stack_key")
+    device = torch.device(device)
+    fresh = state is None
+    if state is None:
+        state = initial_state(configurations, device)
+    stack = Stack(configurations, state, device)
+    if fresh:
+        _record(state, stack.evaluate())
+        yield _after_evaluation(configurations, state)
+    while not all(_done(c, h) for c, h in zip(configurations, state.histories, strict=True)):
+        stack.advance(configurations[0].evaluate_every)
+        copies = (stack.flat.clone(), stack.first.clone(), stack.second.clone())
+        state = State(stack.steps, *copies, state.candidate, state.histories)
+        _record(state, stack.evaluate())
+        yield _after_evaluation(configurations, state)
+
+
+class Stack:
+    """A stack on its device: the tensors that steps move on in place, and what they read."""
+
+    def __init__(self, configurations: Sequence[Configuration], state: State, device: torch.device) -> None:
+        shared = configurations[0]
+        arch, precision = shared.architecture, shared.precision
+        questions = table(shared.modulus, shared.operations, shared.shuffled_answers)
+        training = np.stack([training_rows(questions, c.train_fraction, c.seed) for c in configurations])
+        self.samplers = [
+            EpochSampler(np.flatnonzero(rows), c.batch_size, c.seed)
+            for rows, c in zip(training, configurations, strict=True)
+        ]
+        for sampler in self.samplers:
+            sampler.drawn = state.step
+        self.device, self.steps, self.shared = device, state.step, shared
+        self.flat, self.first, self.second = state.flat.clone(), state.first.clone(), state.second.clone()
+        dtype = state.flat.dtype
+
+        def per_member(values: list[float]) -> Tensor:
+            return torch.tensor(values, dtype=dtype, device=device)[:, None]
+
+        widest = max(c.batch_size for c in configurations)
+        weights = torch.zeros(len(configurations), widest, dtype=dtype, device=device)
+        for member, c in enumerate(configurations):
+            weights[member, : c.batch_size] = 1 / c.batch_size
+        self.rows = torch.zeros(len(configurations), widest, dtype=torch.int64, device=device)
+        self.step = torch.tensor(float(state.step), dtype=torch.float64, device=device)
+        self.columns = torch.zeros(len(configurations), 4, dtype=torch.float64, device=device)
+        facts = (torch.from_numpy(questions.questions).to(device), torch.from_numpy(questions.answers).to(device))
+        training_mask = torch.from_numpy(training).to(device, torch.float64)
+
+        betas, directions = (shared.beta1, shared.beta2), shared.adversarial_directions
+        step = partial(training_step, arch=arch, betas=betas, precision=precision, directions=directions)
+        evaluation = partial(evaluate_rows, arch=arch, precision=precision)
+        if shared.compiled:
+            step = torch.compile(step, fullgraph=True, dynamic=False)  # type: ignore[assignment]
+            evaluation = torch.compile(evaluation, fullgraph=True, dynamic=False)  # type: ignore[assignment]
+        tensors = [
+            self.flat,
+            self.first,
+            self.second,
+            self.step,
+            self.rows,
+            *facts,
+            weights,
+            per_member([c.learning_rate for c in configurations]),
+            per_member([c.weight_decay for c in configurations]),
+        ]
+        self._plain_step = _ready(step, *tensors, None)
+        # Eigenvectors can't be recorded.
+        self._penalised_step = partial(step, *tensors, per_member([c.adversarial_weight for c in configurations]))
+        evaluate_all = partial(_evaluate_all, evaluation=evaluation)
+        self._evaluate = _ready(evaluate_all, self.columns, self.flat, *facts, training_mask)
+
+    def advance(self, steps: int) -> None:
+        """Train so many steps; on CUDA the host only draws batches and launches."""
+        rows = np.zeros((steps, *self.rows.shape), dtype=np.int64)
+        for member, sampler in enumerate(self.samplers):
+            rows[:, member, : sampler.batch_size] = sampler.take(steps)
+        for batch in torch.from_numpy(rows).to(self.device):
+            self.steps += 1
+            self.step.add_(1)
+            self.rows.copy_(batch)
+            if is_penalised(self.shared, self.steps):
+                self._penalised_step()
+            else:
+                self._plain_step()
+
+    def evaluate(self) -> list[list[float]]:
+        """A row for each member: loss and accuracy on training questions, then on the others."""
+        self._evaluate()
+        rows: list[list[float]] = self.columns.tolist()
+        return rows
+
+
+def is_penalised(configuration: Configuration, step: int) -> bool:
+    """Whether a step, counted from 1, has the adversarial penalty."""
+    c = configuration
+    return c.adversarial_weight > 0 and step > c.adversarial_from and step % c.adversarial_every == 0
+
+
+def _ready(function: Callable[..., None], *tensors: Tensor | None) -> Callable[[], None]:
+    """A call of a function that works on these tensors in place; on CUDA recorded once and launched as one graph."""
+    if tensors[0] is None or tensors[0].device.type != "cuda":
+        return partial(function, *tensors)
+    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):  # compiles, and lets libraries allocate what can't be recorded
+            function(*(tensor if tensor is None else tensor.clone() for tensor in tensors))
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        function(*tensors)
+    replay: Callable[[], None] = graph.replay
+    return replay
+
+
+def _evaluate_all(
+    columns: Tensor,
+    flat: Tensor,
+    questions: Tensor,
+    answers: Tensor,
+    training_mask: Tensor,
+    evaluation: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> None:
+    """Evaluate every question; writes ``columns`` [E, 4]: loss and accuracy where the mask is 1, then where it is 0."""
+    members, count = training_mask.shape
+    losses, correct = [], []
+    for start in range(0, count, EVALUATION_ROWS):
+        rows = torch.arange(start, start + EVALUATION_ROWS, device=questions.device) % count  # the last wraps
+        rows = rows.expand(members, -1)
+        loss, right = evaluation(flat, questions[rows], answers[rows])
+        losses.append(loss)
+        correct.append(right)
+    loss = torch.cat(losses, dim=1)[:, :count].double()
+    right = torch.cat(correct, dim=1)[:, :count].double()
+    averages = [
+        (values * mask).sum(1) / mask.sum(1) for mask in (training_mask, 1 - training_mask) for values in (loss, right)
+    ]
+    columns.copy_(torch.stack(averages, dim=1))
+
+
+def _record(state: State, rows: list[list[float]]) -> None:
+    """Append an evaluation to the histories."""
+    for history, row in zip(state.histories, rows, strict=True):
+        history.step.append(state.step)
+        history.train_loss.append(row[0])
+        history.train_accuracy.append(row[1])
+        history.validation_loss.append(row[2])
+        history.validation_accuracy.append(row[3])
+
+
+def _grokked(configuration: Configuration, history: History) -> int | None:
+    return grokking_step(
+        history.step,
+        history.validation_accuracy,
+        configuration.grokking_accuracy,
+        configuration.grokking_evaluations,
+    )
+
+
+def _done(configuration: Configuration, history: History) -> bool:
+    """Whether a member has trained as long as its configuration asks."""
+    if not history.step:
+        return False
+    step, after = history.step[-1], configuration.stop_after_grokking
+    if step >= configuration.steps or not math.isfinite(history.train_loss[-1]):
+        return True
+    grokked = None if after is None else _grokked(configuration, history)
+    return grokked is not None and after is not None and step >= grokked + after
+
+
+def _after_evaluation(configurations: Sequence[Configuration], state: State) -> Evaluation:
+    """Remember candidates for the grokking step and hand out the moments just passed."""
+    moments = []
+    done = [_done(c, h) for c, h in zip(configurations, state.histories, strict=True)]
+    for member, (c, history) in enumerate(zip(configurations, state.histories, strict=True)):
+        step, accuracies = history.step[-1], history.validation_accuracy
+        if accuracies[-1] >= c.grokking_accuracy and (len(accuracies) == 1 or accuracies[-2] < c.grokking_accuracy):
+            state.candidate[member] = state.flat[member]
+        ended_before = len(history.step) > 1 and _done(c, _without_last(history))
+        if ended_before:  # a member of a stack that goes on for the others
+            continue
+        grokked = _grokked(c, history)
+        just_known = grokked is not None and step == grokked + c.grokking_evaluations * c.evaluate_every
+        if grokked is not None and just_known and 0 in c.measure_after_grokking:
+            moments.append(Moment(member, grokked, state.candidate[member].cpu().clone()))
+        on_grid = c.measure_every > 0 and step > 0 and step % c.measure_every == 0
+        after = grokked is not None and step - grokked in c.measure_after_grokking and step > grokked
+        if on_grid or after or done[member]:
+            moments.append(Moment(member, step, state.flat[member].cpu().clone()))
+    return Evaluation(state, moments, done)
+
+
+def _without_last(history: History) -> History:
+    return History(*(column[:-1] for column in vars(history).values()))

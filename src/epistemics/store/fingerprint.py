@@ -1,0 +1,148 @@
+"""The hash of what a function computes: of its source, and of all that this reaches inside the package.
+
+Definitions at the top level of a module (functions, classes, constants) are the nodes, the names that they use are the
+edges. A definition counts as its source in which each name of the package is a hole, filled with what the name is bound
+to. So neither where a definition lies counts nor what it is called, nor do comments, formatting, docstrings and
+annotations. The source is read, never imported: asking costs milliseconds and no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from epistemics.store.source import Definition, Module
+
+PACKAGE = Path(__file__).parents[1]
+
+
+class UnknownDefinition(KeyError):
+    """A name that no module of the package defines."""
+
+
+def fingerprint(*names: str) -> str:
+    """16 hexadecimal digits over all that the definitions reach, given as ``module.name`` (``science.training.train``).
+
+    Definitions are told apart by their forms, then again and again by what fills their holes, until a round tells no
+    more apart (colour refinement): two graphs with equal marks then compute the same, cycles included.
+
+    Raises:
+        UnknownDefinition: if the package defines no such name.
+    """
+    found = _followed(names)
+    marks = {name: source_hash(definition.form) for name, definition in found.items()}
+    told_apart = 0
+    while told_apart < len(set(marks.values())):
+        told_apart = len(set(marks.values()))
+        marks = {
+            name: _hash_of(
+                [marks[name], *(marks[_defining(used)] for used in definition.uses)],
+                sorted({marks[_defining(used)] for used in definition.annotated}),
+            )
+            for name, definition in found.items()
+        }
+    return _hash_of(sorted(marks[_defining(name)] for name in names), sorted(set(marks.values())))
+
+
+def definitions(*names: str) -> dict[str, str]:
+    """``module.name`` → hash of the normalised source of every definition reached."""
+    return {name: source_hash(source) for name, source in reached(*names).items()}
+
+
+def source_hash(source: str) -> str:
+    """16 hexadecimal digits."""
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def _hash_of(*lists: Iterable[str]) -> str:
+    return source_hash("\0\0".join("\0".join(marks) for marks in lists))
+
+
+def path_to(root: str, name: str) -> list[str]:
+    """A shortest way from one definition to another that it reaches, both included; empty if there is none."""
+    ways = {root: [root]}
+    waiting = [root]
+    while waiting and name not in ways:
+        current = waiting.pop(0)
+        for used in sorted(uses_of(current)):
+            if used not in ways:
+                ways[used] = [*ways[current], used]
+                waiting.append(used)
+    return ways.get(name, [])
+
+
+def uses_of(name: str) -> set[str]:
+    """What one definition uses directly, as the names under which these are defined."""
+    definition = _definition(_defining(name))
+    return {_defining(used) for used in (*definition.uses, *definition.annotated)}
+
+
+def reached(*names: str) -> dict[str, str]:
+    """``module.name`` → normalised source of every definition that the named ones reach, themselves included."""
+    return {name: definition.source for name, definition in _followed(names).items()}
+
+
+def reached_from(code: str) -> dict[str, str]:
+    """The same for a piece of code outside the package, such as the cells of a chapter.
+
+    Raises:
+        SyntaxError: if it is not Python.
+        UnknownDefinition: if it imports from the package what is not there.
+    """
+    return reached(*sorted(Module("", code, "epistemics", _is_module).uses))
+
+
+def _followed(names: Iterable[str]) -> dict[str, Definition]:
+    found: dict[str, Definition] = {}
+    waiting = list(names)
+    while waiting:
+        name = _defining(waiting.pop())
+        if name not in found:
+            found[name] = _definition(name)
+            waiting += sorted({*found[name].uses, *found[name].annotated} - found.keys())
+    return found
+
+
+def _defining(name: str) -> str:
+    """The name of a definition where it is defined, not where it is imported."""
+    while True:
+        module_name, _, definition = name.rpartition(".")
+        module = _module(module_name)
+        if definition in module.definitions:
+            return name
+        if definition not in module.imported:
+            file = f"src/epistemics/{module_name.replace('.', '/')}.py"
+            raise UnknownDefinition(f"{name}: {file} does not define it")
+        name = module.imported[definition]
+
+
+def _definition(name: str) -> Definition:
+    module_name, _, definition = name.rpartition(".")
+    return _module(module_name).definitions[definition]
+
+
+def _path(module: str) -> Path | None:
+    """Where a module of the package lies, or None."""
+    base = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _is_module(name: str) -> bool:
+    return _path(name) is not None
+
+
+def _module(name: str) -> Module:
+    path = _path(name)
+    if path is None:
+        raise UnknownDefinition(f"{name}: no such module in the package")
+    return _parsed(name, path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(name: str, path: Path, _modified: int) -> Module:
+    return Module(name, path.read_text(encoding="utf-8"), "epistemics", _is_module)

@@ -1,0 +1,363 @@
+"""Experiment files: what they declare, and that each fault is named by file, key and value."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prose import PROJECT
+
+from epistemics.declared.experiments import (
+    PROFILES,
+    Experiment,
+    Run,
+    configuration_key,
+    experiment_names,
+    load_experiment,
+)
+from epistemics.declared.sections import SpecificationError
+from epistemics.science.configuration import Configuration
+
+EXPERIMENTS = PROJECT / "experiments"
+
+GOOD = """\
+title: A test
+entry: 7
+defaults:
+  operations: [add]
+  modulus: 11
+  layers: 1
+  d_model: 16
+  heads: 4
+  train_fraction: 0.5
+  batch_size: 32
+  learning_rate: 0.001
+  weight_decay: 1
+  beta1: 0.9
+  beta2: 0.98
+  steps: 100
+  stop_after_grokking: null
+  evaluate_every: 10
+  grokking_accuracy: 0.95
+  grokking_evaluations: 5
+  measure_every: 0
+  measure_after_grokking: [0]
+  precision: float32
+  compiled: false
+profiles:
+  paper:
+    groups:
+      - name: first
+        set: {layers: 2}
+        vary: {weight_decay: [0.0, 0.1], train_fraction: [0.3, 0.5]}
+        seeds: [0, 1, 2]
+        keep_weights: [1]
+      - name: second
+        seeds: [7]
+  smoke:
+    defaults: {steps: 20, d_model: 8}
+    groups:
+      - name: first
+        seeds: [0]
+"""
+
+Load = Callable[..., Experiment]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Load an experiment file given as text, with one of its lines replaced."""
+    folder = tmp_path / "experiments"
+    folder.mkdir()
+
+    def loaded(old: str = "", new: str = "", text: str = GOOD, name: str = "it", profile: str = "paper") -> Experiment:
+        assert old in text
+        (folder / f"{name}.yaml").write_text(text.replace(old, new, 1) if old else text)
+        return load_experiment(folder, name, profile)
+
+    return loaded
+
+
+# What a file declares
+
+
+def test_a_group_is_every_combination_of_what_it_varies_and_its_seeds(load: Load) -> None:
+    runs = load().runs
+    assert [run.group for run in runs] == ["first"] * 12 + ["second"]
+    first = [run.configuration for run in runs[:12]]
+    found = {(c.weight_decay, c.train_fraction, c.seed) for c in first}
+    assert found == {(w, f, s) for w in (0.0, 0.1) for f in (0.3, 0.5) for s in (0, 1, 2)}
+    assert {c.layers for c in first} == {2}
+    second = runs[12].configuration
+    assert (second.layers, second.weight_decay, second.seed) == (1, 1.0, 7)
+    assert len({run.key for run in runs}) == 13
+
+
+def test_only_the_named_seeds_keep_their_weights(load: Load) -> None:
+    assert {run.configuration.seed for run in load().runs if run.keep_weights} == {1}
+
+
+def test_a_profile_s_defaults_go_before_the_file_s(load: Load) -> None:
+    smoke = load(profile="smoke")
+    assert smoke.profile == "smoke"
+    assert (smoke.runs[0].configuration.steps, smoke.runs[0].configuration.d_model) == (20, 8)
+    assert load().runs[0].configuration.steps == 100
+
+
+def test_title_and_entry(load: Load) -> None:
+    experiment = load(text=GOOD)
+    assert (experiment.title, experiment.entry) == ("A test", 7)
+
+
+def test_whole_numbers_are_numbers(load: Load) -> None:
+    """``weight_decay: 1`` and ``1.0`` are the same run."""
+    one, same = load(), load("weight_decay: 1\n", "weight_decay: 1.0\n")
+    assert [run.key for run in one.runs] == [run.key for run in same.runs]
+    assert isinstance(one.runs[12].configuration.weight_decay, float)
+
+
+def test_runs_of_takes_over_another_experiment_s_runs(load: Load) -> None:
+    other = load(name="other")
+    text = GOOD.replace("seeds: [7]", "runs_of: other", 1).replace("seeds: [0, 1, 2]", "seeds: [5]")
+    runs = load("keep_weights: [1]", "keep_weights: []", text=text).runs
+    taken = runs[4:]
+    assert [run.key for run in taken] == [run.key for run in other.runs]
+    assert {run.group for run in taken} == {"second"}
+    assert {run.experiment for run in runs} == {"it"}
+    assert [run.keep_weights for run in taken] == [run.keep_weights for run in other.runs]
+
+
+def test_every_value_of_a_configuration_counts_for_its_key(configuration: Callable[..., Configuration]) -> None:
+    """But for nothing else: the key is the same in every process and on every machine."""
+    base = configuration()
+    assert configuration_key(base) == "31e4c5f5cbe21275"
+    keys = {configuration_key(base)}
+    for field in dataclasses.fields(base):
+        value = getattr(base, field.name)
+        if isinstance(value, bool):
+            other: object = not value
+        elif isinstance(value, int | float):
+            other = value + 1
+        elif isinstance(value, tuple):
+            other = (*value, value[0])
+        else:
+            other = "mul" if value is not None else 3
+        keys.add(configuration_key(dataclasses.replace(base, **{field.name: other})))  # type: ignore[arg-type]
+    assert len(keys) == 1 + len(dataclasses.fields(base))
+
+
+# The experiments of this repository
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("name", experiment_names(EXPERIMENTS))
+def test_every_experiment_of_the_repository_loads(name: str, profile: str) -> None:
+    experiment = load_experiment(EXPERIMENTS, name, profile)
+    assert experiment.runs
+    assert len({run.key for run in experiment.runs}) == len(experiment.runs)
+
+
+def setting(run: Run) -> Configuration:
+    """What the log varies: the configuration but for seed, precision, duration and moments."""
+    return dataclasses.replace(
+        run.configuration,
+        seed=0,
+        precision="float32",
+        steps=0,
+        stop_after_grokking=None,
+        measure_every=0,
+        measure_after_grokking=(),
+    )
+
+
+def test_phase_1_1_sweeps_the_log_s_configurations_around_one_baseline() -> None:
+    runs = load_experiment(EXPERIMENTS, "phase-1-1").runs
+    settings = {setting(run) for run in runs}
+    (baseline,) = [c for c in settings if (c.weight_decay, c.train_fraction, c.layers, c.d_model) == (1.0, 0.3, 2, 128)]
+
+    def varied(*keys: str) -> set[tuple[object, ...]]:
+        """What the configurations that differ from the baseline in nothing but the keys have there."""
+        like = {key: getattr(baseline, key) for key in keys}
+        return {tuple(getattr(c, key) for key in keys) for c in settings if dataclasses.replace(c, **like) == baseline}
+
+    assert varied("weight_decay") == {(0.0,), (0.01,), (0.1,), (1.0,), (10.0,)}
+    assert varied("train_fraction") == {(0.1,), (0.3,), (0.5,), (0.7,), (0.9,)}
+    assert varied("layers", "d_model") == {(layers, d) for layers in (1, 2, 4) for d in (64, 128, 256)}
+    assert len(settings) == 17
+    seeds = {c: {run.configuration.seed for run in runs if setting(run) == c} for c in settings}
+    assert len(seeds[baseline]) >= 5
+    assert all(len(found) >= 3 for found in seeds.values())
+
+
+def test_phase_1_2_has_the_log_s_five_weight_decays() -> None:
+    experiment = load_experiment(EXPERIMENTS, "phase-1-2")
+    seeds: dict[float, set[int]] = {}
+    for run in experiment.runs:
+        seeds.setdefault(run.configuration.weight_decay, set()).add(run.configuration.seed)
+    assert set(seeds) == {1.0, 10.0, 0.1, 0.01, 0.0}
+    assert all(len(found) >= 3 for found in seeds.values())
+
+
+# Faults
+
+
+FILE = "experiments/it.yaml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "says"),
+    [
+        ("weight_decay: 1\n", "weight_decay: -1\n", "defaults.weight_decay", "-1 must not be below 0"),
+        ("[0.0, 0.1]", "[0.0, -0.1]", "profiles.paper.groups[0].vary.weight_decay", "-0.1 must not be below 0"),
+        ("weight_decay: 1\n", "weight_decay: .nan\n", "defaults.weight_decay", "nan must be finite"),
+        ("weight_decay: 1\n", "weight_decay: .inf\n", "defaults.weight_decay", "inf must be finite"),
+        ("train_fraction: 0.5", "train_fraction: 1.0", "defaults.train_fraction", "1.0 must lie between 0 and 1"),
+        ("train_fraction: 0.5", "train_fraction: 0", "defaults.train_fraction", "0 must lie between 0 and 1"),
+        ("train_fraction: 0.5", "train_fraction: 0.999", "defaults.train_fraction", "0.999 leaves no question"),
+        ("d_model: 16", "d_model: 18", "defaults.d_model", "18 must be divisible by heads, which is 4"),
+        ("{layers: 2}", "{heads: 3}", "defaults.d_model", "16 must be divisible by heads, which is 3"),
+        ("{layers: 2}", "{d_model: 10}", "profiles.paper.groups[0].set.d_model", "10 must be divisible by heads"),
+        ("[add]\n  modulus: 11", "[add, mul]\n  modulus: 12", "defaults.modulus", "12 must be prime for multiplica"),
+        ("modulus: 11", "modulus: 1", "defaults.modulus", "1 must be at least 2"),
+        ("batch_size: 32", "batch_size: 3200", "defaults.batch_size", "3200 must be at most 36, the training quest"),
+        ("batch_size: 32", "batch_size: 0", "defaults.batch_size", "0 must be at least 1"),
+        ("learning_rate: 0.001", "learning_rate: 0", "defaults.learning_rate", "0 must be above 0"),
+        ("beta2: 0.98", "beta2: 1", "defaults.beta2", "1 must be at least 0 and below 1"),
+        ("[add]", "[div]", "defaults.operations", "['div'] holds 'div'; known operations: add, mul"),
+        ("[add]", "[]", "defaults.operations", "[] must name at least one operation"),
+        ("[add]", "[add, add]", "defaults.operations", "['add', 'add'] must name at least one"),
+        ("precision: float32", "precision: float16", "defaults.precision", "'float16' must be one of float32, "),
+        ("steps: 100", "steps: 105", "defaults.steps", "105 must be a multiple of evaluate_every, which is 10"),
+        ("measure_every: 0", "measure_every: 15", "defaults.measure_every", "15 must be a multiple"),
+        ("grokking: null", "grokking: 20", "defaults.stop_after_grokking", "20 must be a multiple of evaluate_ev"),
+        ("grokking: [0]", "grokking: [10]", "defaults.measure_after_grokking", "[10] must be a multiple"),
+        ("accuracy: 0.95", "accuracy: 95", "defaults.grokking_accuracy", "95 must be above 0 and at most 1"),
+        # keys
+        ("beta1: 0.9", "beta_1: 0.9", "defaults.beta_1", "0.9 is unknown; known keys: operations, modulus"),
+        ("  beta1: 0.9\n", "", "profiles.paper.groups[0].beta1", "is missing; it must be a number"),
+        ("title: A test", "titel: A test", "titel", "'A test' is unknown here; known keys: title, entry"),
+        ("title: A test\n", "", "title", "is missing; it must be text"),
+        ("  smoke:", "  full:", "profiles.full", "is unknown here; known keys: paper, smoke"),
+        ("vary:", "varies:", "profiles.paper.groups[0].varies", "is unknown here; known keys: name, set, vary"),
+        ("  paper:", "  papers:", "profiles.papers", "is unknown here"),
+        ("layers: 1\n", "layers: 1\n  seed: 3\n", "defaults.seed", "3 has its place in a group's seeds"),
+        # types
+        ("layers: 1\n", "layers: two\n", "defaults.layers", "'two' must be an integer"),
+        ("layers: 1\n", "layers: 1.0\n", "defaults.layers", "1.0 must be an integer"),
+        ("layers: 1\n", "layers: true\n", "defaults.layers", "True must be an integer"),
+        ("weight_decay: 1\n", "weight_decay: '1'\n", "defaults.weight_decay", "'1' must be a number"),
+        ("weight_decay: 1\n", "weight_decay: true\n", "defaults.weight_decay", "True must be a number"),
+        ("compiled: false", "compiled: 0", "defaults.compiled", "0 must be true or false"),
+        ("grokking: null", "grokking: [100]", "defaults.stop_after_grokking", "[100] must be an integer or null"),
+        ("grokking: null", "grokking: soon", "defaults.stop_after_grokking", "'soon' must be an integer or null"),
+        ("grokking: [0]", "grokking: 0", "defaults.measure_after_grokking", "0 must be a list of integers"),
+        ("grokking: [0]", "grokking: [0, x]", "defaults.measure_after_grokking", "[0, 'x'] must be a list of int"),
+        ("[add]", "add", "defaults.operations", "'add' must be a list of names"),
+        ("entry: 7", "entry: seven", "entry", "'seven' must be an integer"),
+        ("[0.0, 0.1]", "0.1", "profiles.paper.groups[0].vary.weight_decay", "0.1 must be a list of values"),
+        ("[0.0, 0.1]", "[]", "profiles.paper.groups[0].vary.weight_decay", "[] must be a list of values"),
+        ("{layers: 2}", "2", "profiles.paper.groups[0].set", "2 must be a mapping"),
+        ("seeds: [7]", "seeds: 7", "profiles.paper.groups[1].seeds", "7 must be a list"),
+        ("seeds: [7]", "seeds: []", "profiles.paper.groups[1].seeds", "[] must hold at least one integer"),
+        ("seeds: [7]", "seeds: [-7]", "profiles.paper.groups[1].seeds", "[-7] must hold at least one integer"),
+        ("seeds: [7]", "seeds: [x]", "profiles.paper.groups[1].seeds", "['x'] must hold at least one integer"),
+        ("weights: [1]", "weights: [9]", "profiles.paper.groups[0].keep_weights", "[9] must name seeds of this"),
+        # slips
+        ("rate: 0.001", "rate: 1e-3", "defaults.learning_rate", "'1e-3' must be a number; YAML takes this as tex"),
+        ("rate: 0.001", "rate: 1.5e3", "defaults.learning_rate", "write 1.5e+3"),
+        ("[0.0, 0.1]", "[0.0, 1e-3]", "profiles.paper.groups[0].vary.weight_decay", "write 1.0e-3"),
+        ("rate: 0.001", "rate: 1.0e+300", "defaults.learning_rate", "1e+300 must be at most 100"),
+        ("steps: 100", f"steps: {10**30}", "defaults.steps", "must be at most 1,000,000,000"),
+        ("modulus: 11", f"modulus: {10**30 + 57}", "defaults.modulus", "must be at most 10,000"),
+        ("d_model: 16", "d_model: 33000", "defaults.d_model", "33000 must be at most 16,384"),
+        ("seeds: [7]", f"seeds: [{2**64}]", "profiles.paper.groups[1].seeds", "none below 0 or from 2^64 on"),
+        ("{layers: 2}", "{layers: 2, weight_decay: 1}", "profiles.paper.groups[0].set.weight_decay", "1 is varied by"),
+        ("seeds: [7]", "runs_of: nowhere", "profiles.paper.groups[1].runs_of", "'nowhere' is no experiment; kno"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_by_file_key_and_value(load: Load, old: str, new: str, place: str, says: str) -> None:
+    with pytest.raises(SpecificationError) as caught:
+        load(old, new)
+    message = re.sub(r":\d+: ", ": ", str(caught.value), count=1)
+    assert message.startswith(f"{FILE}: {place}")
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("weight_decay: 1\n", "weight_decay: -1\n", 12, "defaults.weight_decay: -1 must not be below 0"),
+        ("[0.0, 0.1]", "[0.0, -0.1]", 29, "profiles.paper.groups[0].vary.weight_decay: -0.1 must not be below 0"),
+        ("seeds: [7]", "seeds: 7", 33, "profiles.paper.groups[1].seeds: 7 must be a list"),
+        ("      - name: second\n        seeds", "      - seeds", 32, "profiles.paper.groups[1].name is missing"),
+        ("modulus: 11", "modulus: 11\n  modulus: 13", 6, "not valid YAML: the key 'modulus' is there twice"),
+        (
+            "  modulus: 11",
+            "\tmodulus: 11",
+            5,
+            "not valid YAML: found character '\\t' that cannot start any token; ind",
+        ),
+        ("title: A test", "title: !mine A", 1, "not valid YAML: the tag '!mine' is not read here"),
+        ("title: A test", "title: [", 3, "not valid YAML: "),
+    ],
+)
+def test_a_fault_is_named_by_its_line(load: Load, old: str, new: str, line: int, says: str) -> None:
+    with pytest.raises(SpecificationError) as caught:
+        load(old, new)
+    assert str(caught.value).startswith(f"{FILE}:{line}: {says}")
+
+
+def test_what_a_mapping_takes_over_by_an_anchor_is_set(load: Load) -> None:
+    """YAML's ``<<``; the mapping's own keys go before."""
+    text = GOOD.replace("set: {layers: 2}", "set: &large {layers: 2, heads: 2}")
+    text = text.replace("      - name: second\n", "      - name: second\n        set: {<<: *large, heads: 8}\n")
+    configuration = load(text=text).runs[-1].configuration
+    assert (configuration.layers, configuration.heads) == (2, 8)
+
+
+def test_composite_moduli_are_fine_for_addition(load: Load) -> None:
+    assert load("modulus: 11", "modulus: 12").runs[0].configuration.modulus == 12
+
+
+@pytest.mark.parametrize("tag", ["!!python/object/apply:os.getcwd []", "!!python/name:os.getcwd", "!mine 3"])
+def test_yaml_tags_are_refused_not_obeyed(load: Load, tag: str) -> None:
+    with pytest.raises(SpecificationError, match=rf"{FILE}:5: not valid YAML: the tag .* is not read here"):
+        load("modulus: 11", f"modulus: {tag}")
+
+
+@pytest.mark.parametrize("text", ["", "- a", "3", "a: &a [*a]", "title: " + "[" * 5000, "title: 2025-99-99"])
+def test_a_file_that_is_no_mapping_is_refused(load: Load, text: str) -> None:
+    with pytest.raises(SpecificationError, match=FILE):
+        load(text=text)
+
+
+def test_a_file_that_is_not_utf_8_is_refused(load: Load, tmp_path: Path) -> None:
+    load()
+    (tmp_path / "experiments" / "it.yaml").write_bytes(GOOD.replace("A test", "Ä").encode("latin-1"))
+    with pytest.raises(SpecificationError, match=f"{FILE}:1: not valid YAML: not UTF-8; save it in this encoding"):
+        load_experiment(tmp_path / "experiments", "it")
+
+
+def test_an_unknown_profile_and_an_unknown_experiment_are_named(load: Load, tmp_path: Path) -> None:
+    with pytest.raises(SpecificationError, match="profile 'big' is unknown; known: paper, smoke"):
+        load(profile="big")
+    with pytest.raises(SpecificationError, match=r"experiments/that\.yaml: there is no such experiment; known: it"):
+        load_experiment(tmp_path / "experiments", "that")
+
+
+def test_runs_of_in_a_circle_is_refused(load: Load, tmp_path: Path) -> None:
+    load(name="other")
+    with pytest.raises(SpecificationError, match="runs_of goes round in a circle: it → it"):
+        load("seeds: [7]", "runs_of: it")
+    (tmp_path / "experiments" / "other.yaml").write_text(GOOD.replace("seeds: [7]", "runs_of: it"))
+    with pytest.raises(SpecificationError, match="in a circle: it → other → it"):
+        load("seeds: [7]", "runs_of: other")
+
+
+@pytest.mark.parametrize(("old", "new"), [("[0, 1, 2]", "[0, 1, 1]"), ("[0.3, 0.5]", "[0.3, 0.3]")])
+def test_a_run_declared_twice_is_refused(load: Load, old: str, new: str) -> None:
+    with pytest.raises(SpecificationError, match=rf"{FILE}: the run «.*» is declared twice \(group first\)"):
+        load(old, new)

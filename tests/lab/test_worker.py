@@ -1,0 +1,432 @@
+"""The worker: breaks of every kind end in the result of an uninterrupted run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from epistemics.declared.experiments import Run, configuration_key
+from epistemics.lab import checkpoint, worker
+from epistemics.lab.progress import Overview
+from epistemics.lab.scheduler import RunFailed, train_missing
+from epistemics.lab.status import current_code, current_seals
+from epistemics.lab.worker import Job, work
+from epistemics.science.configuration import Configuration, configuration_from_json
+from epistemics.science.measures import measure
+from epistemics.science.model import parameter_count
+from epistemics.store.record import Result
+from epistemics.store.store import Seal, Store
+
+Make = Callable[..., Configuration]
+
+
+@pytest.fixture
+def job(tmp_path: Path, configuration: Make) -> Callable[..., Job]:
+    """A job in folders of its own; ``place`` names them."""
+
+    def make(*configurations: Configuration, place: str = "here", **changes: Any) -> Job:
+        made = Job(
+            configurations=list(configurations) or [configuration()],
+            keep_weights=[True] * max(1, len(configurations)),
+            results=tmp_path / place / "results",
+            workspace=tmp_path / place / "workspace",
+            device="cpu",
+        )
+        return dataclasses.replace(made, **changes)
+
+    return make
+
+
+def done(job: Job) -> list[Result]:
+    """Work to the end; the results of the job's members."""
+    for _ in work(job):
+        pass
+    return results(job)
+
+
+def results(job: Job) -> list[Result]:
+    return [Store(job.results).read(configuration_key(c)) for c in job.configurations]
+
+
+def broken_off(job: Job, step: int) -> None:
+    """Work until some step is reported, then stop as the worker does on Ctrl-C."""
+    going = work(job)
+    for progress in going:
+        if progress.get("step") == step:
+            going.close()
+            return
+    raise AssertionError("the training ended before")
+
+
+def assert_same_result(one: Result, other: Result) -> None:
+    """In everything but when and how it came about."""
+    assert one.key == other.key
+    assert one.configuration == other.configuration
+    assert one.metrics == other.metrics
+    for ours, theirs in ((one.arrays, other.arrays), (one.weights, other.weights)):
+        assert ours.keys() == theirs.keys()
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def checkpoints(job: Job) -> list[Path]:
+    return list(job.workspace.rglob("checkpoint.safetensors"))
+
+
+def other_code(monkeypatch: pytest.MonkeyPatch, part: str) -> dict[str, str]:
+    """As if the code of a part had changed; the fingerprints then."""
+    seals = current_seals()
+    seals[part] = Seal("changed", seals[part].definitions)
+    monkeypatch.setattr(worker, "current_seals", lambda: seals)
+    return {name: seal.code for name, seal in seals.items()}
+
+
+def never(*_: object, **__: object) -> Iterator[None]:
+    raise AssertionError("nothing should be trained here")
+
+
+# What a result holds
+
+
+def test_a_result_holds_history_measures_and_where_it_came_from(job: Callable[..., Job], configuration: Make) -> None:
+    c = configuration(grokking_accuracy=0.01, grokking_evaluations=1, measure_after_grokking=(0,), seed=4)
+    asked = job(c)
+    result = done(asked)[0]
+    assert result.key == configuration_key(c)
+    assert configuration_from_json(result.configuration) == c
+    history = result.arrays["history.validation_accuracy"]
+    assert result.arrays["history.step"].tolist() == [0, 10, 20, 30, 40]
+    first = int(np.argmax((history[:-1] >= 0.01) & (history[1:] >= 0.01)))
+    assert result.metrics["grokking_step"] == 10 * first
+    assert result.metrics["moments"] == sorted({10 * first, 20, 40})
+    assert result.metrics["final_step"] == 40
+    for name, shape in {"about_mean": (11,), "spectrum": (16,), "random_about_zero": (17,)}.items():
+        assert result.arrays[f"add.{name}"].shape == (len(result.metrics["moments"]), *shape)
+    final = measure(c, torch.from_numpy(result.weights["parameters"]))["add"]
+    np.testing.assert_array_equal(result.arrays["add.about_mean"][-1], final.about_mean.astype(np.float32))
+    assert {"seeds", "device", "precision", "versions", "commit", "date", "seconds"} <= result.provenance.keys()
+    assert result.provenance["seeds"] == [4]
+    assert result.provenance["resumed"] == 0
+    assert result.code == current_code()
+    assert checkpoints(asked) == []
+
+
+def test_weights_are_stored_only_where_asked(job: Callable[..., Job], configuration: Make) -> None:
+    first, second = done(job(configuration(), configuration(seed=1), keep_weights=[False, True]))
+    assert first.weights == {}
+    assert second.weights["parameters"].shape == (parameter_count(configuration().architecture),)
+
+
+def test_a_job_survives_the_way_to_the_worker(job: Callable[..., Job], configuration: Make) -> None:
+    sent = job(configuration(operations=("add", "mul"), stop_after_grokking=50), checkpoint_seconds=3.0)
+    assert Job.from_json(sent.to_json()) == sent
+    content = json.loads(sent.to_json())
+    del content["checkpoint_seconds"]
+    assert Job.from_json(json.dumps(content)).checkpoint_seconds == 30.0
+
+
+def test_a_member_of_a_stack_has_the_result_of_its_own_run(job: Callable[..., Job], configuration: Make) -> None:
+    """Though the stack goes on for others when it is done."""
+    short, long = configuration(precision="float64", steps=20), configuration(precision="float64", seed=1)
+    together = done(job(short, long))
+    for member, c in enumerate((short, long)):
+        alone = done(job(c, place=f"alone {member}"))[0]
+        assert together[member].metrics == alone.metrics
+        assert together[member].arrays.keys() == alone.arrays.keys()
+        for name, array in alone.arrays.items():
+            np.testing.assert_allclose(together[member].arrays[name], array, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+# Breaks
+
+
+def start(job: Job, configuration: Configuration | None = None) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "epistemics.lab.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdin is not None
+    process.stdin.write(job.to_json())
+    process.stdin.close()
+    return process
+
+
+def lines(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        yield json.loads(line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+def test_a_killed_run_goes_on_to_the_same_result(
+    job: Callable[..., Job], configuration: Make, how: signal.Signals
+) -> None:
+    """After kill -9 from the last checkpoint, after Ctrl-C from where it was."""
+    c = configuration(steps=300, measure_every=50, grokking_accuracy=0.2, grokking_evaluations=1)
+    asked = job(c, checkpoint_seconds=0.3 if how == signal.SIGKILL else 1000.0)
+    process = start(asked)
+    for progress in lines(process):
+        if progress.get("step", 0) >= 150:
+            process.send_signal(how)
+            break
+    process.stdout.close()  # type: ignore[union-attr]
+    code = process.wait()
+    assert code == (-9 if how == signal.SIGKILL else 130)
+    assert len(checkpoints(asked)) == 1
+    assert not Store(asked.results).keys()
+    steps = [progress["step"] for progress in work(asked) if progress["phase"] == "train"]
+    assert 0 < steps[0] <= 300
+    resumed = results(asked)[0]
+    assert resumed.provenance["resumed"] == 1
+    assert_same_result(resumed, done(job(c, place="uninterrupted"))[0])
+
+
+@pytest.mark.slow
+def test_a_worker_that_nobody_listens_to_any_more_stops_with_a_checkpoint(
+    job: Callable[..., Job], configuration: Make
+) -> None:
+    asked = job(configuration(steps=3000), checkpoint_seconds=1000.0)
+    process = start(asked)
+    next(lines(process))
+    process.stdout.close()  # type: ignore[union-attr]
+    assert process.wait() == 130
+    assert len(checkpoints(asked)) == 1
+
+
+@pytest.mark.parametrize("step", [0, 10, 40])
+def test_a_run_broken_off_at_any_evaluation_goes_on_to_the_same_result(
+    job: Callable[..., Job], configuration: Make, step: int
+) -> None:
+    """The last included: all is trained then, but not yet measured."""
+    c = configuration(grokking_accuracy=0.05, grokking_evaluations=1)
+    asked = job(c)
+    broken_off(asked, step)
+    assert len(checkpoints(asked)) == 1
+    assert_same_result(done(asked)[0], done(job(c, place="uninterrupted"))[0])
+
+
+def test_a_run_broken_off_while_a_moment_is_written_goes_on_to_the_same_result(
+    job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop is then one evaluation ahead of what is saved."""
+    asked, save = job(configuration(measure_every=10)), checkpoint._save
+
+    def interrupted(path: Path, *rest: Any) -> None:
+        if path.name == "20.safetensors":
+            raise KeyboardInterrupt
+        save(path, *rest)
+
+    monkeypatch.setattr(checkpoint, "_save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        done(asked)
+    monkeypatch.undo()
+    assert_same_result(done(asked)[0], done(job(configuration(measure_every=10), place="uninterrupted"))[0])
+
+
+def test_a_worker_whose_parent_is_gone_stops_with_a_checkpoint(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = job()
+    monkeypatch.setattr(worker, "PARENT", -1)
+    with pytest.raises(KeyboardInterrupt):
+        done(asked)
+    assert len(checkpoints(asked)) == 1
+
+
+def test_checkpoints_are_written_as_often_as_asked(job: Callable[..., Job], configuration: Make) -> None:
+    """Without any warning, as kill -9 gives none."""
+    often, seldom = job(checkpoint_seconds=0.0), job(place="seldom", checkpoint_seconds=1000.0)
+    for asked, expected in ((often, 1), (seldom, 0)):
+        going = work(asked)
+        while next(going).get("step") != 20:
+            pass
+        assert len(checkpoints(asked)) == expected
+
+
+def test_a_stack_does_not_go_on_from_the_checkpoint_of_another(job: Callable[..., Job], configuration: Make) -> None:
+    """Even if all of its members but the last are the same."""
+    members = [configuration(steps=20, d_model=8, seed=seed) for seed in range(5)]
+    broken_off(job(*members), 10)
+    others = [*members[:4], configuration(steps=20, d_model=8, seed=9)]
+    for ours, theirs in zip(done(job(*others)), done(job(*others, place="uninterrupted")), strict=True):
+        assert ours.provenance["resumed"] == 0
+        assert_same_result(ours, theirs)
+
+
+# Changed code, damage, company
+
+
+def test_changed_measures_are_taken_again_without_training(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = job()
+    before = done(asked)[0]
+    changed = other_code(monkeypatch, "measures")
+    monkeypatch.setattr(worker, "train", never)
+    after = done(asked)[0]
+    assert after.code == changed
+    assert after.provenance["date"] == before.provenance["date"]  # of the training
+    assert_same_result(after, before)
+
+
+def test_changed_measures_of_one_moment_are_taken_again_from_stored_weights(
+    job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = job(configuration(measure_every=0, measure_after_grokking=()))
+    before = done(asked)[0]
+    changed = other_code(monkeypatch, "measures")
+    monkeypatch.setattr(worker, "train", never)
+    elsewhere = dataclasses.replace(asked, workspace=asked.workspace / "elsewhere")
+    after = done(elsewhere)[0]
+    assert after.code == changed
+    assert after.metrics == before.metrics
+    assert_same_result(after, before)
+
+
+def test_moments_of_another_training_are_not_measured(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workspace holds what other code trained, and the store what this code did."""
+    asked = job()
+    before = done(asked)[0]
+    finished = next(asked.workspace.rglob("finished.safetensors"))
+    state = checkpoint.load_state(finished, current_code()["training"], torch.device("cpu"))
+    assert state is not None
+    checkpoint.save_state(finished, state[0], "other code", state[1])
+    other_code(monkeypatch, "measures")
+    steps = [progress["step"] for progress in work(asked) if progress["phase"] == "train"]
+    assert steps == [0, 10, 20, 30, 40]
+    assert_same_result(results(asked)[0], before)
+
+
+def test_changed_training_is_trained_again(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = job()
+    before = done(asked)[0]
+    changed = other_code(monkeypatch, "training")
+    steps = [progress["step"] for progress in work(asked) if progress["phase"] == "train"]
+    assert steps == [0, 10, 20, 30, 40]
+    after = results(asked)[0]
+    assert after.code == changed
+    assert_same_result(after, before)
+
+
+def test_a_second_training_broken_off_is_not_taken_for_the_finished_first(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = job()
+    before = done(asked)[0]
+    other_code(monkeypatch, "training")
+    broken_off(asked, 10)
+    after = done(asked)[0]
+    assert after.provenance["resumed"] == 1
+    assert_same_result(after, before)
+
+
+def test_a_checkpoint_of_other_code_is_not_used(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = job()
+    broken_off(asked, 10)
+    other_code(monkeypatch, "training")
+    assert done(asked)[0].provenance["resumed"] == 0
+
+
+def test_a_stored_result_is_not_made_again(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = job()
+    done(asked)
+    monkeypatch.setattr(worker, "train", never)
+    monkeypatch.setattr(worker, "measure", never)
+    assert list(work(dataclasses.replace(asked, workspace=asked.workspace / "new"))) == []
+
+
+def test_a_damaged_result_is_set_aside_and_made_again(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = job()
+    before = done(asked)[0]
+    arrays = next((asked.results / before.key).glob("measures-arrays-*"))
+    arrays.write_bytes(arrays.read_bytes()[:-1])
+    monkeypatch.setattr(worker, "train", never)  # the workspace still has what was trained
+    assert_same_result(done(asked)[0], before)
+    assert [path.name for path in (asked.results / "set-aside").glob("*/measures-arrays-*")] == [arrays.name]
+
+
+@pytest.mark.slow
+def test_two_calls_at_once_share_the_runs(job: Callable[..., Job], configuration: Make) -> None:
+    asked = job(*[configuration(seed=seed, steps=300) for seed in range(4)])
+    runs = [Run("two", "smoke", "seeds", c, keep_weights=False) for c in asked.configurations]
+    keys = {run.key for run in runs}
+
+    def call() -> set[str]:
+        """Which runs were seen in training."""
+        trained: set[str] = set()
+
+        def report(seen: Overview) -> None:
+            trained.update(p.runs[0].key for p in seen.working if p.phase == "train")
+
+        train_missing(runs, Store(asked.results), asked.workspace, 1, "cpu", report)
+        return trained
+
+    with ThreadPoolExecutor() as pool:
+        first, second = (made.result() for made in [pool.submit(call) for _ in range(2)])
+    assert first | second == keys
+    assert not first & second
+    assert first
+    assert second
+    assert set(Store(asked.results).keys()) == keys
+
+
+def train_both(asked: Job) -> None:
+    runs = [Run("two", "smoke", "seeds", c, keep_weights=False) for c in asked.configurations]
+    train_missing(runs, Store(asked.results), asked.workspace, 1, "cpu", lambda _: None)
+
+
+@pytest.mark.slow
+def test_a_run_that_diverges_is_named_after_the_others_are_trained(
+    job: Callable[..., Job], configuration: Make
+) -> None:
+    wild, calm = configuration(learning_rate=100.0, weight_decay=1e6, steps=100), configuration()
+    with pytest.raises(RunFailed) as failed:
+        train_both(asked := job(wild, calm))
+    said = str(failed.value).splitlines()
+    assert said[0].startswith("the run «add 2L d16 wd 1e+06 ")
+    assert re.fullmatch(r"seed 0: the training loss is no number at step \d+", said[1])
+    assert said[2:] == ["a lower learning_rate may keep the losses finite; all other runs are stored"]
+    assert Store(asked.results).keys() == [configuration_key(calm)]
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_is_named_with_a_reason(
+    job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that took all memory has no words of its own."""
+    start = subprocess.Popen
+
+    def killed(command: list[str], **options: Any) -> subprocess.Popen[str]:
+        return start([sys.executable, "-c", "import os, sys; sys.stdin.read(); os.kill(os.getpid(), 9)"], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", killed)
+    with pytest.raises(RunFailed, match="failed:\nit was killed by SIGKILL, as when the memory"):
+        train_both(job())
+
+
+@pytest.mark.slow
+def test_two_workers_on_one_store(job: Callable[..., Job], configuration: Make) -> None:
+    """With the same run, one trains it and the other waits; it finds the result stored."""
+    asked = job(configuration(steps=100))
+    workers = [start(asked), start(asked)]
+    reports = [list(lines(process)) for process in workers]
+    assert [process.wait() for process in workers] == [0, 0]
+    assert sorted(len(report) > 0 for report in reports) == [False, True]
+    assert_same_result(results(asked)[0], done(job(configuration(steps=100), place="alone"))[0])

@@ -1,0 +1,103 @@
+"""The task: its table, its splits and its batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from epistemics.science.tasks import EpochSampler, Table, table, training_rows
+
+
+def test_shuffled_answers_are_the_same_ones_at_other_questions() -> None:
+    plain, shuffled = table(7, ("add", "mul")), table(7, ("add", "mul"), shuffled=True)
+    assert (plain.questions == shuffled.questions).all()
+    for operation in plain.operations:
+        own = plain.rows_of(operation)
+        assert (np.bincount(plain.answers[own]) == np.bincount(shuffled.answers[own])).all()
+        assert (plain.answers[own] == shuffled.answers[own]).mean() < 0.5
+    assert (shuffled.answers == table(7, ("add", "mul"), shuffled=True).answers).all()
+
+
+def test_the_table_holds_every_question_once_with_its_answer() -> None:
+    questions = table(5, ("add", "mul"))
+    expected = [(a, 0, b, (a + b) % 5) for a in range(5) for b in range(5)]
+    expected += [(a, 1, b, (a * b) % 5) for a in range(5) for b in range(5)]
+    rows = [(*map(int, q), int(a)) for q, a in zip(questions.questions, questions.answers, strict=True)]
+    assert rows == expected
+
+
+def test_the_index_of_an_operation_is_its_place_in_the_list() -> None:
+    questions = table(3, ("mul", "add"))
+    product, total = questions.rows_of("mul"), questions.rows_of("add")
+    assert len(product) == len(total) == 9
+    a, b = questions.questions[product, 0], questions.questions[product, 2]
+    assert (questions.questions[product, 1] == 0).all()
+    assert (questions.answers[product] == a * b % 3).all()
+    assert (questions.questions[total, 1] == 1).all()
+
+
+def test_an_unknown_operation_is_named() -> None:
+    with pytest.raises(ValueError, match="'div' is unknown; known: add, mul"):
+        table(5, ("add", "div"))
+
+
+@pytest.fixture
+def both() -> Table:
+    return table(11, ("add", "mul"))
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.3, 0.5, 0.95])
+def test_each_operation_gives_the_same_share_to_training(both: Table, fraction: float) -> None:
+    training = training_rows(both, fraction, seed=0)
+    for operation in both.operations:
+        assert training[both.rows_of(operation)].sum() == round(fraction * 121)
+
+
+def test_the_split_is_decided_by_the_seed(both: Table) -> None:
+    assert (training_rows(both, 0.5, 3) == training_rows(both, 0.5, 3)).all()
+    drawn = np.stack([training_rows(both, 0.5, seed) for seed in range(40)])
+    assert len(np.unique(drawn, axis=0)) == 40
+    # Without a preference for any row: each is drawn by about half of the seeds, in either operation.
+    assert 0.15 < drawn.mean(0).min() <= drawn.mean(0).max() < 0.85
+
+
+def test_operations_are_split_independently(both: Table) -> None:
+    training = training_rows(both, 0.5, 0)
+    assert (training[both.rows_of("add")] != training[both.rows_of("mul")]).any()
+
+
+def test_an_epoch_sees_each_row_at_most_once_and_drops_the_incomplete_batch() -> None:
+    rows = np.arange(100, 147)  # 47 rows: four batches of ten, seven rows left over
+    sampler = EpochSampler(rows, 10, seed=0)
+    epochs = sampler.take(8).reshape(2, 40)
+    for epoch in epochs:
+        assert len(set(epoch.tolist())) == 40
+        assert set(epoch.tolist()) <= set(rows.tolist())
+    assert set(epochs[0].tolist()) != set(epochs[1].tolist())  # the rows left out differ by epoch
+    assert sampler.drawn == 8
+
+
+def test_every_row_is_seen_in_the_long_run() -> None:
+    sampler = EpochSampler(np.arange(47), 10, seed=0)
+    assert set(sampler.take(40).ravel().tolist()) == set(range(47))
+
+
+def test_a_sampler_goes_on_from_the_number_of_batches_drawn() -> None:
+    rows = np.arange(47)
+    whole = EpochSampler(rows, 10, seed=5).take(23)
+    for drawn in (1, 4, 9):
+        resumed = EpochSampler(rows, 10, seed=5)
+        resumed.drawn = drawn
+        assert (resumed.take(23 - drawn) == whole[drawn:]).all()
+    in_parts = EpochSampler(rows, 10, seed=5)
+    assert (np.concatenate([in_parts.take(3), in_parts.take(20)]) == whole).all()
+
+
+def test_another_seed_draws_other_batches() -> None:
+    rows = np.arange(47)
+    assert (EpochSampler(rows, 10, seed=0).take(4) != EpochSampler(rows, 10, seed=1).take(4)).any()
+
+
+def test_too_few_rows_for_a_batch_are_refused() -> None:
+    with pytest.raises(ValueError, match="batch_size is 10, but there are only 9 training rows"):
+        EpochSampler(np.arange(9), 10, seed=0)

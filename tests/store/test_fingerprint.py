@@ -1,0 +1,385 @@
+"""The fingerprint changes with what a function computes, and with nothing else."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import symtable
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from epistemics.lab.status import CODE, current_code
+from epistemics.store import fingerprint as module
+from epistemics.store.fingerprint import UnknownDefinition, fingerprint, reached, reached_from
+
+Edit = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
+    """Fingerprints are taken of a copy of the package from now on; edit a file of it."""
+    package = tmp_path / "epistemics"
+    shutil.copytree(module.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "PACKAGE", package)
+
+    def edited(file: str, old: str, new: str) -> None:
+        path = package / file
+        text, before = path.read_text(), path.stat().st_mtime_ns
+        assert text.count(old) == 1, f"{file} holds {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new))
+        os.utime(path, ns=(before + 10**9, before + 10**9))
+
+    return edited
+
+
+def test_a_copy_of_the_package_has_the_same_fingerprints(edit: Edit) -> None:
+    before = current_code()
+    edit("science/training.py", "EPSILON = 1e-8", "EPSILON = 1e-8")
+    assert current_code() == before
+    assert before["training"] != before["measures"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("science/training.py", "EPSILON = 1e-8  # AdamW's", "# said anew\nEPSILON = 1e-8  # that of AdamW"),
+        ("science/training.py", "def adamw(", "# a comment\n\n\ndef adamw("),
+        ("science/training.py", '"""One AdamW update (', '"""Another docstring ('),
+        ("science/training.py", '"""What was seen of one member at each evaluation."""\n', "\n"),
+        ("science/training.py", "beta1, beta2 = betas", "(beta1,   beta2) = (betas)"),
+        ("science/training.py", "betas: tuple[float, float],\n) -> tuple", "betas: list[float],\n) -> list"),
+        ("science/training.py", '"""[E, N] mean gradient."""', '"""A field said in other words."""'),
+        ("science/configuration.py", '"""Questions a step."""', "# Questions a step."),
+        ("science/geometry.py", "def random_directions(dimensions: int", "def random_directions(dimensions: object"),
+    ],
+)
+def test_comments_docstrings_annotations_and_formatting_do_not_count(edit: Edit, file: str, old: str, new: str) -> None:
+    before = current_code()
+    edit(file, old, new)
+    assert current_code() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("science/training.py", "EPSILON = 1e-8", "EPSILON = 1e-7"),  # a constant
+        ("science/training.py", "first = first.lerp(gradient, 1 - beta1)", "first = first.lerp(gradient, beta1)"),
+        ("science/training.py", "held = held + 1 if accuracy >= threshold", "held = held + 1 if accuracy > threshold"),
+        ("science/training.py", "step: int\n    flat: Tensor", "step: int = 0\n    flat: Tensor"),  # a default
+        ("science/training.py", "@dataclass\nclass State", "@dataclass(slots=True)\nclass State"),  # a decorator
+        ("science/tasks.py", "[self.seed, 2, epoch]", "[self.seed, 5, epoch]"),  # a private method of a class
+    ],
+)
+def test_what_only_training_reaches_changes_only_training(edit: Edit, file: str, old: str, new: str) -> None:
+    before = current_code()
+    edit(file, old, new)
+    after = current_code()
+    assert after["training"] != before["training"]
+    if file == "science/training.py":
+        assert after["measures"] == before["measures"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("science/geometry.py", "eigvalsh(centred.T @ centred)", "eigvalsh(centred.T @ centred * 2)"),
+        ("science/geometry.py", "[seed, 3]", "[seed, 4]"),
+        ("science/abliteration.py", "logits -= np.outer", "logits += np.outer"),
+    ],
+)
+def test_geometry_changes_only_measures(edit: Edit, file: str, old: str, new: str) -> None:
+    before = current_code()
+    edit(file, old, new)
+    after = current_code()
+    assert after["measures"] != before["measures"]
+    assert after["training"] == before["training"]
+
+
+def test_the_model_changes_both(edit: Edit) -> None:
+    before = current_code()
+    edit("science/model.py", "F.gelu(", "F.relu(")
+    after = current_code()
+    assert after["training"] != before["training"]
+    assert after["measures"] != before["measures"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("science/training.py", "next((s for s, a in zip", "next((s + 1 for s, a in zip"),  # first_touch
+        ("science/abliteration.py", "return len(curve) - 1", "return len(curve)"),  # survives
+        ("store/record.py", "FORMAT = 3", "FORMAT = 4"),
+    ],
+)
+def test_what_is_not_reached_does_not_count(edit: Edit, file: str, old: str, new: str) -> None:
+    before = current_code()
+    edit(file, old, new)
+    assert current_code() == before
+
+
+# How uses are found, in a package made for it
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    monkeypatch.setattr(module, "PACKAGE", tmp_path)
+
+    def write(**files: str) -> None:
+        module._parsed.cache_clear()  # written within one tick of the clock
+        for name, text in {"__init__": "VERSION = 1\n", **files}.items():
+            path = tmp_path / f"{name.replace('__in__', '/')}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("importing", "use"),
+    [
+        ("from epistemics.b import helper", "helper()"),
+        ("from epistemics.b import helper as h", "h()"),
+        ("from epistemics import b", "b.helper()"),
+        ("from epistemics import b as short", "short.helper()"),
+        ("import epistemics.b", "epistemics.b.helper()"),
+        ("import epistemics.b as short", "short.helper()"),
+        ("from epistemics.c import helper", "helper()"),  # that c itself imports
+        ("from epistemics import c", "c.helper()"),
+    ],
+)
+def test_every_way_to_import_is_followed(package: Callable[..., None], importing: str, use: str) -> None:
+    package(
+        a=f"{importing}\n\n\ndef start():\n    return {use}\n",
+        b="SIZE = 3\nOTHER = 4\n\n\ndef helper():\n    return SIZE\n",
+        c="from epistemics.b import helper\n",
+    )
+    assert reached("a.start").keys() == {"a.start", "b.helper", "b.SIZE"}
+
+
+def test_imports_inside_a_function_are_followed(package: Callable[..., None]) -> None:
+    package(
+        a="def start():\n    from epistemics.b import helper\n\n    return helper()\n",
+        b="def helper():\n    return 1\n",
+    )
+    assert reached("a.start").keys() == {"a.start", "b.helper"}
+
+
+def test_subpackages_and_the_package_itself(package: Callable[..., None]) -> None:
+    package(
+        a="from epistemics import VERSION\nfrom epistemics.inner import x\n\n\ndef start():\n    return x.f(VERSION)\n",
+        inner__in____init__="",
+        inner__in__x="def f(v):\n    return v\n",
+    )
+    assert reached("a.start").keys() == {"a.start", "VERSION", "inner.x.f"}
+
+
+def test_a_name_is_every_statement_that_defines_it(package: Callable[..., None]) -> None:
+    package(
+        a="TABLE = {}\nTABLE['x'] = 1\nTABLE.update(y=2)\nLEFT, RIGHT = 1, 2\ndef start():\n    return TABLE, RIGHT\n",
+    )
+    found = reached("a.start")
+    assert found["a.TABLE"] == "TABLE = {}\nTABLE['x'] = 1\nTABLE.update(y=2)"
+    assert found["a.RIGHT"] == "LEFT, RIGHT = (1, 2)"
+
+
+# What a definition is called, and where it lies, does not count
+
+AS_IT_WAS = {
+    "a": """
+        from epistemics.b import halved
+        from epistemics import c
+
+        def start(x):
+            return halved(x) + c.SHIFT + odd(5)
+
+        def odd(n):
+            return n != 0 and even(n - 1)
+
+        def even(n):
+            return n == 0 or odd(n - 1)
+    """,
+    "b": """
+        from epistemics.c import FACTOR, Options
+
+        def halved(x, options: Options = None):
+            return x * FACTOR
+    """,
+    "c": """
+        SHIFT, FACTOR = 1, 0.5
+
+        class Options:
+            def scaled(self):
+                return self.size * FACTOR
+    """,
+}
+
+
+@pytest.fixture
+def of_start(package: Callable[..., None]) -> Callable[..., str]:
+    """The fingerprint of ``start`` in a package of these modules, in which these texts are replaced."""
+
+    def taken(modules: dict[str, str], *replacements: tuple[str, str]) -> str:
+        text = {name: dedent(module) for name, module in modules.items()}
+        for old, new in replacements:
+            assert any(old in module for module in text.values()), old
+            text = {name: module.replace(old, new) for name, module in text.items()}
+        package(**text)
+        return fingerprint("a.start")
+
+    return taken
+
+
+@pytest.mark.parametrize(
+    "replacements",
+    [
+        [("halved", "half_of")],
+        [("FACTOR", "SHARE")],
+        [("SHIFT", "OFFSET")],
+        [("odd", "is_odd"), ("even", "is_even")],
+        [("Options", "Settings")],
+        [("import halved", "import halved as h"), ("return halved(", "return h(")],
+        [("from epistemics import c\n", "import epistemics.c\n"), ("+ c.", "+ epistemics.c.")],
+        [("from epistemics import c\n", ""), ("return halved", "from epistemics import c\n    return halved")],
+    ],
+)
+def test_a_name_does_not_count(of_start: Callable[..., str], replacements: list[tuple[str, str]]) -> None:
+    assert of_start(AS_IT_WAS, *replacements) == of_start(AS_IT_WAS)
+
+
+def test_a_place_does_not_count(of_start: Callable[..., str]) -> None:
+    before = of_start(AS_IT_WAS)
+    renamed = {"a": AS_IT_WAS["a"], "elsewhere": AS_IT_WAS["b"], "rooms__in__inner": AS_IT_WAS["c"]}
+    moves = [
+        ("epistemics.b ", "epistemics.elsewhere "),
+        ("epistemics.c ", "epistemics.rooms.inner "),
+        ("from epistemics import c", "from epistemics.rooms import inner as c"),
+    ]
+    assert of_start(renamed, *moves) == before
+    together = "\n".join(dedent(AS_IT_WAS[name]) for name in "cba")
+    gone = [(line, "") for line in together.splitlines() if line.startswith("from epistemics")]
+    assert of_start({"a": together}, *gone, ("c.SHIFT", "SHIFT")) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("SHIFT, FACTOR = 1, 0.5", "SHIFT, FACTOR = 1, 0.6"),  # a constant, three imports away
+        ("SHIFT, FACTOR = 1, 0.5", "FACTOR, SHIFT = 1, 0.5"),  # which of the two is which
+        ("return n == 0 or", "return n == 1 or"),  # one of two that call each other
+        ("n != 0 and even", "n != 0 and odd"),  # what a hole is filled with
+        ("return self.size * FACTOR", "return self.size"),  # a class that only an annotation names
+        ("+ c.SHIFT", "+ c.FACTOR"),
+    ],
+)
+def test_what_it_computes_counts(of_start: Callable[..., str], old: str, new: str) -> None:
+    assert of_start(AS_IT_WAS, (old, new)) != of_start(AS_IT_WAS)
+
+
+def test_two_functions_that_swap_their_names_are_a_change(of_start: Callable[..., str]) -> None:
+    modules = {"a": "def start():\n    return f() - g()\n\n\ndef f():\n    return 1\n\n\ndef g():\n    return 2\n"}
+    before = of_start(modules)
+    assert of_start(modules, ("def f", "def x"), ("def g", "def f"), ("def x", "def g")) != before
+
+
+def test_a_name_with_two_definitions_is_both(of_start: Callable[..., str]) -> None:
+    modules = {
+        "a": """
+            import sys
+
+            if sys.platform == "linux":
+                def helper():
+                    return 1
+            else:
+                def helper():
+                    return 2
+
+            def start():
+                return helper()
+        """
+    }
+    assert of_start(modules, ("return 2", "return 3")) != of_start(modules)
+    assert of_start(modules, ("helper", "other")) == of_start(modules)
+
+
+# A local name that is spelled like a definition is not a use of it
+
+
+@pytest.mark.parametrize(
+    ("start", "uses"),
+    [
+        ("def start(SIZE):\n    return SIZE", False),
+        ("def start(*SIZE):\n    return SIZE", False),
+        ("def start():\n    SIZE = 3\n    return SIZE", False),
+        ("def start():\n    for SIZE in (1, 2):\n        pass\n    return SIZE", False),
+        ("def start():\n    return [SIZE for SIZE in (1, 2)]", False),
+        ("def start():\n    return [x for x in SIZE]", True),
+        ("def start():\n    return [SIZE for SIZE in SIZE]", True),
+        ("def start():\n    return [x for x in (1, 2) for y in SIZE]", True),
+        ("def start():\n    return (lambda SIZE: SIZE)(1)", False),
+        ("def start():\n    return (lambda x=SIZE: x)()", True),
+        ("def start():\n    return (lambda SIZE: SIZE)(SIZE)", True),
+        ("def start(SIZE=SIZE):\n    return SIZE", True),
+        ("def start(key=lambda SIZE: SIZE):\n    return SIZE", True),
+        ("def start():\n    global SIZE\n    SIZE = 3\n    return SIZE", True),
+        ("def start(SIZE):\n    def inner():\n        return SIZE\n    return inner", False),
+        ("def start(SIZE):\n    def inner():\n        global SIZE\n        return SIZE\n    return inner", True),
+        ("def start():\n    def inner(SIZE):\n        return SIZE\n    return inner(SIZE)", True),
+        ("def start():\n    try:\n        pass\n    except ValueError as SIZE:\n        return SIZE", False),
+        ("def start(x):\n    match x:\n        case [SIZE, *_]:\n            return SIZE", False),
+        ("def start():\n    if (SIZE := 3):\n        return SIZE", False),
+        ("def start():\n    import SIZE\n    return SIZE", False),
+        ("class start:\n    SIZE = 3\n    def size(self):\n        return SIZE", True),
+        ("class start:\n    SIZE = 3\n    def size(self):\n        return self.SIZE", False),
+    ],
+)
+def test_shadowed_names(package: Callable[..., None], start: str, uses: bool) -> None:
+    package(a=f"from epistemics.b import SIZE\n\n\n{start}\n", b="SIZE = 7\n")
+    assert ("b.SIZE" in reached("a.start")) == uses
+
+
+def test_scopes_are_python_s_own() -> None:
+    """Every definition of the package, against the compiler's table of symbols."""
+    for path in sorted(module.PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(module.PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        read = module._module(name)
+        for definition, found in read.definitions.items():
+            table = symtable.symtable(found.source, str(path), "exec")
+            bound = {read.bound(used) for used in _global_names(table)} - {None, f"{name}.{definition}".lstrip(".")}
+            otherwise = {used for used in found.uses if used.rpartition(".")[0] in read.modules.values()}
+            inside = [n for n in ast.walk(ast.parse(found.source)) if isinstance(n, ast.ImportFrom)]
+            imported = {read.bound(a.asname or a.name) for n in inside for a in n.names}  # local to the compiler
+            assert bound - set(found.uses) == set(), f"{path.name}: {definition}"
+            assert set(found.uses) - bound - otherwise - imported == set(), f"{path.name}: {definition}"
+
+
+def _global_names(table: symtable.SymbolTable) -> set[str]:
+    """Names that are read from the module in a table or any table in it."""
+    at_top = table.get_type() == "module"
+    names = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (at_top or s.is_global())}
+    return names.union(*(_global_names(child) for child in table.get_children()))
+
+
+def test_the_cells_of_a_chapter_reach_what_they_import(package: Callable[..., None]) -> None:
+    package(a="def used():\n    return 1\n\n\ndef idle():\n    return 2\n")
+    assert reached_from("from epistemics import a\nimport math\nshown = a.used()\nshown\n").keys() == {"a.used"}
+
+
+def test_an_unknown_name_is_refused_with_its_file(package: Callable[..., None]) -> None:
+    package(a="")
+    with pytest.raises(UnknownDefinition, match=r"a\.nothing: src/epistemics/a\.py does not define it"):
+        fingerprint("a.nothing")
+    with pytest.raises(UnknownDefinition, match="nowhere: no such module in the package"):
+        fingerprint("nowhere.nothing")
+
+
+def test_experiment_code_uses_nothing_that_reading_can_t_follow() -> None:
+    """No attribute or definition is looked up by a text, so that what is reached is what runs."""
+    hidden = {"getattr", "globals", "locals", "eval", "exec", "__import__", "import_module", "import_string"}
+    for name, source in reached(*CODE.values()).items():
+        called = {node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
+        names = {c.id if isinstance(c, ast.Name) else c.attr for c in called if isinstance(c, ast.Name | ast.Attribute)}
+        assert not names & hidden, name
