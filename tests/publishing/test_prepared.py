@@ -42,7 +42,7 @@ def test_a_chapter_on_all_experiments_depends_on_each(tmp_path: Path, chapter: s
     project = Project(tmp_path, "smoke", tmp_path / "results")
 
     def made_of() -> str:
-        return chapter_key(project)(Path(), [f"from epistemics.chapters import contents\ncontents.of_{chapter}"])
+        return chapter_key(project)(Path(), [f"from epistemics.chapters.{chapter} import chapter\nchapter.share"])
 
     for name in experiment_names(project.experiments):
         before, path = made_of(), project.experiments / f"{name}.yaml"

@@ -19,7 +19,10 @@ def provenance(drew: Callable[..., object], *tables: str, runs: Sequence[Results
         runs: the results behind them, where there are any.
     """
     data = ", ".join(f"[{table}.csv](../data/{table}.csv)" for table in tables)
-    source, page = f"{drew.__module__}.{drew.__qualname__}".removeprefix("epistemics.").removeprefix("chapters."), source_page(drew.__module__)
+    source, page = (
+        f"{drew.__module__}.{drew.__qualname__}".removeprefix("epistemics.").removeprefix("chapters."),
+        source_page(drew.__module__),
+    )
     parts = [f"Data: {data}", f"Source: [{source}](../{page}#{drew.__qualname__})"]
     if behind := [run for results in runs for run in results]:
         counts = Counter(run.run.experiment for run in behind)

@@ -2,5 +2,5 @@
 
 May import ``analysis`` and all below it. In a folder ``chapter`` goes from stored results to tables, numbers and
 evidence, ``measured`` defines what it measures, and ``figures`` goes from tables to pictures and computes nothing.
-``contents`` says what each chapter gives to its prose and to readers.
+``contents`` is the one list of them.
 """

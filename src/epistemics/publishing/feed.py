@@ -21,9 +21,10 @@ from uuid import NAMESPACE_URL, uuid5
 from xml.etree import ElementTree
 
 import qmdbook
+from epistemics.chapters.contents import FOLLOWING
 from epistemics.declared.experiments import experiment_names, load_experiment
 from epistemics.declared.project import Project
-from epistemics.publishing.entries import CHAPTERS, CLASSES
+from epistemics.publishing.entries import CLASSES, classes
 from epistemics.store.files import write_if_changed
 from epistemics.store.store import Store
 
@@ -111,7 +112,7 @@ def feed(outline: qmdbook.Outline, project: Project) -> bytes:
     listed = {c.path.as_posix(): c for c in outline.chapters}
     of_entries = _dates(project)
     dated = []
-    for chapter in CHAPTERS:
+    for chapter in FOLLOWING:
         own = [of_entries[number] for number in chapter.entries if number in of_entries]
         date = max(own, default=None) or _committed(project.folder, chapter.path)
         if date is not None and chapter.path in listed:
@@ -139,7 +140,7 @@ def feed(outline: qmdbook.Outline, project: Project) -> bytes:
         add(entry, "updated", date.isoformat())
         add(entry, "link", rel="alternate", href=_address(outline, c.page))
         add(entry, "summary", c.abstract)
-        for letter in chapter.classes:
+        for letter in classes(chapter):
             add(entry, "category", term=letter, label=CLASSES[letter])
     ElementTree.indent(root)
     content: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)

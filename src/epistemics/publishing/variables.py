@@ -12,36 +12,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from epistemics.chapters.contents import CHAPTERS
 from epistemics.declared.project import Project
 from epistemics.publishing.chapter_keys import chapter_key
 from epistemics.store.files import write_atomically, write_if_changed
-
-CHAPTERS = (
-    "epistemology",
-    "debate",
-    "von_neumann",
-    "scaling_laws",
-    "phase_1_1",
-    "phase_1_2",
-    "full_length",
-    "baselines",
-    "batch_size",
-    "input_robustness",
-    "joint",
-    "adversarial",
-    "trilemma",
-    "ledger",
-    "precision",
-    "code",
-    "cluster",
-    "runs",
-)
-"""Each has a function ``of_…`` in ``chapters.contents``."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +45,14 @@ def write_variables_and_data(project: Project) -> list[Path]:
     key = chapter_key(project, states=("stale", "adopted"))
     variables: dict[str, Any] = {"profile": project.profile}
     written = []
-    for name in CHAPTERS:
-        made_of = key(Path(), [f"from epistemics.chapters import contents\ncontents.of_{name}"])
-        chapter = _kept(project.workspace / "prepared" / f"{name}.json", made_of, partial(_made, project, name))
-        if chapter.variables:
-            variables[name] = dict(chapter.variables)
-        for table, text in chapter.data.items():
+    for chapter in CHAPTERS:
+        if (name := chapter.name) is None:
+            continue
+        made_of = key(Path(), [f"from epistemics.chapters.{name} import chapter\nchapter.share"])
+        prepared = _kept(project.workspace / "prepared" / f"{name}.json", made_of, partial(_made, project, name))
+        if prepared.variables:
+            variables[name] = dict(prepared.variables)
+        for table, text in prepared.data.items():
             written += write_if_changed(project.folder / "data" / f"{name}.{table}.csv", text.encode())
     text = "# Written by `epistemics prepare` from the result store.\n"
     text += yaml.safe_dump(variables, allow_unicode=True, sort_keys=True, width=10_000)
@@ -78,9 +60,7 @@ def write_variables_and_data(project: Project) -> list[Path]:
 
 
 def _made(project: Project, name: str) -> Prepared:
-    from epistemics.chapters import contents as chapters
-
-    variables, tables = getattr(chapters, f"of_{name}")(project)
+    variables, tables = import_module(f"epistemics.chapters.{name}.chapter").share(project)
     return Prepared(variables, {table: content.to_csv() for table, content in tables.items()})
 
 

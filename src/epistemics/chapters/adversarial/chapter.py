@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from epistemics.analysis.claims import Claim, Evidence, counted, judged
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import ABSENT, Shown, Table, fraction, number, of_setting, percent, spread
+from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.chapter import (
     BASELINE,
     CAPACITY,
@@ -209,3 +210,13 @@ def _numbers_of_model(results: Results, model: str) -> dict[str, str]:
             f"{operation}_accuracy": spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
         }
     return found
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.chapters.adversarial import sweep as adversarial_sweep
+    from epistemics.chapters.ledger import chapter as ledger
+
+    all_of_them, sweep = load(project), adversarial_sweep.load(project)
+    variables = numbers(all_of_them, ledger.by_id(project)) | adversarial_sweep.numbers(sweep, all_of_them)
+    return variables, tables(all_of_them) | adversarial_sweep.tables(sweep)

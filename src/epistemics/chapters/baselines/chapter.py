@@ -11,6 +11,7 @@ import torch
 
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import Shown, Table, Value, number, of_setting, percent, spread, table_of
+from epistemics.chapters.contents import Share
 from epistemics.chapters.phase_1_2.measured import decay_name
 from epistemics.declared.project import Project
 from epistemics.science.abliteration import accuracy_curve, falls_at
@@ -210,3 +211,11 @@ def _of_decay(curves: Table, places: Table, decay: float) -> dict[str, str]:
 
 def _last_attention(places: Table) -> str:
     return max((place for place in places.column("place") if place.startswith("after attention")), default="")
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.chapters.phase_1_2 import chapter as phase_1_2
+
+    made = tables(phase_1_2.load(project), load(project))
+    return numbers(made), made

@@ -27,6 +27,7 @@ from epistemics.analysis.tables import (
     table_of,
 )
 from epistemics.chapters.batch_size import noise as batch_size_noise
+from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 from epistemics.science.configuration import Configuration
 
@@ -317,3 +318,12 @@ def _ratio(medians: Mapping[int, float | None], budget: int) -> str:
     if smallest is None:
         return "unknown"
     return f"more than {budget / smallest:.1f}" if largest is None else f"{largest / smallest:.1f}"
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.chapters.ledger import chapter as ledger
+    from epistemics.chapters.phase_1_2 import chapter as phase_1_2
+
+    sizes, single = load(project), phase_1_2.load(project)
+    return numbers(sizes, single, ledger.by_id(project)), tables(sizes, single)

@@ -19,6 +19,7 @@ from statistics import median
 from epistemics.analysis.stored_runs import load_every
 from epistemics.analysis.tables import Shown, Table, listed, number, percent, table_of
 from epistemics.chapters.cluster.measured import MEASURED
+from epistemics.chapters.contents import Share
 from epistemics.declared.experiments import Run
 from epistemics.declared.project import Project
 from epistemics.lab.scheduler import MEMBERS_AT_MOST, stacks
@@ -229,3 +230,9 @@ def numbers(known: Sequence[Cost]) -> dict[str, str]:
 def _said(assumed: Assumption) -> str:
     share, step = percent(assumed.share_of_peak), f"{1000 * assumed.step_seconds:g} ms"
     return f"{share} of the peak and {step} a step"
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    known = costs(project)
+    return numbers(known), tables(known)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epistemics.analysis.tables import Shown, Table, listed, table_of
+from epistemics.chapters.contents import Share
+from epistemics.declared.project import Project
 
 ARROWS = (
     ("source", "result"),
@@ -65,3 +67,10 @@ def numbers(canary_steps: Sequence[int]) -> dict[str, str]:
 def tables() -> dict[str, Table]:
     """What the chapter draws and prints, by name."""
     return {"arrows": arrows(), "edits": edits()}
+
+
+def share(_: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.lab import canary
+
+    return numbers(canary.STEPS), tables()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from epistemics.analysis.tables import Table, number, percent
+from epistemics.chapters.contents import Share
 from epistemics.chapters.debate import formula_debate, pixel_debate
+from epistemics.declared.project import Project
 
 
 def tables() -> dict[str, Table]:
@@ -47,3 +49,9 @@ def numbers(tables: Mapping[str, Table]) -> dict[str, str]:
         accuracy = formula_debate.at_depth(formulas, name, deepest)
         found[name.replace(" ", "_").replace("%", "")] = percent(accuracy, 1)
     return found
+
+
+def share(_: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    made = tables()
+    return numbers(made), made

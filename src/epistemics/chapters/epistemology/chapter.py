@@ -10,7 +10,9 @@ from collections.abc import Mapping
 
 from epistemics.analysis.stored_runs import Results
 from epistemics.analysis.tables import ABSENT, Table, listed, number, percent, ranked_median
+from epistemics.chapters.contents import Share
 from epistemics.chapters.epistemology import cellular_automata, enumeration, satisfiability, three_body
+from epistemics.declared.project import Project
 
 VOCABULARY, CONTEXT = 50_257, 1_024
 """Tokens and positions of GPT-2 (Radford et al. 2019, Language Models are Unsupervised Multitask Learners)."""
@@ -152,3 +154,11 @@ def _of_networks(verdicts: Table) -> dict[str, str]:
         "context": number(CONTEXT),
         "language_inputs": f"10^{math.floor(CONTEXT * math.log10(VOCABULARY)):,}^",
     }
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.chapters.phase_1_2 import chapter as phase_1_2
+
+    made = tables(phase_1_2.load(project))
+    return numbers(made), made

@@ -13,6 +13,7 @@ from typing import Any
 from epistemics.analysis.claims import Claim
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Shown, Table, number, of_setting, percent, ranges_compared, spread, table_of
+from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.chapter import BASELINE, OPERATIONS, late_calm
 from epistemics.chapters.phase_1_2.measured import calm, decay_name, dips, moments
 from epistemics.declared.project import Project
@@ -183,3 +184,12 @@ def _of_decay(results: Results, decay: float) -> dict[str, str]:
         for column, measure in (("k_at_95", "k95"), ("rank99", "rank99")):
             found[f"{measure}_{title}"] = _spread(chosen.column(column))
     return found
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.chapters.joint import chapter as joint
+    from epistemics.chapters.ledger import chapter as ledger
+
+    long = load(project)
+    return numbers(long, joint.load(project), ledger.by_id(project)), tables(long)

@@ -22,6 +22,7 @@ from torch import Tensor
 from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.analysis.tables import Shown, Table, Value, number, of_setting, percent, spread, table_of
 from epistemics.chapters.baselines.chapter import NAMED, OPERATION, dissected
+from epistemics.chapters.contents import Share
 from epistemics.chapters.phase_1_2 import chapter as phase_1_2
 from epistemics.chapters.phase_1_2.measured import decay_name
 from epistemics.declared.project import Project
@@ -253,3 +254,10 @@ def numbers(single: Results, tables: dict[str, Table]) -> dict[str, str]:
 
 def _counted(models: int) -> str:
     return f"{models} model" + ("" if models == 1 else "s")
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    single = load(project)
+    made = tables(single)
+    return numbers(single, made), made

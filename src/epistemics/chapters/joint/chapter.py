@@ -12,6 +12,7 @@ from typing import Any
 from epistemics.analysis.claims import Claim, Evidence, counted, judged
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Shown, Table, number, of_setting, percent, ranked_median, shares, spread
+from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.measured import (
     COLLATERAL_AT,
     KILLED,
@@ -284,3 +285,15 @@ def _numbers_of_model(results: Results, model: str) -> dict[str, str]:
             f"{operation}_collateral": spread(chosen.column("collateral"), lambda v: percent(v, 1)),
         }
     return found
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.chapters.joint import search as joint_search
+    from epistemics.chapters.ledger import chapter as ledger
+    from epistemics.chapters.phase_1_2 import chapter as phase_1_2
+
+    both, search = load(project), joint_search.load(project)
+    single, claims = phase_1_2.load(project), ledger.by_id(project)
+    variables = numbers(both, single, claims) | joint_search.numbers(search, single, claims)
+    return variables, tables(both) | joint_search.tables(search, single, claims)

@@ -10,6 +10,7 @@ from epistemics.analysis.stored_runs import Results
 from epistemics.analysis.tables import Shown, Table, table_of
 from epistemics.chapters.adversarial import chapter as adversarial
 from epistemics.chapters.batch_size import chapter as batch_size
+from epistemics.chapters.contents import Share
 from epistemics.chapters.joint import chapter as joint
 from epistemics.chapters.phase_1_1 import chapter as phase_1_1
 from epistemics.chapters.phase_1_2 import chapter as phase_1_2
@@ -146,3 +147,9 @@ def numbers(found: Sequence[Judgement]) -> dict[str, str]:
         "statements": str(sum(j.claim.statement for j in found)),
         "declared_after": str(sum(j.claim.declared == "after" for j in found)),
     }
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    found = judgements(project)
+    return numbers(found), {"judgements": table(found)}

@@ -19,6 +19,7 @@ from epistemics.analysis.tables import (
     spread,
     table_of,
 )
+from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 from epistemics.science.model import parameter_count
 
@@ -339,3 +340,11 @@ def _largest_fraction(results: Results, steps: Table) -> dict[str, str]:
 def _at_least(never: Table, step: float | None) -> str:
     """A lower bound of a ratio whose numerator was not reached within training."""
     return number(max(never.column("trained_steps")) / step) if step else "–"
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.chapters.ledger import chapter as ledger
+
+    one = load(project)
+    return numbers(one, ledger.by_id(project)), tables(one)

@@ -30,6 +30,7 @@ from epistemics.analysis.tables import (
     shares,
     spread,
 )
+from epistemics.chapters.contents import Share
 from epistemics.chapters.phase_1_2.measured import (
     abliteration_curves,
     at_end,
@@ -261,3 +262,11 @@ def _of_decay(results: Results, decay: float) -> dict[str, str]:
         "evaluations": str(evaluated),
         "ended_low": str(len(ended_low)),
     }
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.chapters.ledger import chapter as ledger
+
+    two = load(project)
+    return numbers(two, ledger.by_id(project)), tables(two)

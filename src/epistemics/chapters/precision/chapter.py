@@ -11,6 +11,7 @@ from itertools import combinations
 
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Shown, Table, Value, percent, spread, table_of
+from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 from epistemics.science.configuration import PRECISIONS
 
@@ -123,3 +124,9 @@ def numbers(results: Results) -> dict[str, str]:
         found[f"{precision}_apart_at"] = ", ".join(apart) or "none"
         found[f"{precision}_agrees_at"] = ", ".join(same) or "none"
     return found
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    three = load(project)
+    return numbers(three), tables(three)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.analysis.tables import Shown, Table, number, table_of
+from epistemics.chapters.contents import Share
+from epistemics.declared.project import Project
 
 
 def runs(results: Results) -> Table:
@@ -91,3 +93,15 @@ def numbers(runs: Iterable[StoredRun]) -> dict[str, str]:
 def of_all(every: Mapping[str, Results]) -> list[StoredRun]:
     """The runs of all experiments, each once, whichever share it."""
     return list({r.run.key: r for results in every.values() for r in results}.values())
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.analysis.stored_runs import load_every
+
+    every = load_every(project)
+    listed = {name.replace("-", "_"): results for name, results in every.items()}
+    return (
+        {name: numbers(results) for name, results in listed.items()} | {"all": numbers(of_all(every))},
+        {name: runs(results) for name, results in listed.items()},
+    )

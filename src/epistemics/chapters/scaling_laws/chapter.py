@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from epistemics.analysis.tables import Shown, Table, Value, number, percent, table_of
+from epistemics.chapters.contents import Share
+from epistemics.declared.project import Project
 from epistemics.science.configuration import Architecture
 from epistemics.science.model import POSITIONS, parameter_count
 
@@ -341,3 +343,8 @@ def numbers() -> dict[str, str]:
     errors: Mapping[str, float] = REPLICATION_ERRORS
     found |= {f"replication_{name}_error": f"{error}" for name, error in errors.items()}
     return found
+
+
+def share(_: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    return numbers(), tables()

@@ -15,6 +15,7 @@ from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Shown, Table, number, of_setting, spread
 from epistemics.chapters.adversarial import chapter as adversarial
 from epistemics.chapters.adversarial.chapter import ADVERSARIAL
+from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.chapter import BASELINE, CAPACITY, OPERATIONS
 from epistemics.chapters.trilemma.measured import LONG, STRONG, alone, curves, models, places, present
 from epistemics.declared.project import Project
@@ -247,3 +248,11 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         f"{baseline['chance_low']:.2f} to {baseline['chance_high']:.2f}" if baseline.get("chance_low") else "–"
     )
     return numbers
+
+
+def share(project: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    from epistemics.chapters.ledger import chapter as ledger
+
+    all_of_them, single = load(project), load_single(project)
+    return numbers(all_of_them, single, ledger.by_id(project)), tables(all_of_them, single)

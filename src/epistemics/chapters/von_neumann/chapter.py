@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 from epistemics.analysis.tables import Shown, Table, Value, number, percent, spread, table_of
+from epistemics.chapters.contents import Share
 from epistemics.chapters.von_neumann.constructor import (
     ELEMENTS,
     GAP,
@@ -23,6 +24,7 @@ from epistemics.chapters.von_neumann.constructor import (
     live,
 )
 from epistemics.chapters.von_neumann.tapes import Growth, grow, highest_kept, longest, threshold
+from epistemics.declared.project import Project
 
 ORGAN_NAMES = ("A", "B", "C", "D")
 GENERATIONS = 5
@@ -326,3 +328,9 @@ def numbers(tables: dict[str, Table]) -> dict[str, str]:
         **{f"published_{name}": reported for name, reported in PUBLISHED.items()},
     }
     return found
+
+
+def share(_: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    made = tables()
+    return numbers(made), made

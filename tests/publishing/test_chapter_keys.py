@@ -1,0 +1,50 @@
+"""What a chapter depends on: exactly the experiments whose results it loads, and all where reading can't tell."""
+
+from __future__ import annotations
+
+import pytest
+from prose import PROJECT
+
+import qmdbook
+from epistemics.declared.experiments import experiment_names
+from epistemics.publishing.chapter_keys import loaded
+from epistemics.store.fingerprint import reached_from
+
+ALL = ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("code", "experiments"),
+    [
+        ('load_results("one")', ["one"]),
+        ('load_results(name="one")', ["one"]),
+        ('stored_runs.load_results("one", project)', ["one"]),
+        ('load_results("one")\nprint("two")', ["one"]),
+        ('print("one")', []),
+        ('[load_results(name) for name in ("three", "one")]', ["one", "three"]),
+        ('NAMES = ("two",)\nfor name in NAMES:\n    load_results(name)', ALL),  # not followed
+        ('load_results("-".join(["o", "ne"]))', ALL),
+        ('load_results(input())\nprint("one")', ALL),
+        ('name = input()\nload_results(name)\nprint("one")', ALL),
+        ('a, b = (load_results(name) for name in ("one", "two"))', ["one", "two"]),
+        ('def load(name):\n    print("one")\n    return load_results(name)\nload("two")', ALL),
+        ('from epistemics.analysis.stored_runs import load_results as load\nload("one")', ALL),
+        ('print("one")\nlist(map(load_results, names))', ALL),
+    ],
+)
+def test_what_some_code_loads(code: str, experiments: list[str]) -> None:
+    assert loaded(code, {}, ALL) == experiments
+
+
+def test_what_the_chapters_load() -> None:
+    every = experiment_names(PROJECT / "experiments")
+
+    def of(chapter: str) -> list[str]:
+        text = "\n".join(next(cells for path, cells in qmdbook.cells(PROJECT).items() if path.stem == chapter))
+        return loaded(text, reached_from(text), every)
+
+    assert of("phase-1-1") == ["phase-1-1"]
+    assert of("method") == ["precision"]
+    assert of("debate") == []
+    assert set(of("trilemma")) >= {"phase-1-2", "full-length", "joint", "adversarial-sweep"}  # two by constants
+    assert of("runs") == every
