@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from epistemics.analysis.stored_runs import IncompleteResults
-from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render
+from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render, schema
 from epistemics.cli.results import adopt, migrate, run, show_status, verify, why
 from epistemics.declared.experiments import PROFILES
 from epistemics.declared.project import POLICIES, NoProject, UnknownPolicy, find_project
@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "bench": bench,
             "check": check,
             "readme": readme,
+            "schema": schema,
         }
         exit_status = verb[options.verb](project, options)
         sys.stdout.flush()
@@ -197,5 +198,6 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
     added.add_argument("--json", action="store_true", help="one object, for programs")
     verb("check", "say what is wrong with the chapters, without executing them", "check")
+    verb("schema", "write experiments/schema.json, by which editors complete and check experiment files", "schema")
     verb("readme", "write the README's tables from the results and from benchmarks/rendering.json", "readme")
     return parser

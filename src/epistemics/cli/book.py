@@ -161,6 +161,14 @@ def check(project: Project, _: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
+def schema(project: Project, _: argparse.Namespace) -> int:
+    """Write the schema of experiment files and say whether it is another one."""
+    from epistemics.declared.schema import write_schema
+
+    print(f"experiments/schema.json is {'written anew' if write_schema(project) else 'as it was'}")
+    return 0
+
+
 def readme(project: Project, _: argparse.Namespace) -> int:
     """Write the README's tables and say whether they are other ones."""
     from epistemics.publishing.readme import NoPlace, NoTimes, write_readme

@@ -1,0 +1,103 @@
+"""The JSON schema of experiment files, derived from ``Configuration``, so that an editor completes and checks them.
+
+Each file names it in its first line. It says what can be said of one value alone; what hangs on several (a modulus for
+multiplication is prime) is checked when the file is read.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import json
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from epistemics.declared.experiments import AT_MOST, PROFILES
+from epistemics.declared.project import Project
+from epistemics.science.configuration import OPERATIONS, PRECISIONS, Configuration
+from epistemics.store.files import write_if_changed
+
+MODELINE = "# yaml-language-server: $schema=schema.json\n"
+"""The first line of an experiment file."""
+
+TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
+NAMES = {"operations": OPERATIONS, "precision": PRECISIONS}
+"""Settings whose values are names, and these."""
+
+
+def write_schema(project: Project) -> list[Path]:
+    """Write ``experiments/schema.json``; returns it if it changed."""
+    content = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    return write_if_changed(project.experiments / "schema.json", content.encode())
+
+
+def schema() -> dict[str, Any]:
+    """The schema (JSON Schema, draft 2020-12)."""
+    hints, said = get_type_hints(Configuration), _documentation()
+    settings = {name: {"description": said[name], **_of(name, hints[name])} for name in said if name != "seed"}
+    varied = {name: {"type": "array", "minItems": 1, "items": setting} for name, setting in settings.items()}
+    seeds = {"type": "array", "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**64}}
+    trained = {
+        "name": {"type": "string", "description": "Tells this group from the others."},
+        "set": {"$ref": "#/$defs/settings", "description": "Settings of this group."},
+        "vary": {**_object(varied), "description": "Lists of values; each combination is a run for each seed."},
+        "seeds": {**seeds, "minItems": 1, "description": "A run for each."},
+        "keep_weights": {**seeds, "description": "Seeds whose parameters at the end are stored."},
+    }
+    taken_over = {
+        "name": trained["name"],
+        "runs_of": {"type": "string", "description": "An experiment whose runs these are."},
+    }
+    groups = [_object(trained, "name", "seeds"), _object(taken_over, "name", "runs_of")]
+    profile = _object(
+        {
+            "defaults": {"$ref": "#/$defs/settings", "description": "Settings of this profile."},
+            "groups": {"type": "array", "items": {"anyOf": groups}},
+        },
+        "groups",
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "An experiment of epistemics",
+        **_object(
+            {
+                "title": {"type": "string"},
+                "entry": {"type": "integer", "description": "Number of the log entry that it follows."},
+                "defaults": {"$ref": "#/$defs/settings", "description": "Settings of every run."},
+                "profiles": _object(dict.fromkeys(PROFILES, profile), *PROFILES),
+            },
+            "title",
+            "entry",
+            "profiles",
+        ),
+        "$defs": {"settings": _object(settings)},
+    }
+
+
+def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    said = {"type": "object", "properties": properties, "additionalProperties": False}
+    return said | {"required": list(required)} if required else said
+
+
+def _of(name: str, hint: Any) -> dict[str, Any]:
+    """The schema of one setting."""
+    if get_origin(hint) is tuple:
+        return {"type": "array", "items": _of(name, get_args(hint)[0])}
+    if hint == int | None:
+        return {"type": ["integer", "null"]}
+    bounds = {"maximum": AT_MOST[name]} if name in AT_MOST else {}
+    names = {"enum": list(NAMES[name])} if name in NAMES else {}
+    return {"type": TYPES[hint], **bounds, **names}
+
+
+def _documentation() -> dict[str, str]:
+    """Field of a configuration → the text below it in the source."""
+    (definition,) = ast.parse(inspect.getsource(Configuration)).body
+    assert isinstance(definition, ast.ClassDef)
+    said = {}
+    for field, text in zip(definition.body, definition.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            said[ast.unparse(field.target)] = str(text.value.value)
+    assert said.keys() == {field.name for field in dataclasses.fields(Configuration)}
+    return said
