@@ -13,6 +13,10 @@ from qmdbook.references import page_url
 
 CALLOUT_NAMES = {name: name.capitalize() for name in ("note", "tip", "warning", "important", "caution")}
 
+FUNCTION_APPLIED = re.compile(r"(<mo>(?:\u2061|&#8289;)</mo>)</mrow>(?!<mo)")
+"""A function's name that no fence follows."""
+CLOSING = re.compile(r"</math>(?=[.,;:)\]’”])")
+OPENING = re.compile(r"([(\[‘“])<math")
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}]", re.DOTALL)
 """What opens, closes or parts in a formula."""
 
@@ -50,7 +54,16 @@ def body(document: Document, reference_list: Document | None) -> str:
         return _visit(node, document, reference_list, visit)
 
     blocks: list[Node] = pandoc.walk(document.blocks, visit)
-    return pandoc.convert(blocks, ["--to", "html5", "--mathml", "--wrap=none"])
+    return _set_formulas(pandoc.convert(blocks, ["--to", "html5", "--mathml", "--wrap=none"]))
+
+
+def _set_formulas(text: str) -> str:
+    """Formulas with a space after ``\\ln`` or ``\\operatorname``, and no line broken between them and a mark beside them.
+
+    Browsers put no space where a function is applied, and break a line beside a formula as beside an image.
+    """
+    text = FUNCTION_APPLIED.sub(r'\1<mspace width="0.167em"></mspace></mrow>', text)
+    return CLOSING.sub("</math>\N{WORD JOINER}", OPENING.sub("\\1\N{WORD JOINER}<math", text))
 
 
 def _visit(node: Node, document: Document, reference_list: Document | None, visit: pandoc.Visitor) -> list[Node] | None:

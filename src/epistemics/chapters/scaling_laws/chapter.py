@@ -290,7 +290,9 @@ def numbers() -> dict[str, str]:
         "kaplan_printed_n": f"{KAPLAN_PREDICTED}",
         "overfit_tolerance": percent(OVERFIT_TOLERANCE),
         "gopher_sizes": "{:.0f} to {:.0f} billion".format(*(size / 1e9 for size in GOPHER_SIZES)),
-        "b_star": power(CRITICAL_BATCH, 0).strip("$"),
+        # In a formula Quarto takes a variable for Markdown, which would lose a backslash.
+        "b_star_times": f"{CRITICAL_BATCH:.0e}".split("e")[0],
+        "b_star_power": str(int(f"{CRITICAL_BATCH:.0e}".split("e")[1])),
         "alpha_b": f"{CRITICAL_BATCH_ALPHA}",
         "alpha_b_inverse": f"{1 / CRITICAL_BATCH_ALPHA:.1f}",
         "halving_doubling": percent(1 - 2**-CRITICAL_BATCH_ALPHA),
