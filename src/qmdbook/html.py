@@ -58,7 +58,7 @@ def body(document: Document, reference_list: Document | None) -> str:
 
 
 def _set_formulas(text: str) -> str:
-    """Formulas with a space after ``\\ln`` or ``\\operatorname``, and no line broken between them and a mark beside them.
+    """Formulas with a space after a function, as ``\\ln``, and no line broken between them and a mark beside them.
 
     Browsers put no space where a function is applied, and break a line beside a formula as beside an image.
     """
