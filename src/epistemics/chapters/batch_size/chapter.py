@@ -158,7 +158,7 @@ def by_samples(results: Results) -> Shown:
             rows.append(
                 [
                     arm,
-                    number(size),
+                    str(size),
                     f"{decay:g}",
                     number(steps),
                     f"{pressure(rate, decay, steps):g}",
@@ -179,7 +179,7 @@ def by_steps(results: Results) -> Shown:
         chosen = table.where(decay=FIXED, batch_size=size)
         rows.append(
             [
-                number(size),
+                str(size),
                 number(step_budget(results) * size),
                 f"{pressure(rate, chosen.column('weight_decay')[0], step_budget(results)):g}",
                 _reached(chosen.column("within_steps")),

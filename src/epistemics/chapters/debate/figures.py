@@ -83,7 +83,7 @@ def formulas(table: Table, prior: float) -> Picture:
             axes.plot(line.column("depth"), line.column("accuracy"), color=colour, clip_on=False)
             ends.append((line.column("accuracy")[-1], name, colour))
         axes.axhline(prior, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
-        axes.text(2.6, prior + 0.012, "without debate", color=MUTED, size=8.5, va="bottom")
+        axes.text(6, prior + 0.012, "without debate", color=MUTED, size=8.5, va="bottom")
         _beside(axes, ends, 0.075)
         axes.set_xlim(min(table.column("depth")), max(table.column("depth")))
         axes.set_ylim(0.4, 1.0)

@@ -44,10 +44,11 @@ def abliteration(table: Table, model: str = "baseline") -> Picture:
         for axes, operation in zip(panels, OPERATION_NAMES, strict=True):
             own = chosen.where(directions_of=operation)
             _lines(axes, own.where(curve="random_about_mean"), MUTED, 0.7, 0.8, "-")
-            _lines(axes, own.where(curve="principal_about_mean"), MUTED, 0.9, 0.9, ":")
             for measured, colour in OPERATION_COLOURS.items():
                 curve = "about_mean" if measured == operation else "others_about_mean"
                 _lines(axes, own.where(measured=measured, curve=curve), colour, 0.9, 1.5, "-")
+            # Last, for they all but lie on the operation's own.
+            _lines(axes, own.where(curve="principal_about_mean"), INK, 1.0, 1.2, ":")
             axes.set_title(f"directions of {OPERATION_NAMES[operation]}", color=OPERATION_COLOURS[operation])
             axes.set_xlim(0, max(own.where(curve="about_mean").column("removed")))
             axes.set_ylim(-0.02, 1.03)
@@ -57,7 +58,7 @@ def abliteration(table: Table, model: str = "baseline") -> Picture:
         _name(
             panels[1],
             [(OPERATION_NAMES[operation], colour) for operation, colour in OPERATION_COLOURS.items()]
-            + [("random\ndirections", MUTED), ("dotted: of most\nvariance", MUTED)],
+            + [("random\ndirections", MUTED), ("dotted: of most\nvariance", INK)],
             2.3,
         )
         figure.subplots_adjust(wspace=0.08)

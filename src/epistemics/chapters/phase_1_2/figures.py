@@ -155,12 +155,14 @@ def _along(table: Table, column: str, label: str) -> Picture:
         figure = Figure(figsize=(WIDTH, 3.0))
         axes = figure.subplots()
         ends: list[tuple[float, float, float]] = []  # value, step, decay
+        points: dict[float, list[tuple[float, float]]] = {}
         for decay in sorted(set(table.column("weight_decay"))):
             lines = []
             for seed in sorted(set(table.where(weight_decay=decay).column("seed"))):
                 records = table.where(weight_decay=decay, seed=seed).records()
                 lines.append([(r["step"], r[column]) for r in records if r[column] is not None])
             median_of(axes, lines, decay_colour(decay))
+            points[decay] = sorted(point for line in lines for point in line)
             if present := [line[-1] for line in lines if line]:
                 step, value = max(present)
                 ends.append((value, step, decay))
@@ -172,12 +174,23 @@ def _along(table: Table, column: str, label: str) -> Picture:
         axes.set_ylim(bottom=0)
         height = -1.0
         apart = 0.055 * axes.get_ylim()[1]
-        for value, step, decay in sorted(ends):  # labels at the lines' ends, moved up where two would touch
+        # Labels stand at the lines' ends, moved up where two would touch; over a line's start if others run past its end.
+        for value, step, decay in sorted(ends):
+            others = [point for other in points if other != decay for point in points[other]]
+            first, start = points[decay][0]
+            if _taken((step, value), others, apart) and not _taken((first, start), others, apart):
+                axes.text(first, start + apart / 4, f"{decay:g}", color=decay_colour(decay), va="bottom")
+                continue
             height = max(value, height + apart)
             axes.text(step * 1.06, height, f"{decay:g}", color=decay_colour(decay), va="center", clip_on=False)
         axes.set(xlabel="step", ylabel=label)
         axes.set_title("labels: weight decay", color=MUTED, weight="normal", size=8)
         return Picture(figure)
+
+
+def _taken(place: tuple[float, float], points: list[tuple[float, float]], apart: float) -> bool:
+    """Whether some of the points lie where a label beside this one would."""
+    return any(place[0] < x < 1.3 * place[0] and abs(y - place[1]) < apart for x, y in points)
 
 
 def _lines(axes: Axes, table: Table, colour: str, alpha: float, width: float) -> None:

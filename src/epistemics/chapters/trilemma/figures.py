@@ -63,8 +63,8 @@ def curves(table: Table) -> Picture:
 def places(seeds: Table, models: Table) -> Picture:
     """Every placed model on the three axes, a row for each: first those of two operations, the most robust on top.
 
-    Small: a seed. Large: a model's medians, squares where separability is 1 by construction, with a dark edge where no
-    model passes it on all three axes. Bar: two random spans in a model of this width.
+    Small: a seed. Large: a model's medians, squares where separability is 1 by construction, outlined where no model
+    passes it on all three axes. Bar: two random spans in a model of this width.
     """
     placed = sorted(models.where(placed=True).records(), key=lambda m: (m["by_construction"], -m["robustness"]))
     with mpl.rc_context(SETTINGS):
