@@ -174,12 +174,13 @@ def _along(table: Table, column: str, label: str) -> Picture:
         axes.set_ylim(bottom=0)
         height = -1.0
         apart = 0.055 * axes.get_ylim()[1]
-        # Labels stand at the lines' ends, moved up where two would touch; over a line's start if others run past its end.
+        # Labels stand at the lines' ends, moved up where two would touch; over a start where others run past the end.
         for value, step, decay in sorted(ends):
             others = [point for other in points if other != decay for point in points[other]]
             first, start = points[decay][0]
-            if _taken((step, value), others, apart) and not _taken((first, start), others, apart):
-                axes.text(first, start + apart / 4, f"{decay:g}", color=decay_colour(decay), va="bottom")
+            over = (first, start + 0.8 * apart)
+            if _taken((step, value), others, apart) and not _taken(over, others, apart):
+                axes.text(*over, f"{decay:g}", color=decay_colour(decay), va="center")
                 continue
             height = max(value, height + apart)
             axes.text(step * 1.06, height, f"{decay:g}", color=decay_colour(decay), va="center", clip_on=False)
@@ -188,9 +189,9 @@ def _along(table: Table, column: str, label: str) -> Picture:
         return Picture(figure)
 
 
-def _taken(place: tuple[float, float], points: list[tuple[float, float]], apart: float) -> bool:
-    """Whether some of the points lie where a label beside this one would."""
-    return any(place[0] < x < 1.3 * place[0] and abs(y - place[1]) < apart for x, y in points)
+def _taken(place: tuple[float, float], points: list[tuple[float, float]], tall: float) -> bool:
+    """Whether some of the points lie where a label so tall would that starts here."""
+    return any(place[0] <= x < 1.3 * place[0] and abs(y - place[1]) < tall / 2 for x, y in points)
 
 
 def _lines(axes: Axes, table: Table, colour: str, alpha: float, width: float) -> None:
