@@ -41,7 +41,7 @@ def test_a_dry_run_says_what_trains_and_trains_nothing(project: Path, capsys: py
 
 
 @pytest.mark.slow
-def test_status_lists_every_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_as_json_lists_every_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["run", "sizes", "--profile", "smoke"])
     capsys.readouterr()
     assert main(["status", "--json", "--profile", "smoke"]) == 0

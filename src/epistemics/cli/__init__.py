@@ -11,7 +11,7 @@ from pathlib import Path
 
 from epistemics.analysis.stored_runs import IncompleteResults
 from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render, schema
-from epistemics.cli.results import adopt, migrate, run, show_status, verify, why
+from epistemics.cli.results import adopt, migrate, prune, run, show_status, verify, why
 from epistemics.declared.experiments import PROFILES
 from epistemics.declared.project import POLICIES, NoProject, UnknownPolicy, find_project
 from epistemics.declared.sections import SpecificationError
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "why": why,
             "adopt": adopt,
             "migrate": migrate,
+            "prune": prune,
             "verify": verify,
             "prepare": prepare,
             "finish": finish,
@@ -154,9 +155,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="GPUs that a stack takes there (default: 1)",
     )
-    added = verb("status", "say for every run whether its result is stored, and what the rest would cost", "status")
-    added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all)")
-    added.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    added = verb(
+        "status", "say for every experiment which results are stored, and what the rest would cost", "status phase-1-1"
+    )
+    added.add_argument(
+        "experiments", nargs="*", metavar="EXPERIMENT", help="only these, with every run (default: all, a line each)"
+    )
+    added.add_argument("--runs", action="store_true", help="every run of every experiment")
+    added.add_argument("--json", action="store_true", help="every run, as a list of objects, for programs")
     added = verb("why", "say why a result is stale: what changed in its code, and how it gets there", "why 6f6ffafc")
     added.add_argument("result", metavar="RESULT", help="a result's key, or how it begins")
     added.add_argument("--json", action="store_true", help="a list of objects, for programs")
@@ -168,6 +174,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
     verb("migrate", "convert results that an older version stored to the present format; computes nothing", "migrate")
+    added = verb(
+        "prune",
+        "move results that no experiment file names under any profile to set-aside/ in the store; deletes nothing",
+        "prune --dry-run",
+    )
+    added.add_argument("--dry-run", action="store_true", help="only list them")
     added = verb(
         "verify",
         "hold the log's claims against the results; with --rerun, train results again and hold them against the store",

@@ -48,6 +48,8 @@ class Run:
     configuration: Configuration
     keep_weights: bool
     """Whether the parameters at the end are stored, because a chapter dissects them."""
+    told_apart: str = ""
+    """What its label says besides: its modulus and its steps, where the runs of its experiment differ in them."""
 
     @property
     def key(self) -> str:
@@ -64,7 +66,9 @@ class Run:
             f"batch {c.batch_size} lr {c.learning_rate:g}",
             f"embeddings {c.embedding_scale:g}" if c.embedding_scale != 0.02 else "",
             f"adversarial {c.adversarial_weight:g}, {c.adversarial_directions}" if c.adversarial_weight else "",
-            f"{c.precision} seed {c.seed}",
+            c.precision,
+            self.told_apart,
+            f"seed {c.seed}",
         ]
         return " ".join(word for word in words if word)
 
@@ -99,6 +103,20 @@ def experiment_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml") if path.name != CLAIMS)
 
 
+def named_keys(folder: Path) -> set[str]:
+    """Keys of every run that an experiment file names, under whatever profile.
+
+    Raises:
+        SpecificationError: as ``load_experiment``.
+    """
+    return {
+        run.key
+        for name in experiment_names(folder)
+        for profile in _profiles(read(folder / f"{name}.yaml", f"{folder.name}/{name}.yaml")).content
+        for run in load_experiment(folder, name, profile).runs
+    }
+
+
 def load_experiment(folder: Path, name: str, profile: str = "paper") -> Experiment:
     """Read ``folder/name.yaml`` under one profile.
 
@@ -120,9 +138,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
         raise SpecificationError(f"profile {profile!r} is unknown; known: {', '.join(PROFILES)}")
     file = read(path, shown)
     file.allow("title", "entry", "defaults", "profiles")
-    profiles = file.section("profiles")
-    profiles.allow(*PROFILES)
-    chosen = profiles.section(profile)
+    chosen = _profiles(file).section(profile)
     chosen.allow("defaults", "groups")
     defaults = [file.section("defaults", {}), chosen.section("defaults", {})]
     runs: list[Run] = []
@@ -146,8 +162,28 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
         title=file.value("title", str),
         entry=file.value("entry", int),
         profile=profile,
-        runs=tuple(runs),
+        runs=tuple(told_apart(runs)),
     )
+
+
+def _profiles(file: Section) -> Section:
+    profiles = file.section("profiles")
+    profiles.allow(*PROFILES)
+    return profiles
+
+
+def told_apart(runs: list[Run]) -> list[Run]:
+    """The runs, with modulus and steps in their labels where they differ in these."""
+
+    def words(c: Configuration) -> dict[str, str]:
+        return {"modulus": f"modulus {c.modulus}", "steps": f"{c.steps:,} steps"}
+
+    said = [words(run.configuration) for run in runs]
+    differing = [key for key in words(runs[0].configuration) if len({one[key] for one in said}) > 1] if runs else []
+    return [
+        dataclasses.replace(run, told_apart=" ".join(one[key] for key in differing))
+        for run, one in zip(runs, said, strict=True)
+    ]
 
 
 def _runs_of_group(group: Section, name: str, profile: str, defaults: list[Section]) -> Iterator[Run]:

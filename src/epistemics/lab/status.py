@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from epistemics.declared.experiments import Run
+import msgspec
+
+from epistemics.declared.experiments import Run, named_keys
 from epistemics.lab import parts
 from epistemics.science.configuration import Configuration
 from epistemics.store.fingerprint import definitions, fingerprint
-from epistemics.store.record import DamagedResult, InvalidContent, Result
+from epistemics.store.record import DamagedResult, InvalidContent, Result, UnknownFormat
 from epistemics.store.store import MissingResult, Seal, Store
 
 CODE = {"training": "science.training.train", "measures": "science.measures.measure"}
@@ -99,3 +102,36 @@ def part_state(result: Result, part: str, code: str) -> str:
     if result.parts[part].code != code:
         return "stale"
     return "adopted" if "adopted" in result.parts[part].provenance else "fresh"
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A stored result of a run that no experiment file names."""
+
+    key: str
+    said: str
+    """What it is a result of, or what is wrong with it."""
+    ours: bool = True
+    """Whether this version can say so; another's is left alone, for that may spell the same run otherwise."""
+
+
+def unnamed(store: Store, experiments: Path) -> list[Unnamed]:
+    """The stored results that no experiment file names under any profile.
+
+    Raises:
+        SpecificationError: if there is anything wrong in an experiment file, which could name any of them.
+    """
+    named = named_keys(experiments)
+    return [_unnamed(store, key) for key in sorted(set(store.keys()) - named)]
+
+
+def _unnamed(store: Store, key: str) -> Unnamed:
+    try:
+        c = msgspec.convert(store.record(key).configuration, Configuration)
+    except UnknownFormat as error:
+        return Unnamed(key, str(error), ours=False)
+    except DamagedResult as error:
+        return Unnamed(key, f"damaged: {error}")
+    except (MissingResult, msgspec.ValidationError):  # moved by another process; or settings that there are no more
+        return Unnamed(key, "of settings that this version does not know")
+    return Unnamed(key, f"{Run('', '', '', c, keep_weights=False).label}, modulus {c.modulus}, {c.steps:,} steps")

@@ -218,7 +218,7 @@ class Store:
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def set_aside(self, key: str) -> Path:
-        """Move a damaged result out of the way, to ``set-aside/`` in the store's folder; returns where it is.
+        """Move a result out of the way, to ``set-aside/`` in the store's folder; returns where it is.
 
         Raises:
             MissingResult: if there is none.
