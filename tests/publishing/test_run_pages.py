@@ -141,5 +141,5 @@ def test_a_stale_result_names_what_changed(project: Project) -> None:
     write_run_pages(project)
     page = text(project, run)
     assert "Stale. The code of its training has changed" in page
-    assert "training: training.adamw changed" in page
+    assert "training: science.training.adamw changed" in page
     assert f"epistemics why {run.key[:8]}" in page
