@@ -16,7 +16,7 @@ from epistemics.lab import elsewhere as remote
 image = (
     modal.Image.debian_slim(python_version="3.11")
     .apt_install("g++", "python3-dev")  # for compiled steps
-    .uv_pip_install("torch==2.13.0", "numpy", "pyyaml", "safetensors")
+    .uv_pip_install("torch==2.13.0", "numpy", "pyyaml", "safetensors", "msgspec")
     .env({remote.WORKSPACE_VARIABLE: "/workspace"})
     .add_local_python_source("epistemics")
 )

@@ -23,6 +23,10 @@ ALL = ["one", "two", "three"]
         ('print("one")', []),
         ('[load_results(name) for name in ("three", "one")]', ["one", "three"]),
         ('NAMES = ("two",)\nfor name in NAMES:\n    load_results(name)', ALL),  # not followed
+        ('LAST = "three"\nfor name in ("one", LAST):\n    load_results(name)', ALL),
+        ('load_results("one" if asked else other)', ALL),
+        ('name = "one"\nname += "s"\nload_results(name)', ALL),
+        ('for n in ("one",):\n    load_results(n)\nfor n in names:\n    load_results(n)', ALL),
         ('load_results("-".join(["o", "ne"]))', ALL),
         ('load_results(input())\nprint("one")', ALL),
         ('name = input()\nload_results(name)\nprint("one")', ALL),

@@ -285,6 +285,76 @@ def test_two_functions_that_swap_their_names_are_a_change(of_start: Callable[...
     assert of_start(modules, ("def f", "def x"), ("def g", "def f"), ("def x", "def g")) != before
 
 
+ALIKE = {
+    "a": """
+        from math import log
+        from epistemics.b import A, B, T, raising
+
+        def start():
+            try:
+                raising()
+            except A:
+                return log(T[0])
+    """,
+    "b": """
+        class A(Exception):
+            pass
+
+        class B(Exception):
+            pass
+
+        T = [0]
+        T[0] += 1
+        if T:
+            T.append(2)
+
+        def raising():
+            raise A
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("except A:", "except B:"),  # two definitions that look alike are not one
+        ("raise A", "raise B"),
+        ("import log", "import log2 as log"),  # what a name is outside of the package
+        ("T[0] += 1", "T[0] += 2"),  # what changes a definition after it was made
+        ("T.append(2)", "T.append(3)"),
+    ],
+)
+def test_what_looks_alike_is_told_apart(of_start: Callable[..., str], old: str, new: str) -> None:
+    assert of_start(ALIKE, (old, new)) != of_start(ALIKE)
+
+
+def test_a_class_s_own_name_is_not_the_module_s(of_start: Callable[..., str]) -> None:
+    modules = {"a": "A = 3\nC = 3\n\n\nclass start:\n    A = 7\n    C = 8\n    size = A\n"}
+    assert of_start(modules, ("size = A", "size = C")) != of_start(modules)
+
+
+def test_another_name_for_what_is_outside_does_not_count(of_start: Callable[..., str]) -> None:
+    assert of_start(ALIKE, ("import log", "import log as ln"), ("log(T", "ln(T")) == of_start(ALIKE)
+
+
+def test_an_annotation_of_what_is_reached_anyway_does_not_count(of_start: Callable[..., str]) -> None:
+    assert of_start(ALIKE, ("def start():", "def start(x: A = None):")) == of_start(
+        ALIKE, ("def start():", "def start(x=None):")
+    )
+
+
+def test_no_module_imports_two_things_by_one_name() -> None:
+    """Imports inside functions are read as the module's: one name for two things would be taken for one of them."""
+    for path in sorted(module.PACKAGE.rglob("*.py")):
+        bound: dict[str, set[str]] = {}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else []:
+                assert alias.name != "*", path
+                whole = f"{getattr(node, 'module', None) or ''}.{alias.name}"
+                bound.setdefault(alias.asname or alias.name, set()).add(whole)
+        assert {name for name, things in bound.items() if len(things) > 1} == set(), path
+
+
 def test_a_name_with_two_definitions_is_both(of_start: Callable[..., str]) -> None:
     modules = {
         "a": """

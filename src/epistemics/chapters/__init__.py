@@ -1,4 +1,4 @@
-"""What each chapter of the book computes: a folder a chapter, of the name of its file in ``chapters/``.
+"""What each chapter of the book computes: a folder a chapter, which ``contents`` names.
 
 May import ``analysis`` and all below it. In a folder ``chapter`` goes from stored results to tables, numbers and
 evidence, ``measured`` defines what it measures, and ``figures`` goes from tables to pictures and computes nothing.

@@ -17,6 +17,7 @@ from epistemics.declared.project import POLICIES, NoProject, UnknownPolicy, find
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.ray_cluster import NoCluster
 from epistemics.lab.scheduler import MissingCompiler, RunFailed
+from epistemics.store.fingerprint import UnknownDefinition
 from epistemics.store.record import DamagedResult, UnknownFormat
 
 EXAMPLES = """\
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         FaultyBook,
         DamagedResult,
         UnknownFormat,
+        UnknownDefinition,
     ) as error:
         print(f"epistemics: {error}", file=sys.stderr)
         return 1

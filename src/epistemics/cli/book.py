@@ -1,4 +1,4 @@
-"""The verbs about the book and its speed: prepare and finish (around Quarto's render), render, bench, check, readme."""
+"""The verbs about the book and its speed: prepare and finish (around Quarto's render), render, check, bench and more."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The JSON schema of experiment files, derived from ``Configuration``, so that an editor completes and checks them.
 
-Each file names it in its first line. It says what can be said of one value alone; what hangs on several (a modulus for
+Each file names it in its first line. It knows keys, types, names and upper bounds; all else (a modulus for
 multiplication is prime) is checked when the file is read.
 """
 

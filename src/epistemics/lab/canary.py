@@ -103,6 +103,7 @@ def _compared(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]
             first_difference = first_difference or where
         for name in one.keys() - {"digest", "step"}:
             difference = abs(one[name] - other[name]) / max(abs(one[name]), abs(other[name]), 1e-12)
+            difference = math.inf if math.isnan(difference) else difference  # no number is near another
             largest = max(largest, difference)
             if difference > TOLERANCES[precision]:
                 parts_at = parts_at or where

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from epistemics.declared.experiments import CLAIMS, experiment_names, load_experiment
 from epistemics.declared.project import Project
 from epistemics.lab.status import status
-from epistemics.store.fingerprint import reached_from, uses_of
+from epistemics.store.fingerprint import code_fingerprint, reached_from, uses_of
 from epistemics.store.store import Store
 
 LOAD_RESULTS = "analysis.stored_runs.load_results"
@@ -31,7 +31,9 @@ def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Calla
     def key(_: Path, cells: list[str]) -> str:
         text = "\n".join(cells)
         reached = reached_from(text)
-        parts = [f"profile {project.profile}"] + [f"{name}\0{source}" for name, source in sorted(reached.items())]
+        # Names, for they are shown below figures, and besides them what each is bound to.
+        parts = [f"profile {project.profile}", code_fingerprint(text)]
+        parts += [f"{name}\0{source}" for name, source in sorted(reached.items())]
         for name in loaded(text, reached, experiment_names(project.experiments)):
             planned = load_experiment(project.experiments, name, project.profile).runs
             parts.append((project.experiments / f"{name}.yaml").read_text(encoding="utf-8"))
@@ -60,56 +62,56 @@ def loaded(text: str, reached: Mapping[str, str], experiments: Iterable[str]) ->
         used = uses_of(name) if name else set()
         if name == LOAD_RESULTS or not ("load_results" in source or LOAD_RESULTS in used):
             continue
-        constants = [ast.parse(reached[other]) for other in used if other in reached]
-        beside = {text for tree in constants if isinstance(tree.body[0], ast.Assign) for text in _strings(tree)}
-        for named in _named(ast.parse(source), beside) or [set[str]()]:
-            if not named & set(known):
-                return known
-            found |= named
+        constants = {other.rpartition(".")[2]: reached[other] for other in used if other in reached}
+        asked = _asked(ast.parse(source), constants)
+        if asked is None:
+            return known
+        found |= asked
     return [name for name in known if name in found]
 
 
-def _named(tree: ast.Module, constants: set[str]) -> list[set[str]]:
-    """For each mention of ``load_results``, the texts that can be asked for; none where reading can't tell."""
-    mentions = [node for node in ast.walk(tree) if _is_load(node) or _is_renamed(node)]
+def _asked(tree: ast.Module, constants: Mapping[str, str]) -> set[str] | None:
+    """The texts that ``load_results`` is called with; None where reading can't tell."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_load(node.func)]
-    arguments = [[*call.args, *(k.value for k in call.keywords if k.arg == "name")] for call in calls]
-    found = [_texts(argument[0], tree, constants) if argument else set[str]() for argument in arguments]
-    return found + [set[str]()] * (len(mentions) - len(calls))
+    if not calls or sum(map(_is_load, ast.walk(tree))) > len(calls):  # another name for it, or handed on
+        return None
+    asked = [[*call.args, *(k.value for k in call.keywords if k.arg == "name")] for call in calls]
+    texts = [_texts(arguments[0], tree, constants) if arguments else None for arguments in asked]
+    return None if None in texts else {text for some in texts for text in some or ()}
 
 
-def _texts(asked: ast.expr, tree: ast.Module, constants: set[str]) -> set[str]:
-    """What an expression can be: texts that stand in it, or where its name is bound; of the constants, any."""
-    bound = [asked]
-    if isinstance(asked, ast.Name):
-        bound = [value for target, value in _bindings(tree) if any(n.id == asked.id for n in _names(target))] or bound
-        if any(isinstance(node, ast.arg) and node.arg == asked.id for node in ast.walk(tree)):
-            return set()  # its callers decide
-    if any(isinstance(node, ast.Call | ast.JoinedStr | ast.BinOp) for value in bound for node in ast.walk(value)):
-        return set()
-    texts = {text for value in bound for text in _strings(value)}
-    return texts | constants if any(_names(value) for value in bound) else texts
+def _texts(value: ast.expr, tree: ast.Module, constants: Mapping[str, str]) -> set[str] | None:
+    """What an expression can be: a text, some of these, a loop's variable over them, or a constant of the package."""
+    match value:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            several = [_texts(part, tree, constants) for part in parts]
+            return None if None in several else {text for some in several for text in some or ()}
+        case ast.Name(id=name):
+            bound = [node for node in ast.walk(tree) if _binds(node, name)]
+            loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.comprehension) and n.target in bound]
+            if len(bound) == 1 and loops:
+                return _texts(loops[0].iter, tree, constants)
+            if not bound and name in constants:
+                (statement, *more) = ast.parse(constants[name]).body
+                if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and not more:
+                    return _texts(statement.value, ast.Module([], []), {})
+    return None
 
 
-def _bindings(tree: ast.Module) -> Iterator[tuple[ast.expr, ast.expr]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.For | ast.comprehension):
-            yield node.target, node.iter
-        elif isinstance(node, ast.Assign):
-            yield from ((target, node.value) for target in node.targets)
+def _binds(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Name(id=bound, ctx=ast.Store() | ast.Del()) | ast.arg(arg=bound):
+            return bound == name
+        case ast.FunctionDef(name=bound) | ast.ClassDef(name=bound):
+            return bound == name
+        case ast.alias():
+            return node.asname == name
+        case ast.ExceptHandler(name=bound) | ast.MatchAs(name=bound) | ast.MatchStar(name=bound):
+            return bound == name
+    return False
 
 
 def _is_load(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).endswith("load_results")
-
-
-def _is_renamed(node: ast.AST) -> bool:
-    return isinstance(node, ast.alias) and node.name == "load_results" and bool(node.asname)
-
-
-def _names(expression: ast.AST) -> list[ast.Name]:
-    return [node for node in ast.walk(expression) if isinstance(node, ast.Name)]
-
-
-def _strings(tree: ast.AST) -> set[str]:
-    return {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).split(".")[-1] == "load_results"

@@ -9,7 +9,7 @@ annotations. The source is read, never imported: asking costs milliseconds and n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -21,29 +21,45 @@ PACKAGE = Path(__file__).parents[1]
 class UnknownDefinition(KeyError):
     """A name that no module of the package defines."""
 
+    def __str__(self) -> str:
+        return str(self.args[0])
+
 
 def fingerprint(*names: str) -> str:
     """16 hexadecimal digits over all that the definitions reach, given as ``module.name`` (``science.training.train``).
 
-    Definitions are told apart by their forms, then again and again by what fills their holes, until a round tells no
-    more apart (colour refinement): two graphs with equal marks then compute the same, cycles included.
+    The definitions are numbered in the order in which they are met from the first on, which no name or place decides,
+    and each counts as its form with the numbers of what fills its holes. Those that annotations alone lead to follow.
 
     Raises:
         UnknownDefinition: if the package defines no such name.
     """
-    found = _followed(names)
-    marks = {name: source_hash(definition.form) for name, definition in found.items()}
-    told_apart = 0
-    while told_apart < len(set(marks.values())):
-        told_apart = len(set(marks.values()))
-        marks = {
-            name: _hash_of(
-                [marks[name], *(marks[_defining(used)] for used in definition.uses)],
-                sorted({marks[_defining(used)] for used in definition.annotated}),
-            )
-            for name, definition in found.items()
-        }
-    return _hash_of(sorted(marks[_defining(name)] for name in names), sorted(set(marks.values())))
+    return _hash_of([_defining(name) for name in names], _definition)
+
+
+def code_fingerprint(code: str) -> str:
+    """The same for a piece of code outside the package, such as the cells of a chapter.
+
+    Raises:
+        SyntaxError, UnknownDefinition: as ``reached_from``.
+    """
+    module = Module("", code, "epistemics", _is_module)
+    whole = Definition(code, code, module.uses, ())
+    return _hash_of([""], lambda name: _definition(name) if name else whole)
+
+
+def _hash_of(roots: list[str], definition: Callable[[str], Definition]) -> str:
+    met = dict.fromkeys(roots)
+    waiting = list(met)
+    for follows in (lambda d: d.uses, lambda d: (*d.uses, *d.annotated)):
+        waiting = list(met)
+        while waiting:
+            new = [_defining(used) for used in follows(definition(waiting.pop(0)))]
+            waiting += [name for name in dict.fromkeys(new) if name not in met]
+            met |= dict.fromkeys(new)
+    numbers = {name: number for number, name in enumerate(met)}
+    filled = [(definition(n).form, [numbers[_defining(used)] for used in definition(n).uses]) for n in met]
+    return source_hash(repr((len(roots), filled)))
 
 
 def definitions(*names: str) -> dict[str, str]:
@@ -54,10 +70,6 @@ def definitions(*names: str) -> dict[str, str]:
 def source_hash(source: str) -> str:
     """16 hexadecimal digits."""
     return hashlib.sha256(source.encode()).hexdigest()[:16]
-
-
-def _hash_of(*lists: Iterable[str]) -> str:
-    return source_hash("\0\0".join("\0".join(marks) for marks in lists))
 
 
 def path_to(root: str, name: str) -> list[str]:
@@ -91,7 +103,7 @@ def reached_from(code: str) -> dict[str, str]:
         SyntaxError: if it is not Python.
         UnknownDefinition: if it imports from the package what is not there.
     """
-    return reached(*sorted(Module("", code, "epistemics", _is_module).uses))
+    return reached(*sorted(set(Module("", code, "epistemics", _is_module).uses)))
 
 
 def _followed(names: Iterable[str]) -> dict[str, Definition]:
@@ -113,8 +125,9 @@ def _defining(name: str) -> str:
         if definition in module.definitions:
             return name
         if definition not in module.imported:
-            file = f"src/epistemics/{module_name.replace('.', '/')}.py"
-            raise UnknownDefinition(f"{name}: {file} does not define it")
+            file = _path(module_name)
+            assert file is not None
+            raise UnknownDefinition(f"{name}: src/epistemics/{file.relative_to(PACKAGE).as_posix()} does not define it")
         name = module.imported[definition]
 
 

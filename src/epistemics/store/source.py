@@ -26,8 +26,8 @@ class Definition:
     """The same with holes."""
     uses: tuple[str, ...]
     """What fills the holes, in their order, as ``module.name``."""
-    annotated: frozenset[str]
-    """What its annotations alone name. They are no part of what it computes, but say whose methods it calls."""
+    annotated: tuple[str, ...]
+    """What its annotations name too. They are no part of what it computes, but say whose methods it calls."""
 
 
 class Module:
@@ -51,11 +51,16 @@ class Module:
         """Local name, which may be dotted → module of the package."""
         self.imported: dict[str, str] = {}
         """Local name → ``module.name`` of the package."""
+        self.outside: dict[str, str] = {}
+        """Local name → what it is outside of the package: ``np`` is ``numpy``."""
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom) and self.is_own_import(node):
                 self._import(node, is_module)
+        for statement in tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom) and not self.is_own_import(statement):
+                self.outside |= _outside(statement)
         self.own: set[str] = set()
-        self.uses = set(_Holes(self, None).filled(tree.body)[1])
+        self.uses = tuple(_Holes(self, None).filled(tree.body)[1])
         """What the code uses of the package besides its own definitions."""
         statements = _statements(tree)
         self.own |= statements.keys()
@@ -87,7 +92,7 @@ class Module:
         form, uses = _Holes(self, name).filled(normal)
         _, everything = _Holes(self, name).filled(parts)
         source = "\n".join(ast.unparse(part) for part in normal)
-        return Definition(source, form, tuple(uses), frozenset(everything) - set(uses))
+        return Definition(source, form, tuple(uses), tuple(dict.fromkeys(everything)))
 
 
 def _statements(tree: ast.Module) -> dict[str, list[ast.stmt]]:
@@ -116,12 +121,21 @@ def _defined_by(node: ast.AST) -> Iterator[str]:
 
 
 def _changed_by(node: ast.stmt) -> Iterator[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        targets = [node.value.func]
-    for target in targets:
-        if isinstance(target, ast.Subscript | ast.Attribute):
-            yield from (inner.id for inner in ast.walk(target.value) if isinstance(inner, ast.Name))
+    """The names that a statement may change: all that it mentions, but for those that it only reads for another."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Import() | ast.ImportFrom():
+            return
+        case ast.Assign() | ast.AnnAssign():
+            parts: list[ast.AST] = [*node.targets] if isinstance(node, ast.Assign) else [node.target]
+        case _:
+            parts = [node]
+    yield from (inner.id for part in parts for inner in ast.walk(part) if isinstance(inner, ast.Name))
+
+
+def _outside(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
+    if isinstance(node, ast.ImportFrom):
+        return {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return {alias.asname: alias.name for alias in node.names if alias.asname}
 
 
 class _Normaliser(ast.NodeTransformer):
@@ -158,9 +172,9 @@ class _Holes(ast.NodeTransformer):
     def __init__(self, module: Module, itself: str | None) -> None:
         self.module = module
         self.itself = itself
-        self.scopes: list[dict[str, bool] | None] = []
+        self.scopes: list[dict[str, bool] | frozenset[str]] = []
         """Of the functions around, the outermost first: name → whether it is the function's own (or, by ``global``,
-        not). None is a class, whose names its functions don't see."""
+        not). Of a class, the names that it binds, which its functions don't see."""
         self.uses: list[str] = []
 
     def filled(self, parts: list[ast.stmt]) -> tuple[str, list[str]]:
@@ -170,13 +184,18 @@ class _Holes(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         stored = not isinstance(node.ctx, ast.Load)
-        if self._is_local(node.id) or (stored and self.scopes and self.scopes[-1] is None):
+        if self._is_local(node.id):
+            return node
+        if self.scopes and isinstance(self.scopes[-1], frozenset) and node.id in self.scopes[-1]:
+            if not stored:  # the class's own, or before it has that name, the module's: both count
+                self._hole(node.id)
             return node
         if node.id == self.itself:
             return ast.Name(ITSELF)
         if stored and not self.scopes:
             return ast.Name(BESIDE) if node.id in self.module.own else node
-        return self._hole(node.id) or node
+        outside = self.module.outside.get(node.id)
+        return self._hole(node.id) or (ast.Name(f"⟨{outside}⟩") if outside else node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         dotted = ast.unparse(node)
@@ -190,7 +209,8 @@ class _Holes(ast.NodeTransformer):
         return None if self.module.is_own_import(node) else node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return self._definition(node, None)
+        names = frozenset(name for statement in node.body for name in _defined_by(statement))
+        return self._definition(node, names)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._definition(node, self._names_of(node))
@@ -219,7 +239,7 @@ class _Holes(ast.NodeTransformer):
         return self._comprehension(node)
 
     def _definition(
-        self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, scope: dict[str, bool] | None
+        self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, scope: dict[str, bool] | frozenset[str]
     ) -> ast.AST:
         if not self.scopes and node.name == self.itself:
             node.name = ITSELF
@@ -243,7 +263,7 @@ class _Holes(ast.NodeTransformer):
 
     def _is_local(self, name: str) -> bool:
         for scope in reversed(self.scopes):
-            if scope is not None and name in scope:
+            if isinstance(scope, dict) and name in scope:
                 return scope[name]
         return False
 
