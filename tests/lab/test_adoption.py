@@ -185,3 +185,11 @@ def test_a_module_that_moves_makes_nothing_stale_and_a_change_in_it_is_shown_as_
     assert (change["definition"], change["kind"]) == ("science.directions.random_directions", "changed")
     assert "--- science.geometry.random_directions, as it was" in change["diff"]
     assert [line[0] for line in change["diff"].splitlines() if "[seed, " in line] == ["-", "+"]
+
+
+def test_no_number_is_near_another() -> None:
+    """A loss that is no number would differ by no number from the stored one, which is no more than any tolerance."""
+    step = {"step": 1, "train_loss": 1.0, "validation_loss": 1.0, "digest": "aa"}
+    broken = {**step, "train_loss": float("nan"), "digest": "bb"}
+    compared = compare({"training": {"steps": [step]}}, {"training": {"steps": [broken]}}, "float32")["training"]
+    assert compared.parts_at == "step 1"

@@ -19,6 +19,7 @@ from stored import resealed, result
 from epistemics.cli import main
 from epistemics.declared.experiments import load_experiment
 from epistemics.declared.project import find_project
+from epistemics.lab.status import status
 from epistemics.store.store import Store, packed
 
 project = small_project
@@ -246,3 +247,12 @@ def test_a_part_that_is_not_stored_is_missing_and_the_other_is_fresh(
 
 def _json(said: str) -> str:
     return said[said.index("[") :]
+
+
+def test_a_setting_that_a_later_version_has_at_its_default_is_no_damage(project: Path) -> None:
+    (run,) = load_experiment(project / "experiments", "sizes", "smoke").runs
+    store = Store(find_project("smoke", start=project).results)
+    made = result(run.configuration)
+    store.write(replace(made, configuration={**made.configuration, "newer_setting": 0}))
+    (found,) = status([run], store)
+    assert (found.state, found.fault) == ("fresh", None)

@@ -1,4 +1,4 @@
-"""The verbs about the book and its speed: prepare and finish (around Quarto's render), render, check, bench and more."""
+"""The verbs about the book and its speed: around Quarto's render prepare and finish; render, check, bench and more."""
 
 from __future__ import annotations
 
