@@ -15,8 +15,9 @@ CALLOUT_NAMES = {name: name.capitalize() for name in ("note", "tip", "warning", 
 
 FUNCTION_APPLIED = re.compile(r"(<mo>(?:\u2061|&#8289;)</mo>)</mrow>(?!<mo)")
 """A function's name that no fence follows."""
-CLOSING = re.compile(r"</math>(?=[.,;:)\]’”])")
-OPENING = re.compile(r"([(\[‘“])<math")
+ONE = r'<math display="inline"[^>]*>(?:(?!</math>).)*</math>'
+MARKED = re.compile(rf"[(\[‘“]{ONE}[.,;:)\]’”]*|{ONE}[.,;:)\]’”]+", re.DOTALL)
+"""A formula with the marks beside it, where there are any."""
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}]", re.DOTALL)
 """What opens, closes or parts in a formula."""
 
@@ -63,7 +64,7 @@ def _set_formulas(text: str) -> str:
     Browsers put no space where a function is applied, and break a line beside a formula as beside an image.
     """
     text = FUNCTION_APPLIED.sub(r'\1<mspace width="0.167em"></mspace></mrow>', text)
-    return CLOSING.sub("</math>\N{WORD JOINER}", OPENING.sub("\\1\N{WORD JOINER}<math", text))
+    return MARKED.sub(r'<span class="joined">\g<0></span>', text)
 
 
 def _visit(node: Node, document: Document, reference_list: Document | None, visit: pandoc.Visitor) -> list[Node] | None:
