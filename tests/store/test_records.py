@@ -90,7 +90,6 @@ RECORDS: dict[str, tuple[Change, str]] = {
         "parts.measures.arrays.add.spectrum: not in the canary",
     ),
     "another configuration": (lambda r: r["configuration"].update(seed=9), "configuration.seed: not that of the run"),
-    "an unknown setting": (lambda r: r["configuration"].update(colour=9), "configuration: got an unexpected keyword"),
     "a file outside": (
         lambda r: measures(r)["files"]["arrays"].update(file="../x.safetensors"),
         "parts.measures.files.arrays: '../x.safetensors' does not name",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import time
@@ -445,7 +446,9 @@ def test_a_full_disk_costs_no_stored_result(tmp_path: Path) -> None:
     if subprocess.run([*private, "true"], capture_output=True).returncode:
         pytest.skip("this system allows no mounts of one's own")
     command = [*private, sys.executable, "-c", FULL, str(tmp_path)]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    beside = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": beside}
+    done = subprocess.run(command, cwd=Path(__file__).parent, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 5
 
