@@ -9,7 +9,7 @@ annotations. The source is read, never imported: asking costs milliseconds and n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -49,17 +49,22 @@ def code_fingerprint(code: str) -> str:
 
 
 def _hash_of(roots: list[str], definition: Callable[[str], Definition]) -> str:
-    met = dict.fromkeys(roots)
-    waiting = list(met)
-    for follows in (lambda d: d.uses, lambda d: (*d.uses, *d.annotated)):
-        waiting = list(met)
-        while waiting:
-            new = [_defining(used) for used in follows(definition(waiting.pop(0)))]
-            waiting += [name for name in dict.fromkeys(new) if name not in met]
-            met |= dict.fromkeys(new)
+    met = _met(roots, definition)
     numbers = {name: number for number, name in enumerate(met)}
     filled = [(definition(n).form, [numbers[_defining(used)] for used in definition(n).uses]) for n in met]
     return source_hash(repr((len(roots), filled)))
+
+
+def _met(roots: list[str], definition: Callable[[str], Definition]) -> list[str]:
+    """All that some definitions reach, in the order in which it is met; what annotations alone lead to comes last."""
+    met = dict.fromkeys(roots)
+    for follows in (lambda d: d.uses, lambda d: (*d.uses, *d.annotated)):
+        waiting = list(met)
+        while waiting:
+            new = dict.fromkeys(_defining(used) for used in follows(definition(waiting.pop(0))))
+            waiting += [name for name in new if name not in met]
+            met |= new
+    return list(met)
 
 
 def definitions(*names: str) -> dict[str, str]:
@@ -93,7 +98,7 @@ def uses_of(name: str) -> set[str]:
 
 def reached(*names: str) -> dict[str, str]:
     """``module.name`` → normalised source of every definition that the named ones reach, themselves included."""
-    return {name: definition.source for name, definition in _followed(names).items()}
+    return {name: _definition(name).source for name in _met([_defining(name) for name in names], _definition)}
 
 
 def reached_from(code: str) -> dict[str, str]:
@@ -104,17 +109,6 @@ def reached_from(code: str) -> dict[str, str]:
         UnknownDefinition: if it imports from the package what is not there.
     """
     return reached(*sorted(set(Module("", code, "epistemics", _is_module).uses)))
-
-
-def _followed(names: Iterable[str]) -> dict[str, Definition]:
-    found: dict[str, Definition] = {}
-    waiting = list(names)
-    while waiting:
-        name = _defining(waiting.pop())
-        if name not in found:
-            found[name] = _definition(name)
-            waiting += sorted({*found[name].uses, *found[name].annotated} - found.keys())
-    return found
 
 
 def _defining(name: str) -> str:
