@@ -14,7 +14,7 @@ import torch
 from small_project import project as small_project
 
 from epistemics.cli import main
-from epistemics.cli.results import elapsed
+from epistemics.cli.inventory import elapsed
 
 project = small_project
 

@@ -24,7 +24,9 @@ Said = Callable[..., str]
 @pytest.fixture
 def said(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Said:
     """What a command prints; a minute is what every run takes."""
-    monkeypatch.setattr("epistemics.cli.results._costs", lambda _, left: dict.fromkeys((r.key for r in left), 60.0))
+    for module in ("inventory", "making"):
+        costs = f"epistemics.cli.{module}.training_costs"
+        monkeypatch.setattr(costs, lambda _, left: dict.fromkeys((r.key for r in left), 60.0))
 
     def say(command: str, exit_status: int = 0) -> str:
         capsys.readouterr()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from epistemics.analysis.stored_runs import IncompleteResults
 from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render, schema
-from epistemics.cli.results import adopt, migrate, prune, run, show_status, verify, why
+from epistemics.cli.inventory import prune, show_status, why
+from epistemics.cli.making import adopt, migrate, run, verify
 from epistemics.declared.experiments import PROFILES
 from epistemics.declared.project import POLICIES, NoProject, UnknownPolicy, find_project
 from epistemics.declared.sections import SpecificationError

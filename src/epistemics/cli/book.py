@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from epistemics.analysis.stored_runs import IncompleteResults
-from epistemics.cli.results import adopt_stale, require_device, runs_of, train
+from epistemics.cli.inventory import runs_of
+from epistemics.cli.making import adopt_stale, require_device, train
 from epistemics.declared.experiments import Run
 from epistemics.declared.project import Project
 from epistemics.lab.status import status
@@ -131,18 +132,18 @@ def render(project: Project, options: argparse.Namespace) -> int:
 
 def bench(project: Project, options: argparse.Namespace) -> int:
     """Measure and print."""
-    from epistemics.lab import bench as benchmark
+    from epistemics.benchmarks import rendering, report, training
 
-    def report(what: str) -> None:
+    def say(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
 
     require_device(options.device)
-    found: dict[str, object] = {"machine": benchmark.machine()}
+    found: dict[str, object] = {"machine": report.machine()}
     if options.only != "rendering":
-        found |= benchmark.training(project, options.device, report)
+        found |= training.training(project, options.device, say)
     if options.only != "training":
-        found["rendering"] = benchmark.rendering(project.folder, report)
-    print(json.dumps(found, indent=1) if options.json else benchmark.shown(found))
+        found["rendering"] = rendering.rendering(project.folder, say)
+    print(json.dumps(found, indent=1) if options.json else report.shown(found))
     return 0
 
 

@@ -5,6 +5,5 @@ says what changed. ``scheduler`` shares runs out to processes, ``worker`` is suc
 keeps to go on from, ``progress`` and ``speed`` say how far it is and how long it takes. ``elsewhere`` is a run on
 another machine and ``ray_cluster`` many of them. ``canary`` repeats a run's first steps, ``adoption`` seals what
 comes out the same, ``verification`` makes results again from nothing, ``provenance`` says where one was made.
-``parts`` says what readers rely on in a result, ``migration`` converts those of an older format. ``bench`` and
-``timing`` measure the machine.
+``parts`` says what readers rely on in a result, ``migration`` converts those of an older format.
 """

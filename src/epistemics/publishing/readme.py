@@ -14,9 +14,9 @@ from typing import Any
 
 from epistemics.analysis.stored_runs import Results, load_every
 from epistemics.analysis.tables import Shown
+from epistemics.benchmarks.rendering import EDITS
 from epistemics.chapters.runs.chapter import numbers, of_all
 from epistemics.declared.project import Project
-from epistemics.lab.bench import EDITS
 from epistemics.store.files import write_if_changed
 
 RENDERING = Path("benchmarks/rendering.json")

@@ -1,8 +1,6 @@
-"""How near training and rendering are to what this machine can do, every comparison a ratio within one run.
+"""Milliseconds of a step: a plain trainer's, ours, and what nothing but its matrix products takes (the ceiling).
 
-Training: the milliseconds of a step of a plain trainer (``benchmarks/plain.py``, float32, one run at a time), of ours
-on the same task, model and batch, and of nothing but the step's matrix products, one by one (the ceiling).
-Rendering: what a first render, an unchanged one, an edit of prose and an edit of an experiment file take.
+The plain trainer (``benchmarks/plain.py``) is float32 and trains one run at a time; task, model and batch are the same.
 """
 
 from __future__ import annotations
@@ -10,12 +8,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import platform
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,21 +54,6 @@ def cases_on(base: Configuration, device: str) -> list[Case]:
 
 
 Report = Callable[[str], None]
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    model = ""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = " ".join(lines[0].partition(":")[2].split()) if lines else ""
-    return {
-        "processor": model or platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
 
 
 def training(project: Project, device: str, report: Report) -> dict[str, Any]:
@@ -158,7 +137,7 @@ def _cores(case: Case, precision: str, workspace: Path, report: Report) -> dict[
 
 def _start(what: str, stack: Sequence[Configuration], workspace: Path, device: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "epistemics.lab.timing", what, device, str(SECONDS)],
+        [sys.executable, "-m", "epistemics.benchmarks.timing", what, device, str(SECONDS)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -171,7 +150,7 @@ def _start(what: str, stack: Sequence[Configuration], workspace: Path, device: s
 
 
 def _timed(what: str, stacks: list[list[Configuration]], workspace: Path, device: str) -> list[Any]:
-    """One answer of ``epistemics.lab.timing`` for each stack, one after the other."""
+    """One answer of ``epistemics.benchmarks.timing`` for each stack, one after the other."""
     return [json.loads(_answer(_start(what, stack, workspace, device))) for stack in stacks]
 
 
@@ -196,93 +175,3 @@ def _answer(process: subprocess.Popen[str]) -> str:
     if process.wait() != 0:
         raise RuntimeError(f"{' '.join(map(str, process.args))} failed")  # type: ignore[arg-type]
     return line
-
-
-EDITS = {
-    "first": "the first time",
-    "unchanged": "nothing changed",
-    "prose": "a sentence changed",
-    "experiment": "an experiment file changed",
-}
-"""Before each render that is timed, in this order: its name, and what it is to a reader."""
-
-
-def rendering(folder: Path, report: Report) -> list[dict[str, Any]]:
-    """Seconds of each render on a copy of the project, by the embedded renderer and by Quarto where it is."""
-    renderers = {"embedded": [sys.executable, "-m", "epistemics", "render"]}
-    if quarto := shutil.which("quarto"):
-        renderers["quarto"] = [quarto, "render"]
-    found = []
-    for name, command in renderers.items():
-        with tempfile.TemporaryDirectory(prefix="epistemics-bench-") as temporary:
-            copy = Path(temporary) / "book"
-            shutil.copytree(
-                folder, copy, ignore=shutil.ignore_patterns(".*", "_site", "_book", "data", "_variables.yml")
-            )
-            for edit in EDITS:
-                report(f"rendering: {name}, {edit}")
-                _edit(copy, edit)
-                started = time.perf_counter()
-                environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-                done = subprocess.run(command, cwd=copy, capture_output=True, text=True, env=environment)
-                took = time.perf_counter() - started
-                if done.returncode != 0:
-                    raise RuntimeError(f"{name} failed after the edit «{edit}»:\n{done.stdout}{done.stderr}")
-                found.append({"renderer": name, "edit": edit, "seconds": round(took, 2)})
-    return found
-
-
-def _edit(project: Path, edit: str) -> None:
-    """Make one edit in the copy."""
-    if edit == "prose":
-        chapter = project / "chapters" / "phase-1-1.qmd"
-        chapter.write_text(chapter.read_text(encoding="utf-8") + "\nA sentence more.\n", encoding="utf-8")
-    if edit == "experiment":
-        path = project / "experiments" / "phase-1-1.yaml"
-        text = path.read_text(encoding="utf-8").replace('title: "', 'title: "Once more, ', 1)
-        path.write_text(text, encoding="utf-8")
-
-
-def shown(found: dict[str, Any]) -> str:
-    """The figures for a terminal."""
-    lines = [", ".join(str(value) for value in found["machine"].values())]
-    if "cases" in found:
-        head = ("", "precision", "plain ms", "ours ms", "ratio", "member-steps/s", "GFLOP", "ceiling GFLOP/s", "share")
-        rows = [head]
-        for c in found["cases"]:
-            values = (c["plain_ms"], c["ours_ms"], c["ratio"], c["member_steps_per_second"])
-            shares = (f"{c['flop'] / 1e9:.2f}", f"{c['ceiling_gflops']:.0f}", f"{c['ceiling_share']:.0%}")
-            rows.append((c["name"], c["precision"], *(f"{value:.1f}" for value in values), *shares))
-        lines += ["", *_columns(rows)]
-        lines += [
-            "",
-            "ratio: member-steps a second, ours over plain. GFLOP: of the matrix products of one step, counted",
-            "(the formula is configuration.step_operations). share: what the products alone take, of a step.",
-        ]
-    for c in found.get("cores", []):
-        lines.append(
-            f"{c['processes']} processes at once, {c['precision']}: {c['all']:.0f} steps a second "
-            f"against {c['one']:.0f} of one alone, {c['ratio']:.2f} times"
-        )
-    for precision, spent in found.get("profile", {}).items():
-        total = sum(spent.values())
-        lines += ["", f"where a step goes (joint, {precision}, under the profiler):"]
-        for name, ms in list(spent.items())[:12]:
-            lines.append(f"  {ms:7.2f} ms  {ms / total:4.0%}  {name[:90]}")
-    if "rendering" in found:
-        lines += [
-            "",
-            *_columns([("renderer", "edit", "seconds"), *(tuple(map(str, r.values())) for r in found["rendering"])]),
-        ]
-    return "\n".join(lines)
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]

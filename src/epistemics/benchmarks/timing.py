@@ -1,8 +1,8 @@
 """Times of this machine: our steps, the matrix products in them at their own speed, and where a step's time goes.
 
-Runs in a process of its own, as a worker does: ``python -m epistemics.lab.timing WHAT`` with a stack's configurations
-as JSON on standard input. ``steps`` says that it is ready (compiled, warm) and waits for a line, so that several can be
-timed at the same moment.
+Runs in a process of its own, as a worker does: ``python -m epistemics.benchmarks.timing WHAT`` with a stack's
+configurations as JSON on standard input. ``steps`` says that it is ready (compiled, warm) and waits for a line, so that
+several can be timed at the same moment.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from prose import PROJECT
 
-from epistemics.lab.timing import operations_of, products_of, products_seconds, stack_of
+from epistemics.benchmarks.timing import operations_of, products_of, products_seconds, stack_of
 from epistemics.science.configuration import Configuration, step_operations
 
 Make = Callable[..., Configuration]
@@ -42,7 +42,7 @@ def test_a_stack_multiplies_once_for_each_member(configuration: Make) -> None:
 def test_the_process_says_when_it_is_ready_and_then_what_steps_take(configuration: Make) -> None:
     job = json.dumps([dataclasses.asdict(configuration())])
     process = subprocess.Popen(
-        [sys.executable, "-m", "epistemics.lab.timing", "steps", "cpu", "0.1"],
+        [sys.executable, "-m", "epistemics.benchmarks.timing", "steps", "cpu", "0.1"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -1,0 +1,212 @@
+"""The verbs about what is stored: status, why, prune."""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+
+from epistemics.cli.display import duration
+from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment
+from epistemics.declared.project import Project
+from epistemics.declared.sections import SpecificationError
+from epistemics.lab.scheduler import MissingCompiler, require_compiler
+from epistemics.lab.speed import measured_speed
+from epistemics.lab.status import RunStatus, checked, current_code, part_state, status, unnamed
+from epistemics.store.store import MissingResult, Store
+
+STATES = ("fresh", "adopted", "stale", "damaged", "missing")
+
+AT_MOST_LISTED = 10
+"""Runs of one experiment that ``status`` lists unasked: those whose results can't be used as they are."""
+
+
+def show_status(project: Project, options: argparse.Namespace) -> int:
+    """Print where the results of every experiment stand, each run on request, and the cost of what is not stored."""
+    store = Store(project.results)
+    names = options.experiments or experiment_names(project.experiments)
+    experiments = [load_experiment(project.experiments, name, project.profile) for name in names]
+    found = status([run for experiment in experiments for run in experiment.runs], store)
+    try:
+        costs = training_costs(project, [s.run for s in found if s.state in ("missing", "damaged")])
+    except MissingCompiler as error:
+        print(f"epistemics: no cost of training: {error}", file=sys.stderr)
+        costs = {}
+    if options.json:
+        print(json.dumps([_status_record(s, costs.get(s.run.key)) for s in found], indent=1))
+        return 0
+    print(f"profile {project.profile}\n")
+    by_experiment = [(one, [s for s in found if s.run.experiment == one.name]) for one in experiments]
+    if options.experiments or options.runs:
+        for experiment, own in by_experiment:
+            print(f"{experiment.name}: {experiment.title}")
+            print("\n".join([*(_status_line(s, costs) for s in own), ""]))
+    else:
+        _print_experiments(by_experiment, costs)
+        print()
+    print(_counted(list({s.run.key: s for s in found}.values())))
+    if costs:
+        workers = os.cpu_count() or 1
+        print(
+            f"training what is not stored takes at most {duration(sum(costs.values()))} of one core here, "
+            f"{duration(elapsed(costs.values(), workers))} on {workers}"
+        )
+    if any(s.state == "stale" for s in found):
+        print("stale: `epistemics adopt` seals what comes out as before, `epistemics run --all --stale` makes the rest")
+    if not options.experiments:
+        _mention_unnamed(project, store)
+    return 0
+
+
+def _print_experiments(
+    by_experiment: Sequence[tuple[Experiment, Sequence[RunStatus]]], costs: Mapping[str, float]
+) -> None:
+    """A line for each experiment, and below it the runs whose results can't be used as they are."""
+    where = []
+    for _, own in by_experiment:
+        left = sum(costs.get(s.run.key, 0.0) for s in own)
+        where.append(_counted(own) + (f", about {duration(left)}" if left else ""))
+    names = max((len(experiment.name) for experiment, _ in by_experiment), default=0)
+    wheres = max(map(len, where), default=0)
+    for (experiment, own), stands in zip(by_experiment, where, strict=True):
+        print(f"{experiment.name:{names}}  {stands:{wheres}}  {experiment.title}")
+        unusable = [s for s in own if s.state not in ("fresh", "adopted")]
+        for s in unusable[:AT_MOST_LISTED]:
+            print(_status_line(s, costs))
+        if more := len(unusable[AT_MOST_LISTED:]):
+            print(f"  and {more} more: epistemics status {experiment.name}")
+
+
+def _status_line(s: RunStatus, costs: Mapping[str, float]) -> str:
+    cost = f"  about {duration(costs[s.run.key])}" if s.run.key in costs else ""
+    detail = f"  ({' and '.join(s.changed)} code changed)" if s.changed else f"  {s.fault}" if s.fault else ""
+    return f"  {s.run.key}  {s.state:8}{s.run.label}{cost}{detail}"
+
+
+def _counted(found: Sequence[RunStatus]) -> str:
+    """How many runs are in each state that any is in."""
+    counts = {state: sum(s.state == state for s in found) for state in STATES}
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no runs"
+
+
+def _mention_unnamed(project: Project, store: Store) -> None:
+    """Say how many stored results no experiment names, if any do."""
+    try:
+        ours = sum(one.ours for one in unnamed(store, project.experiments))
+    except SpecificationError as error:  # under another profile: what was asked for is said all the same
+        print(f"epistemics: which results no experiment names can't be said: {error}", file=sys.stderr)
+        return
+    if ours:
+        print(f"{_results(ours)} named by no experiment: `epistemics prune` moves them aside, --dry-run lists them")
+
+
+def _results(count: int) -> str:
+    return "1 result" if count == 1 else f"{count} results"
+
+
+def _status_record(s: RunStatus, cost: float | None) -> dict[str, object]:
+    return {
+        "experiment": s.run.experiment,
+        "profile": s.run.profile,
+        "run": s.run.label,
+        "key": s.run.key,
+        "state": s.state,
+        "group": s.run.group,
+        "changed": list(s.changed),
+        "parts": dict(s.parts),
+        "fault": s.fault,
+        "seconds_left": None if cost is None else round(cost, 1),
+    }
+
+
+def why(project: Project, options: argparse.Namespace) -> int:
+    """Print what makes a result stale."""
+    from epistemics.lab.why import changes
+
+    store = Store(project.results)
+    (key,) = stored_keys(store, [options.result])
+    configurations = {run.key: run.configuration for run in runs_of(project, [])}
+    result = checked(store, key, configurations[key]) if key in configurations else store.read(key)
+    found = changes(store, key)
+    if options.json:
+        print(json.dumps([asdict(change) for change in found], indent=1))
+        return 0
+    states = {part: part_state(result, part, code) for part, code in current_code().items()}
+    if not {"missing", "stale"} & set(states.values()):
+        print(f"{key} is fresh: all that it was made with is as it was")
+    for part, state in states.items():
+        if state == "missing":
+            print(f"{part}: not stored")
+        elif state == "stale" and not any(change.part == part for change in found):
+            print(f"{part}: every definition is as it was, but a name in one of them now means another")
+    for change in found:
+        way = " → ".join(change.path) if change.path else "reached no more"
+        print(f"{change.part}: {change.definition} {change.kind}\n  {way}\n{change.diff}\n")
+    return 0
+
+
+def prune(project: Project, options: argparse.Namespace) -> int:
+    """Move the results that no experiment names aside, or list them; nothing is deleted."""
+    store = Store(project.results)
+    count = 0
+    for one in unnamed(store, project.experiments):
+        if not one.ours:
+            print(f"{one.key}  left alone: {one.said}")
+            continue
+        print(f"{one.key}  {one.said}")
+        if not options.dry_run:
+            try:
+                print(f"  moved to {store.set_aside(one.key)}", flush=True)
+            except MissingResult:  # another process was faster
+                continue
+        count += 1
+    if not count:
+        print("no result to move: experiments name every one that this version can read")
+    elif options.dry_run:
+        print(f"\n{_results(count)} named by no experiment under any profile; nothing was moved")
+    else:
+        print(f"\n{_results(count)} moved; to take one back, move its folder to {store.folder}/ under its key alone")
+    return 0
+
+
+def runs_of(project: Project, names: Sequence[str]) -> list[Run]:
+    """The runs of some experiments, all by default; a run that several share is there once."""
+    chosen = names or experiment_names(project.experiments)
+    runs = [run for name in chosen for run in load_experiment(project.experiments, name, project.profile).runs]
+    return list({run.key: run for run in runs}.values())
+
+
+def stored_keys(store: Store, beginnings: Sequence[str]) -> list[str]:
+    """The stored results that begin so, one each."""
+    chosen, stored = [], store.keys()
+    for beginning in beginnings:
+        matching = [key for key in stored if key.startswith(beginning)]
+        if len(matching) != 1:
+            what = f"{len(matching)} stored results begin" if matching else "no stored result begins"
+            raise SpecificationError(f"{what} with {beginning!r}; `epistemics status --runs` lists them")
+        chosen += matching
+    return chosen
+
+
+def training_costs(project: Project, left: Sequence[Run]) -> dict[str, float]:
+    """Key → seconds of training of every run, from this machine's measured speed."""
+    require_compiler(left)
+    kinds = {(r.configuration.precision, r.configuration.compiled): r.configuration for r in left}
+
+    def announce(what: str) -> None:
+        print(what, file=sys.stderr, flush=True)
+
+    speeds = {kind: measured_speed(project.workspace, c, announce) for kind, c in kinds.items()}
+    return {r.key: speeds[r.configuration.precision, r.configuration.compiled].seconds(r.configuration) for r in left}
+
+
+def elapsed(costs: Iterable[float], workers: int) -> float:
+    """Seconds that runs take together, longest first, so many at once. A run alone has one worker, however many are."""
+    ends = [0.0] * workers
+    for cost in sorted(costs, reverse=True):
+        heapq.heapreplace(ends, ends[0] + cost)
+    return max(ends)
