@@ -211,7 +211,9 @@ def _variables(root: Path, problems: list[Problem]) -> dict[str, str]:
     def add(values: dict[str, Any], keys: tuple[str, ...]) -> None:
         for key, value in values.items():
             here = (*keys, key)
-            if isinstance(value, dict):
+            if key.isdigit():
+                problems.append(found.problem(here, "Quarto takes a whole number in a name for a place in a list"))
+            elif isinstance(value, dict):
                 add(value, here)
             elif isinstance(value, str | int) and not isinstance(value, bool) and "\n" not in str(value):
                 variables[".".join(here)] = str(value)

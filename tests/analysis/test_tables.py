@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from epistemics.analysis.tables import Shown, listed, shares, spread, table_of
+from epistemics.analysis.tables import ABSENT, Shown, listed, name_of_value, of_setting, shares, spread, table_of
 
 
 def test_a_range_in_a_cell_is_not_broken_and_in_data_is_plain() -> None:
@@ -25,3 +25,13 @@ def test_texts_are_listed_as_prose_lists_them() -> None:
         "a and b",
         "a, b and c",
     ]
+
+
+def test_names_tell_the_values_of_a_setting_apart_and_each_has_a_point() -> None:
+    assert [name_of_value(decay) for decay in (0.0, 0.01, 0.1, 1, 10.0)] == ["0_0", "0_01", "0_1", "1_0", "10_0"]
+
+
+def test_of_a_setting_that_was_not_run_no_number_is_shown_however_deep() -> None:
+    numbers = {"seeds": "3", "removed": {"attention": "12%"}}
+    assert of_setting(numbers, there=True) == numbers
+    assert of_setting(numbers, there=False) == {"seeds": ABSENT, "removed": {"attention": ABSENT}}

@@ -91,4 +91,4 @@ def test_the_table_has_its_columns_whatever_else_is_cut(
     shown = baselines.by_place(places)
     assert {len(row) for row in shown.rows} == {len(shown.headings)}
     numbers = baselines.numbers(baselines.tables(*results))
-    assert all(f"wd01_attention_{k}" in numbers for k in baselines.FEW[:3])
+    assert all(f"removed_{k}" in numbers["decay"]["0_1"] for k in baselines.FEW[:3])

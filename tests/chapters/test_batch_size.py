@@ -153,12 +153,12 @@ def test_the_evidence_is_for_a_claim_of_the_log(configuration: Make) -> None:
     assert batch_size.evidence(results)[CLAIM].said == "960 at 8, 1,600 at 16, never at 32"
     found = batch_size.numbers(results, along(configuration, [100.0]), claims)
     assert found["verdict"] == "reproduced"
-    assert found["fixed_order"] == "never falls"
-    assert found["fixed_ratio"] == "more than 6.7"  # 6,400 samples over 960
-    assert found["fixed_ranges"] == "do not overlap"
-    assert found["proportion_ratio"] == "0.9"  # 70 steps of 32 over 320 of 8
+    assert found["fixed"]["order"] == "never falls"
+    assert found["fixed"]["ratio"] == "more than 6.7"  # 6,400 samples over 960
+    assert found["fixed"]["ranges"] == "do not overlap"
+    assert found["proportion"]["ratio"] == "0.9"  # 70 steps of 32 over 320 of 8
     assert (found["steps_fewest_at"], found["steps_ranges"]) == ("16", "do not overlap")
-    assert found["smallest_fixed_pressure"] == "0.8"
+    assert found["smallest"]["fixed"]["pressure"] == "0.8"
 
 
 def test_ranges_with_a_seed_that_never_gets_there_have_no_upper_end() -> None:
@@ -178,11 +178,11 @@ def test_the_noise_scale_along_a_run(configuration: Make) -> None:
 def test_an_infinite_noise_scale_ranks_above_every_number(configuration: Make) -> None:
     beyond = along(configuration, [float("inf"), 50.0, 20.0, float("inf"), 40.0])
     found = batch_size_noise.numbers(beyond, 8, 32)
-    assert found["noise_beyond"] == "2"
-    assert found["noise_wd1_before"] == "beyond measure"
-    assert found["noise_wd1_after"] == "40 (20–beyond measure)"
-    assert found["noise_wd1_at"] == "50"
-    assert found["noise_wd01_at"] == ABSENT
+    assert found["beyond"] == "2"
+    assert found["decay"]["1_0"]["before"] == "beyond measure"
+    assert found["decay"]["1_0"]["after"] == "40 (20–beyond measure)"
+    assert found["decay"]["1_0"]["at"] == "50"
+    assert found["decay"]["0_1"]["at"] == ABSENT
     assert found["predicted_ratio"] == "1.0"
     assert batch_size_noise.numbers(along(configuration, [16.0]), 8, 32)["predicted_ratio"] == "2.0"
     assert batch_size_noise.numbers(along(configuration, [0.0]), 8, 32)["predicted_ratio"] == "4.0"

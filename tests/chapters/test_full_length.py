@@ -107,5 +107,7 @@ def test_another_decay_is_shown_and_the_prose_says_that_the_logs_is_not_there(pl
     results = Results(Experiment("full-length", "Made up", 8, "paper", tuple(run.run for run in runs)), runs)
     claims = {claim.id: claim for claim in load_claims(find_project(start=Path(__file__).parent).experiments)}
     found = full_length.numbers(results, Results(results.experiment, ()), claims)
-    assert (found["wd1_k95_end"], found["wd01_k95_end"], found["wd01_grok"]) == ("5", ABSENT, ABSENT)
+    of_decay = found["decay"]
+    assert of_decay["1_0"]["k95_end"] == "5"
+    assert (of_decay["0_1"]["k95_end"], of_decay["0_1"]["grok"]) == (ABSENT, ABSENT)
     assert {row[0] for row in full_length.summary(results).rows} == {"1", "0.3"}

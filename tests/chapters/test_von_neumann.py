@@ -199,7 +199,6 @@ def test_what_the_chapter_shows(tables: Mapping[str, Table]) -> None:
     numbers = von_neumann.numbers(dict(tables))
     assert numbers["goals"] == numbers["goals_able"]
     assert numbers["tied_able"] == str(numbers["tied_words"].count("`") // 2)
-    assert all(isinstance(value, str) for value in numbers.values())
     assert len(von_neumann.descent(tables["lines"]).rows) == len(von_neumann.CASES)
     rows = von_neumann.by_part(tables["mutations"]).rows
     assert sum(int(row[2]) for row in rows) == len(tables["mutations"])

@@ -77,6 +77,7 @@ ELSEWHERE = {
         ("_quarto.yml", "chapters/two.qmd", "chapters/one.qmd", "chapters/one.qmd is in the book twice"),
         ("_quarto.yml", "    theme: cosmo", "    theme: cosmo\n    theme: flatly", "given twice"),
         ("_variables.yml", '"0.99"', "0.99", "accuracy.best: 0.99 is not one line of text"),
+        ("_variables.yml", "accuracy:", "'1':", "Quarto takes a whole number in a name for a place in a list"),
         ("_quarto.yml", '  author: "The authors"\n', "", "book.author: missing"),
         ("_quarto.yml", "    citeproc: true\n", "", "needs citeproc: true"),
         ("chapters/one.qmd", "description:", "descripton:", "did you mean `description`?"),

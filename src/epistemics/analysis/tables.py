@@ -14,6 +14,9 @@ Value = str | int | float | bool | None
 RANGE = re.compile(r"(?<=[\w%])–(?=[\w%])")
 """The dash of a range: a line that ends after it cannot be read, so cells have word joiners beside it."""
 
+Numbers = dict[str, Any]
+"""What prose shows: texts by name, or such a mapping of them."""
+
 ABSENT = "(not in this grid)"
 """What prose says of a number whose setting the experiment file does not have: the reader may have edited it."""
 
@@ -126,9 +129,21 @@ def shares(values: Sequence[float | None], digits: int = 0) -> str:
     return spread(values, lambda value: number(None if value is None else 100 * value, digits))
 
 
-def of_setting(name: str, numbers: Mapping[str, str], there: bool) -> dict[str, str]:
-    """The numbers of one setting that prose names, under its name; each ``ABSENT`` if no run has the setting."""
-    return {f"{name}_{key}": value if there else ABSENT for key, value in numbers.items()}
+def name_of_value(value: float) -> str:
+    """How the names of numbers spell the value of a setting: ``0_1`` for 0.1, ``1_0`` for 1.
+
+    Always with a point, since Quarto takes a whole number within a name for a place in a list.
+    """
+    return str(float(value)).replace(".", "_")
+
+
+def of_setting(numbers: Numbers, there: bool) -> Numbers:
+    """The numbers of one setting that prose names; each ``ABSENT`` if no run has the setting."""
+    return numbers if there else {key: _absent(value) for key, value in numbers.items()}
+
+
+def _absent(value: Numbers | str) -> Numbers | str:
+    return of_setting(value, there=False) if isinstance(value, dict) else ABSENT
 
 
 def ranges_compared(one: Sequence[float | None], other: Sequence[float | None]) -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
-from epistemics.analysis.tables import Table
+from epistemics.analysis.tables import Numbers, Table
 
-Share = tuple[Mapping[str, Any], Mapping[str, Table]]
-"""Variables by name, each a text or a mapping of such, and tables by name."""
+Share = tuple[Numbers, Mapping[str, Table]]
+"""The numbers of the prose, its variables, and tables by name."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from epistemics.analysis.claims import Claim, Evidence, counted, judged
 from epistemics.analysis.stored_runs import Results, load_results
-from epistemics.analysis.tables import ABSENT, Shown, Table, fraction, number, of_setting, percent, spread
+from epistemics.analysis.tables import ABSENT, Numbers, Shown, Table, fraction, number, of_setting, percent, spread
 from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.chapter import (
     BASELINE,
@@ -175,13 +175,13 @@ def tables(results: Results) -> dict[str, Table]:
     }
 
 
-def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose."""
     own = [claim for claim in claims.values() if claim.id in evidence(results)]
     judgements = judged(own, evidence(results), results.experiment.profile)
-    found = counted(judgements)
+    found: Numbers = {**counted(judgements)}
     for model in THREE:
-        found |= of_setting(model, _numbers_of_model(results, model), bool(runs_of(results, model)))
+        found[model] = of_setting(_numbers_of_model(results, model), bool(runs_of(results, model)))
     penalised = next((run.configuration for run in runs_of(results, ADVERSARIAL)), None)
     found |= {
         "every": str(penalised.adversarial_every) if penalised else ABSENT,
@@ -189,25 +189,27 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
         "removed": str(penalised.adversarial_directions) if penalised else ABSENT,
     }
     small = [run for run in results if run.run.group == "small"]
-    found["small_width"] = number(max((run.configuration.d_model for run in small), default=None), missing=ABSENT)
-    found["small_accuracy"] = spread([run.metrics["validation_accuracy"] for run in small], lambda v: percent(v, 1))
+    found["small"] = {
+        "width": number(max((run.configuration.d_model for run in small), default=None), missing=ABSENT),
+        "accuracy": spread([run.metrics["validation_accuracy"] for run in small], lambda v: percent(v, 1)),
+    }
     return found
 
 
-def _numbers_of_model(results: Results, model: str) -> dict[str, str]:
+def _numbers_of_model(results: Results, model: str) -> Numbers:
     end, late = moments(results).where(at_end=True, model=model), late_calm(results, model)
-    found = {
+    found: Numbers = {
         "touch": spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
         "overlap_10": spread(end.where(operation="add").column("overlap_10"), fraction),
         "late_overlap_10": _late(late.where(operation="add").column("overlap_10"), fraction),
     }
     for operation in OPERATIONS:
         chosen = end.where(operation=operation)
-        found |= {
-            f"{operation}_k95": spread(chosen.column("k_at_95"), never="all"),
-            f"{operation}_late_k95": _late(late.where(operation=operation).column("k_at_95")),
-            f"{operation}_directions": spread(chosen.column("directions_95")),
-            f"{operation}_accuracy": spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
+        found[operation] = {
+            "k95": spread(chosen.column("k_at_95"), never="all"),
+            "late_k95": _late(late.where(operation=operation).column("k_at_95")),
+            "directions": spread(chosen.column("directions_95")),
+            "accuracy": spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
         }
     return found
 
@@ -218,5 +220,5 @@ def share(project: Project) -> Share:
     from epistemics.chapters.ledger import chapter as ledger
 
     all_of_them, sweep = load(project), adversarial_sweep.load(project)
-    variables = numbers(all_of_them, ledger.by_id(project)) | adversarial_sweep.numbers(sweep, all_of_them)
+    variables = numbers(all_of_them, ledger.by_id(project)) | {"sweep": adversarial_sweep.numbers(sweep, all_of_them)}
     return variables, tables(all_of_them) | adversarial_sweep.tables(sweep)

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epistemics.analysis.stored_runs import Results, load_results
-from epistemics.analysis.tables import ABSENT, Shown, Table, fraction, listed, number, ranked_median, spread, table_of
+from epistemics.analysis.tables import (
+    ABSENT,
+    Numbers,
+    Shown,
+    Table,
+    fraction,
+    listed,
+    number,
+    ranked_median,
+    spread,
+    table_of,
+)
 from epistemics.chapters.adversarial.chapter import ADVERSARIAL
 from epistemics.chapters.joint.chapter import BASELINE, OPERATIONS, late_calm, runs_of
 from epistemics.chapters.joint.measured import model_of, moments
@@ -93,7 +104,7 @@ def tables(results: Results) -> dict[str, Table]:
     return {"sweep": late(results)}
 
 
-def numbers(results: Results, known: Results) -> dict[str, str]:
+def numbers(results: Results, known: Results) -> Numbers:
     """The numbers of the section's prose: how far settings are apart by their medians, and seeds of one setting.
 
     Args:
@@ -101,20 +112,22 @@ def numbers(results: Results, known: Results) -> dict[str, str]:
     """
     table = late(results).where(calm=True)
     penalised = [run.configuration for run in results if run.configuration.adversarial_weight]
-    found = {
-        "sweep_weights": listed([f"{weight:g}" for weight in sorted({c.adversarial_weight for c in penalised})]),
-        "sweep_directions": listed([str(count) for count in sorted({c.adversarial_directions for c in penalised})]),
-        "sweep_steps": number(length(results)),
+    found: Numbers = {
+        "weights": listed([f"{weight:g}" for weight in sorted({c.adversarial_weight for c in penalised})]),
+        "directions": listed([str(count) for count in sorted({c.adversarial_directions for c in penalised})]),
+        "steps": number(length(results)),
     }
     for operation in OPERATIONS:
         own = table.where(operation=operation)
         swept = [own.where(model=model) for model in settings(results) if model != BASELINE]
-        found[f"sweep_{operation}_k95_settings"] = _range([_middle(chosen) for chosen in swept if len(chosen)])
-        found[f"sweep_{operation}_k95_none"] = _range([_middle(own.where(model=BASELINE))])
+        found[operation] = {
+            "k95_settings": _range([_middle(chosen) for chosen in swept if len(chosen)]),
+            "k95_none": _range([_middle(own.where(model=BASELINE))]),
+        }
         for model, name in ((ADVERSARIAL, "seeds"), (BASELINE, "baseline")):
             of_one = late_calm(known, model).where(operation=operation)
             seeds = [of_one.where(seed=seed) for seed in sorted(set(of_one.column("seed")))]
-            found[f"sweep_{operation}_k95_{name}"] = _range([_middle(chosen) for chosen in seeds])
+            found[operation][f"k95_{name}"] = _range([_middle(chosen) for chosen in seeds])
     heaviest = max(penalised, key=lambda c: c.adversarial_weight, default=None)
     most = max(penalised, key=lambda c: c.adversarial_directions, default=None)
     for name, c in (("heavy", heaviest), ("many", most)):
@@ -122,14 +135,14 @@ def numbers(results: Results, known: Results) -> dict[str, str]:
         missing = "–" if c else ABSENT  # a setting that was run has a dash where it is never calm
         own = table.where(adversarial_weight=weight, adversarial_directions=directions)
         shared = own.where(operation="add").column("overlap_10")
-        found |= {
-            f"sweep_{name}_weight": ABSENT if weight is None else f"{weight:g}",
-            f"sweep_{name}_directions": number(directions, missing=ABSENT),
-            f"sweep_{name}_overlap": spread(shared, fraction) if shared else missing,
+        found[name] = {
+            "weight": ABSENT if weight is None else f"{weight:g}",
+            "directions": number(directions, missing=ABSENT),
+            "overlap": spread(shared, fraction) if shared else missing,
         }
         for operation in OPERATIONS:
             cut = own.where(operation=operation).column("k_at_95")
-            found[f"sweep_{name}_{operation}_k95"] = spread(cut, never="all") if cut else missing
+            found[name][operation] = {"k95": spread(cut, never="all") if cut else missing}
     return found
 
 

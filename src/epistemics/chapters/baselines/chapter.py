@@ -10,9 +10,19 @@ from __future__ import annotations
 import torch
 
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
-from epistemics.analysis.tables import Shown, Table, Value, number, of_setting, percent, spread, table_of
+from epistemics.analysis.tables import (
+    Numbers,
+    Shown,
+    Table,
+    Value,
+    name_of_value,
+    number,
+    of_setting,
+    percent,
+    spread,
+    table_of,
+)
 from epistemics.chapters.contents import Share
-from epistemics.chapters.phase_1_2.measured import decay_name
 from epistemics.declared.project import Project
 from epistemics.science.abliteration import accuracy_curve, falls_at
 from epistemics.science.geometry import Array, class_directions
@@ -180,32 +190,35 @@ def tables(single: Results, shuffled: Results) -> dict[str, Table]:
     }
 
 
-def numbers(tables: dict[str, Table]) -> dict[str, str]:
+def numbers(tables: dict[str, Table]) -> Numbers:
     """The numbers of the chapter's prose."""
     models, curves, places = tables["shuffled_models"], tables["curves"], tables["places"]
-    found = {
+    return {
         "shuffled_seeds": str(len(models)),
         "shuffled_steps": number(max(models.column("steps"), default=None)),
         "shuffled_train": spread(models.column("train_accuracy"), percent),
         "shuffled_validation": spread(models.column("validation_accuracy"), lambda v: percent(v, 1)),
         "sample": number(SAMPLE),
         "few": "{}, {}, {} and {}".format(*FEW),
+        "decay": {
+            name_of_value(decay): of_setting(_of_decay(curves, places, decay), decay in _decays(curves))
+            for decay in NAMED
+        },
     }
-    for decay in NAMED:
-        found |= of_setting(decay_name(decay), _of_decay(curves, places, decay), decay in _decays(curves))
-    return found
 
 
-def _of_decay(curves: Table, places: Table, decay: float) -> dict[str, str]:
+def _of_decay(curves: Table, places: Table, decay: float) -> Numbers:
     """The numbers of one weight decay."""
     own, last = curves.where(weight_decay=decay), _last_attention(places)
-    found = {"seeds": str(len(set(own.column("seed"))))}
+    found: Numbers = {"seeds": str(len(set(own.column("seed"))))}
     for curve, directions in CURVES.items():
         found[f"{curve}_k95"] = spread(_falls(own.where(directions=directions))[0], never="more than there are")
     for k in FEW[:3]:
-        for place, title in ((last, "attention"), ("final state", "final")):
-            chosen = places.where(weight_decay=decay, place=place, everywhere=False, removed=k)
-            found[f"{title}_{k}"] = spread(chosen.column("accuracy"), percent)
+        cut = places.where(weight_decay=decay, everywhere=False, removed=k)
+        found[f"removed_{k}"] = {
+            title: spread(cut.where(place=place).column("accuracy"), percent)
+            for place, title in ((last, "attention"), ("final state", "final"))
+        }
     return found
 
 

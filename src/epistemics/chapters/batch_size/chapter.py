@@ -16,6 +16,7 @@ import numpy as np
 from epistemics.analysis.claims import Claim, Evidence, judged
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import (
+    Numbers,
     Shown,
     Table,
     listed,
@@ -239,7 +240,7 @@ LABELS = {FIXED: "fixed", PROPORTIONAL: "proportion"}
 ORDERS = {True: "never falls", False: "falls at least once", None: "cannot be compared"}
 
 
-def numbers(results: Results, along: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+def numbers(results: Results, along: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose.
 
     Args:
@@ -250,17 +251,15 @@ def numbers(results: Results, along: Results, claims: Mapping[str, Claim]) -> di
     questions = round(first.train_fraction * first.modulus**2)
     (judgement,) = judged([claims[CLAIM]], evidence(results), results.experiment.profile)
     own = {"smallest": smallest, "largest": largest}
-    found = {
+    found: Numbers = {
         "runs": str(len(results)),
         "seeds": str(len({run.configuration.seed for run in results})),
         "sizes": listed([str(size) for size in sizes(table, FIXED)]),
-        **{name: str(size) for name, size in own.items()},
         "size_ratio": f"{largest / smallest:g}",
         "epoch_of_largest": str(questions // largest),
         "sample_budget": number(sample_budget(results)),
         "step_budget": number(step_budget(results)),
         "learning_rate": f"{first.learning_rate:g}",
-        "decay": f"{table.where(decay=FIXED).column('weight_decay')[0]:g}",
         "training_questions": number(questions),
         "verdict": judgement.verdict,
         "steps_fewest_at": _fewest(table),
@@ -269,32 +268,33 @@ def numbers(results: Results, along: Results, claims: Mapping[str, Claim]) -> di
     }
     for arm, label in LABELS.items():
         medians = sample_medians(table, arm)
-        found[f"{label}_order"] = ORDERS[does_not_fall(medians)]
-        found[f"{label}_ratio"] = _ratio(medians, sample_budget(results))
         ends = (samples_to_touch(table, arm, size) for size in own.values())
-        found[f"{label}_ranges"] = ranges_compared(*ends)
-    for name, size in own.items():
-        found |= _at_size(results, table, name, size)
-    return found | batch_size_noise.numbers(along, smallest, largest)
+        found[label] = {
+            "order": ORDERS[does_not_fall(medians)],
+            "ratio": _ratio(medians, sample_budget(results)),
+            "ranges": ranges_compared(*ends),
+        }
+    found["fixed"]["decay"] = f"{table.where(decay=FIXED).column('weight_decay')[0]:g}"
+    found |= {name: _at_size(results, table, size) for name, size in own.items()}
+    return found | {"noise": batch_size_noise.numbers(along, smallest, largest)}
 
 
-def _at_size(results: Results, table: Table, name: str, size: int) -> dict[str, str]:
+def _at_size(results: Results, table: Table, size: int) -> Numbers:
     """The numbers of one batch size."""
     first, steps = results.where(batch_size=size)[0].configuration, sample_budget(results) // size
     decays = {arm: table.where(decay=arm, batch_size=size).column("weight_decay") for arm in ARMS}
     samples = {arm: samples_to_touch(table, arm, size) for arm in ARMS}
-    found = {
-        f"{name}_steps": spread(steps_to_touch(table, size)),
-        f"{name}_evaluated_every": number(first.evaluate_every * size),
-        f"{name}_decay_ranges": ranges_compared(samples[FIXED], samples[PROPORTIONAL]),
+    found: Numbers = {
+        "size": str(size),
+        "steps": spread(steps_to_touch(table, size)),
+        "evaluated_every": number(first.evaluate_every * size),
+        "decay_ranges": ranges_compared(samples[FIXED], samples[PROPORTIONAL]),
     }
     for arm, label in LABELS.items():
-        found |= {
-            f"{name}_{label}_samples": spread(samples[arm]) if samples[arm] else "not run",
-            f"{name}_{label}_decay": f"{decays[arm][0]:g}" if samples[arm] else "–",
-            f"{name}_{label}_pressure": f"{pressure(first.learning_rate, decays[arm][0], steps):g}"
-            if samples[arm]
-            else "–",
+        found[label] = {
+            "samples": spread(samples[arm]) if samples[arm] else "not run",
+            "decay": f"{decays[arm][0]:g}" if samples[arm] else "–",
+            "pressure": f"{pressure(first.learning_rate, decays[arm][0], steps):g}" if samples[arm] else "–",
         }
     return found
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from epistemics.analysis.stored_runs import Results
-from epistemics.analysis.tables import ABSENT, Table, number, of_setting, ranked_median, spread, table_of
+from epistemics.analysis.tables import (
+    ABSENT,
+    Numbers,
+    Table,
+    name_of_value,
+    number,
+    of_setting,
+    ranked_median,
+    spread,
+    table_of,
+)
 from epistemics.science.noise import DRAWS, LARGE, SMALL, noise_scale
 
 OPERATION = "add"
-DECAYS = {1.0: "wd1", 0.1: "wd01"}
+DECAYS = (0.1, 1.0)
 """The weight decays at which every run groks."""
 BEYOND = "beyond measure"
 
@@ -58,26 +68,27 @@ def needed(noise_scale: float | None, smallest: int, largest: int) -> float:
     return 1.0 if noise_scale is None else (noise_scale + largest) / (noise_scale + smallest)
 
 
-def numbers(along: Results, smallest: int, largest: int) -> dict[str, str]:
+def numbers(along: Results, smallest: int, largest: int) -> Numbers:
     """The numbers of the chapter's prose on the noise scale."""
     table = noise(along)
     early = table.where(weight_decay=1.0, phase="before").column("noise_scale")
     values = table.column("noise_scale")
-    found = {
-        "noise_small": str(SMALL),
-        "noise_large": str(LARGE),
-        "noise_draws": str(DRAWS),
-        "noise_moments": str(len(values)),
-        "noise_beyond": str(sum(value is None for value in values)),
-        "noise_none": str(sum(value == 0 for value in values)),
-        "noise_batch_size": str(next(iter(table.column("batch_size")), ABSENT)),
+    return {
+        "small": str(SMALL),
+        "large": str(LARGE),
+        "draws": str(DRAWS),
+        "moments": str(len(values)),
+        "beyond": str(sum(value is None for value in values)),
+        "none": str(sum(value == 0 for value in values)),
+        "batch_size": str(next(iter(table.column("batch_size")), ABSENT)),
         "predicted_ratio": number(needed(ranked_median(early), smallest, largest), 1) if early else "unknown",
+        "decay": {name_of_value(decay): _of_decay(table.where(weight_decay=decay)) for decay in DECAYS},
     }
-    for decay, name in DECAYS.items():
-        own = table.where(weight_decay=decay)
-        of_decay = {"seeds": str(len(set(own.column("seed"))))}
-        for phase in PHASES:
-            chosen = own.where(phase=phase).column("noise_scale")
-            of_decay[phase] = spread(chosen, never=BEYOND) if chosen else "not measured"
-        found |= of_setting(f"noise_{name}", of_decay, bool(len(own)))
-    return found
+
+
+def _of_decay(noise: Table) -> Numbers:
+    found = {"seeds": str(len(set(noise.column("seed"))))}
+    for phase in PHASES:
+        chosen = noise.where(phase=phase).column("noise_scale")
+        found[phase] = spread(chosen, never=BEYOND) if chosen else "not measured"
+    return of_setting(found, bool(len(noise)))

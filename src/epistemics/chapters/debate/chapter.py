@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from epistemics.analysis.tables import Table, number, percent
+from epistemics.analysis.tables import Numbers, Table, number, percent
 from epistemics.chapters.contents import Share
 from epistemics.chapters.debate import formula_debate, pixel_debate
 from epistemics.declared.project import Project
@@ -19,13 +19,13 @@ def tables() -> dict[str, Table]:
     }
 
 
-def numbers(tables: Mapping[str, Table]) -> dict[str, str]:
+def numbers(tables: Mapping[str, Table]) -> Numbers:
     """The numbers of the chapter's prose."""
     pixels, formulas = tables["pixels"], tables["formulas"]
     deepest = max(formula_debate.DEPTHS)
     digit, lie, seen = pixel_debate.EXAMPLE
     lines = pixel_debate.GLYPHS[0].split()
-    found = {
+    found: Numbers = {
         "images": str(len(pixel_debate.images())),
         "digits": str(len(pixel_debate.GLYPHS)),
         "font": f"{len(lines[0])} × {len(lines)}",
@@ -39,12 +39,16 @@ def numbers(tables: Mapping[str, Table]) -> dict[str, str]:
         "true_leaves": percent(formula_debate.GOLDEN, 1),
         "prior": percent(max(formula_debate.GOLDEN, 1 - formula_debate.GOLDEN), 1),
     }
-    for setting in pixel_debate.SETTINGS:
-        for k in pixel_debate.PIXELS:
-            accuracy = pixels.where(setting=setting, pixels=k).column("accuracy")[0]
-            found[f"{setting.replace(' ', '_')}_{k}"] = percent(accuracy, 1)
-    for k, (alone, with_debate) in pixel_debate.PUBLISHED.items():
-        found |= {f"published_alone_{k}": percent(alone, 1), f"published_debate_{k}": percent(with_debate, 1)}
+    for k in pixel_debate.PIXELS:
+        accuracies = pixels.where(pixels=k)
+        found[f"pixels_{k}"] = {
+            setting.replace(" ", "_"): percent(accuracies.where(setting=setting).column("accuracy")[0], 1)
+            for setting in pixel_debate.SETTINGS
+        }
+    found["published"] = {
+        f"pixels_{k}": {"alone": percent(alone, 1), "debate": percent(with_debate, 1)}
+        for k, (alone, with_debate) in pixel_debate.PUBLISHED.items()
+    }
     for name, *_ in formula_debate.ERRORS:
         accuracy = formula_debate.at_depth(formulas, name, deepest)
         found[name.replace(" ", "_").replace("%", "")] = percent(accuracy, 1)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 
 from epistemics.analysis.stored_runs import Results
-from epistemics.analysis.tables import ABSENT, Table, listed, number, percent, ranked_median
+from epistemics.analysis.tables import ABSENT, Numbers, Table, listed, number, percent, ranked_median
 from epistemics.chapters.contents import Share
 from epistemics.chapters.epistemology import cellular_automata, enumeration, satisfiability, three_body
 from epistemics.declared.project import Project
@@ -44,7 +44,7 @@ def bound(trials: int) -> float:
     return 1 - float((1 - CONFIDENCE) ** (1 / trials))
 
 
-def numbers(tables: Mapping[str, Table]) -> dict[str, str]:
+def numbers(tables: Mapping[str, Table]) -> Numbers:
     """The numbers of the chapter's prose."""
     return {
         **_of_three_bodies(tables["growth"], tables["horizons"]),
@@ -74,7 +74,7 @@ def _of_three_bodies(growth: Table, horizons: Table) -> dict[str, str]:
     }
 
 
-def _of_automata(predictions: Table, columns: Table) -> dict[str, str]:
+def _of_automata(predictions: Table, columns: Table) -> Numbers:
     simple = predictions.where(sequence="rule 30").column("accuracy")
     ninety = predictions.where(sequence="rule 90")
     others = [r["accuracy"] for r in ninety.records() if r["predictor"] != "linear recurrence"]
@@ -84,18 +84,22 @@ def _of_automata(predictions: Table, columns: Table) -> dict[str, str]:
         "bits": number(cellular_automata.LENGTH),
         "held_bits": number(held),
         "sampling": percent(2 * math.sqrt(0.25 / held), 1),
-        "rule_30_least": percent(min(simple), 1),
-        "rule_30_most": percent(max(simple), 1),
-        "rule_90_least": percent(min(others), 1),
-        "rule_90_most": percent(max(others), 1),
-        "rule_90_linear": percent(ninety.where(predictor="linear recurrence").column("accuracy")[0]),
-        "rule_90_length": number(columns.where(sequence="rule 90").column("recurrence")[0]),
-        "rule_30_length": number(columns.where(sequence="rule 30").column("recurrence")[0]),
-        "rule_250_last": percent(predictions.where(sequence="rule 250", predictor=last).column("accuracy")[0]),
+        "rule_30": {
+            "least": percent(min(simple), 1),
+            "most": percent(max(simple), 1),
+            "length": number(columns.where(sequence="rule 30").column("recurrence")[0]),
+        },
+        "rule_90": {
+            "least": percent(min(others), 1),
+            "most": percent(max(others), 1),
+            "linear": percent(ninety.where(predictor="linear recurrence").column("accuracy")[0]),
+            "length": number(columns.where(sequence="rule 90").column("recurrence")[0]),
+        },
+        "rule_110": {"last": percent(predictions.where(sequence="rule 110", predictor=last).column("accuracy")[0], 1)},
+        "rule_250": {"last": percent(predictions.where(sequence="rule 250", predictor=last).column("accuracy")[0])},
         "predictors": str(len(cellular_automata.PREDICTORS)),
         "others": str(len(cellular_automata.PREDICTORS) - 1),
         "last_bits": str(max(cellular_automata.GRAMS)),
-        "rule_110_last": percent(predictions.where(sequence="rule 110", predictor=last).column("accuracy")[0], 1),
         "ring": str(cellular_automata.RING),
         "window": str(cellular_automata.WINDOW),
     }

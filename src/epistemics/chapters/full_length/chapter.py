@@ -12,10 +12,21 @@ from typing import Any
 
 from epistemics.analysis.claims import Claim
 from epistemics.analysis.stored_runs import Results, load_results
-from epistemics.analysis.tables import Shown, Table, number, of_setting, percent, ranges_compared, spread, table_of
+from epistemics.analysis.tables import (
+    Numbers,
+    Shown,
+    Table,
+    name_of_value,
+    number,
+    of_setting,
+    percent,
+    ranges_compared,
+    spread,
+    table_of,
+)
 from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.chapter import BASELINE, OPERATIONS, late_calm
-from epistemics.chapters.phase_1_2.measured import calm, decay_name, dips, moments
+from epistemics.chapters.phase_1_2.measured import calm, dips, moments
 from epistemics.declared.project import Project
 
 COMPARED = (0.1, 1.0)
@@ -144,18 +155,19 @@ def tables(results: Results) -> dict[str, Table]:
     return {"moments": moments(results), "seeds": seeds(results)}
 
 
-def numbers(results: Results, both: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+def numbers(results: Results, both: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose.
 
     Args:
         both: the results of experiment joint, for two operations at the same length.
     """
-    found = {"steps": number(length(results)), "runs": str(len(results))}
+    found: Numbers = {"steps": number(length(results)), "runs": str(len(results))}
     named = (("alone", "1.2-k95-at-1"), ("resistant", "1.2-k95-at-0.1"))
     for name, id in (*named, *((operation, f"A.6-k95-{operation}") for operation in OPERATIONS)):
         found[f"published_{name}"] = claims[id].shown
-    for decay in COMPARED:
-        found |= of_setting(decay_name(decay), _of_decay(results, decay), decay in decays(results))
+    found["decay"] = {
+        name_of_value(decay): of_setting(_of_decay(results, decay), decay in decays(results)) for decay in COMPARED
+    }
     weak, strong = (part(results, decay, PARTS - 1).column("k_at_95") for decay in COMPARED)
     found["ranges_last"] = ranges_compared(weak, strong)
     late = late_calm(both, BASELINE)
@@ -164,7 +176,7 @@ def numbers(results: Results, both: Results, claims: Mapping[str, Claim]) -> dic
     return found
 
 
-def _of_decay(results: Results, decay: float) -> dict[str, str]:
+def _of_decay(results: Results, decay: float) -> Numbers:
     """The numbers of one weight decay."""
     own = seeds(results).where(weight_decay=decay)
     evaluations, below = sum(own.column("evaluations_since")), sum(own.column("below_95"))

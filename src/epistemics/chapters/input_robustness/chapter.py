@@ -20,11 +20,21 @@ import torch
 from torch import Tensor
 
 from epistemics.analysis.stored_runs import Results, StoredRun
-from epistemics.analysis.tables import Shown, Table, Value, number, of_setting, percent, spread, table_of
+from epistemics.analysis.tables import (
+    Numbers,
+    Shown,
+    Table,
+    Value,
+    name_of_value,
+    number,
+    of_setting,
+    percent,
+    spread,
+    table_of,
+)
 from epistemics.chapters.baselines.chapter import NAMED, OPERATION, dissected
 from epistemics.chapters.contents import Share
 from epistemics.chapters.phase_1_2 import chapter as phase_1_2
-from epistemics.chapters.phase_1_2.measured import decay_name
 from epistemics.declared.project import Project
 from epistemics.science.abliteration import falls_at
 from epistemics.science.configuration import Configuration
@@ -224,11 +234,11 @@ def tables(single: Results) -> dict[str, Table]:
     return {"attacks": attacked, "models": models(single, attacked)}
 
 
-def numbers(single: Results, tables: dict[str, Table]) -> dict[str, str]:
+def numbers(single: Results, tables: dict[str, Table]) -> Numbers:
     """The numbers of the chapter's prose."""
     every = tables["models"]
     counts = sorted({parameter_count(run.configuration.architecture) for run in single})
-    found = {
+    return {
         "parameters": " or ".join(number(count) for count in counts),
         "models": _counted(len(every)),
         "sample": str(SAMPLE),
@@ -238,18 +248,19 @@ def numbers(single: Results, tables: dict[str, Table]) -> dict[str, str]:
         **{f"needed_{name}": str(models_needed(size)) for name, size in CORRELATIONS.items()},
         "published_parameters": PUBLISHED_PARAMETERS,
         "times_smaller": number(round(SMALLEST_LANGUAGE_MODEL / max(counts), -2)),
+        "decay": {name_of_value(decay): _of_decay(every.where(weight_decay=decay)) for decay in NAMED},
     }
-    for decay in NAMED:
-        own = every.where(weight_decay=decay)
-        numbers = {
-            "models": _counted(len(own)),
-            "of_nearest": spread(own.column("of_nearest"), lambda v: number(v, 2)),
-            "of_norm": spread(own.column("of_norm"), lambda v: number(v, 2)),
-            "k95": spread(own.column("k_at_95"), never="all"),
-            "random": spread(own.column("random_changes"), percent),
-        }
-        found |= of_setting(decay_name(decay), numbers, bool(len(own)))
-    return found
+
+
+def _of_decay(models: Table) -> Numbers:
+    found = {
+        "models": _counted(len(models)),
+        "of_nearest": spread(models.column("of_nearest"), lambda v: number(v, 2)),
+        "of_norm": spread(models.column("of_norm"), lambda v: number(v, 2)),
+        "k95": spread(models.column("k_at_95"), never="all"),
+        "random": spread(models.column("random_changes"), percent),
+    }
+    return of_setting(found, bool(len(models)))
 
 
 def _counted(models: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from epistemics.analysis.claims import Claim, Evidence, counted, judged
 from epistemics.analysis.stored_runs import Results, load_results
-from epistemics.analysis.tables import Shown, Table, number, of_setting, percent, ranked_median, shares, spread
+from epistemics.analysis.tables import Numbers, Shown, Table, number, of_setting, percent, ranked_median, shares, spread
 from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.measured import (
     COLLATERAL_AT,
@@ -250,12 +250,12 @@ def tables(results: Results) -> dict[str, Table]:
     }
 
 
-def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose."""
     own = [claim for claim in claims.values() if claim.entry == results.experiment.entry]
     judgements = judged(own, evidence(results, single), results.experiment.profile)
     d_model = results.runs[0].configuration.d_model
-    found = {
+    found: Numbers = {
         "runs": str(len(results)),
         "steps": number(max(run.configuration.steps for run in results)),
         **counted(judgements),
@@ -266,23 +266,23 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         "both_learned": percent(results.runs[0].configuration.grokking_accuracy, 1),
     }
     for model in (BASELINE, CAPACITY):
-        found |= of_setting(model, _numbers_of_model(results, model), model in models(results))
+        found[model] = of_setting(_numbers_of_model(results, model), model in models(results))
     return found
 
 
-def _numbers_of_model(results: Results, model: str) -> dict[str, str]:
+def _numbers_of_model(results: Results, model: str) -> Numbers:
     end = moments(results).where(at_end=True, model=model)
-    found = {
+    found: Numbers = {
         "touch": spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
         "overlap_10": spread(end.where(operation="add").column("overlap_10"), lambda v: number(v, 2)),
     }
     for operation in OPERATIONS:
         chosen = end.where(operation=operation)
-        found |= {
-            f"{operation}_k95": spread(chosen.column("k_at_95"), never="all"),
-            f"{operation}_killed": spread(chosen.column("killed_at"), never="all"),
-            f"{operation}_directions": spread(chosen.column("directions_95")),
-            f"{operation}_collateral": spread(chosen.column("collateral"), lambda v: percent(v, 1)),
+        found[operation] = {
+            "k95": spread(chosen.column("k_at_95"), never="all"),
+            "killed": spread(chosen.column("killed_at"), never="all"),
+            "directions": spread(chosen.column("directions_95")),
+            "collateral": spread(chosen.column("collateral"), lambda v: percent(v, 1)),
         }
     return found
 
@@ -295,5 +295,5 @@ def share(project: Project) -> Share:
 
     both, search = load(project), joint_search.load(project)
     single, claims = phase_1_2.load(project), ledger.by_id(project)
-    variables = numbers(both, single, claims) | joint_search.numbers(search, single, claims)
+    variables = numbers(both, single, claims) | {"search": joint_search.numbers(search, single, claims)}
     return variables, tables(both) | joint_search.tables(search, single, claims)

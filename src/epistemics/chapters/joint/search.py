@@ -12,6 +12,7 @@ from functools import partial
 from epistemics.analysis.claims import Claim, is_reproduced
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import (
+    Numbers,
     Shown,
     Table,
     Value,
@@ -251,23 +252,23 @@ def tables(results: Results, single: Results, claims: Mapping[str, Claim]) -> di
     }
 
 
-def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the section's prose, those of each model under the name of its group."""
     found, compared = nearest(results, claims), measures(results, claims)
     judgements = statements(results, single, claims)
-    numbered = {
-        "search_age": number(age(results)),
-        "search_nearest": found or "none",
-        "search_nearest_touch": _touch(results, found) if found else "never",
-        "search_nearer": _nearer(results, found, claims),
-        "search_figures": str(len(_figures())),
-        "search_chance": f"{chance(results.runs[0].configuration.d_model, 10)[1][-1]:.2f}",
+    numbered: Numbers = {
+        "age": number(age(results)),
+        "nearest": found or "none",
+        "nearest_touch": _touch(results, found) if found else "never",
+        "nearer": _nearer(results, found, claims),
+        "figures": str(len(_figures())),
+        "chance": f"{chance(results.runs[0].configuration.d_model, 10)[1][-1]:.2f}",
     }
     groups = {run.run.group: model_of(run) for run in results}
     for group in NAMED:
         model = groups.get(group, group)
         own, known = compared.where(model=model), young(results, model)
-        of_model = {
+        of_model: Numbers = {
             "seeds": str(len(runs_of(results, model))),
             "touch": _touch(results, model),
             "inside": str(sum(map(bool, own.column("inside")))),
@@ -277,9 +278,11 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         for k in OVERLAPS:
             of_model[f"overlap_{k}"] = _of(known, "add", f"overlap_{k}", fraction)
         for operation in OPERATIONS:
-            of_model[f"{operation}_k95"] = _of(known, operation, "k_at_95")
-            of_model[f"{operation}_collateral"] = _of(known, operation, "collateral", partial(percent, digits=1))
-        numbered |= of_setting(f"search_{group.replace(' ', '_')}", of_model, group in groups)
+            of_model[operation] = {
+                "k95": _of(known, operation, "k_at_95"),
+                "collateral": _of(known, operation, "collateral", partial(percent, digits=1)),
+            }
+        numbered[group.replace(" ", "_")] = of_setting(of_model, group in groups)
     return numbered
 
 

@@ -10,8 +10,10 @@ from epistemics.analysis.claims import Claim, Evidence
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import (
     ABSENT,
+    Numbers,
     Shown,
     Table,
+    name_of_value,
     number,
     of_setting,
     percent,
@@ -255,7 +257,11 @@ def tables(results: Results) -> dict[str, Table]:
     }
 
 
-def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+TOUCHED = (0.01, 0.1, 1.0)
+"""The weight decays whose steps to the first touch the prose names."""
+
+
+def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose."""
     steps = grokking_steps(results)
     decays = [v["weight_decay"] for v in values_of(steps, "weight decay")]
@@ -292,27 +298,35 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
         "threshold": percent(model.grokking_accuracy),
         "configurations": str(sum(len(values_of(steps, sweep)) for sweep in SWEEPS) - 2),
         "decays": str(len(decays)),
-        "wd1_touch": spread(one),
-        "wd1_grok": spread(steps.where(sweep="weight decay", weight_decay=1.0).column("grokking_step")),
-        **of_setting("wd0", without_decay, bool(len(zero))),
-        "wd001_touch": spread(steps.where(sweep="weight decay", weight_decay=0.01).column("first_touch")),
-        "wd01_touch": spread(steps.where(sweep="weight decay", weight_decay=0.1).column("first_touch")),
+        "decay": {
+            **{
+                name_of_value(decay): {
+                    "touch": spread(steps.where(sweep="weight decay", weight_decay=decay).column("first_touch"))
+                }
+                for decay in TOUCHED
+            },
+            name_of_value(0.0): of_setting(without_decay, bool(len(zero))),
+        },
         "ratio": number(ratio, missing="more than " + _at_least(zero, one_median)) if one and len(zero) else ABSENT,
-        "published_ratio": claims["1.1-ratio-of-decays"].shown,
-        "published_wd0": claims["1.1-steps-at-decay-0"].shown,
-        "published_smallest": claims["1.1-steps-of-smallest"].shown,
-        "published_fractions": claims["1.1-best-fraction"].shown,
+        "published": {
+            "ratio": claims["1.1-ratio-of-decays"].shown,
+            "smallest": claims["1.1-steps-of-smallest"].shown,
+            "fractions": claims["1.1-best-fraction"].shown,
+            "decay": {name_of_value(0.0): {"steps": claims["1.1-steps-at-decay-0"].shown}},
+        },
         "best_fraction": ", ".join(f"{f:g}" for f in best_fractions(steps)),
-        **_largest_fraction(results, steps),
+        "largest_fraction": _largest_fraction(results, steps),
         "fastest_size": fastest[1],
         "fastest_size_steps": number(fastest[0]),
         "baseline_touch": number(one_median),
-        "float32_touch": spread(touched.get("float32", [])) if touched.get("float32") else "not run",
-        "bfloat16_touch": spread(touched.get("bfloat16", [])) if touched.get("bfloat16") else "not run",
+        "precision": {
+            precision: {"touch": spread(touched[precision]) if touched.get(precision) else "not run"}
+            for precision in ("float32", "bfloat16")
+        },
     }
 
 
-def _largest_fraction(results: Results, steps: Table) -> dict[str, str]:
+def _largest_fraction(results: Results, steps: Table) -> Numbers:
     """What training itself does at the largest train fraction, where some models do not learn their own questions."""
     tried = [value["train_fraction"] for value in values_of(steps, "train fraction")]
     largest = max(tried, default=None)
@@ -333,8 +347,7 @@ def _largest_fraction(results: Results, steps: Table) -> dict[str, str]:
         "train": spread([float(train.max()) for train in unlearned], percent) if unlearned else "–",
         "together": str(sum(map(bool, together))),
     }
-    named = {"largest_fraction": ABSENT if largest is None else f"{largest:g}"}
-    return named | of_setting("largest_fraction", found, bool(runs))
+    return {"fraction": ABSENT if largest is None else f"{largest:g}", **of_setting(found, bool(runs))}
 
 
 def _at_least(never: Table, step: float | None) -> str:

@@ -20,8 +20,10 @@ from epistemics.analysis.claims import (
 )
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import (
+    Numbers,
     Shown,
     Table,
+    name_of_value,
     number,
     of_setting,
     percent,
@@ -35,7 +37,6 @@ from epistemics.chapters.phase_1_2.measured import (
     abliteration_curves,
     at_end,
     calm,
-    decay_name,
     decays,
     dips,
     learning_curves,
@@ -51,6 +52,8 @@ UNCUT = (0.0, 10.0)
 """Those of them at which the log has no k@95%: its models never reach the accuracy that a k@95% takes away."""
 RESISTANT = 0.1
 """The one that the log finds most robust."""
+COMPARED = (RESISTANT, 1.0)
+"""Those whose k@95% the prose compares."""
 
 
 def load(project: Project | None = None) -> Results:
@@ -203,14 +206,11 @@ def tables(results: Results) -> dict[str, Table]:
     }
 
 
-def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose."""
     end = at_end(results)
-    found = {
-        "runs": str(len(results)),
-        "published_wd01_k95": claims["1.2-k95-at-0.1"].shown,
-        "published_wd1_k95": claims["1.2-k95-at-1"].shown,
-    }
+    published = {name_of_value(decay): {"k95": claims[f"1.2-k95-at-{decay:g}"].shown} for decay in COMPARED}
+    found: Numbers = {"runs": str(len(results)), "published": {"decay": published}}
     own = [claim for claim in claims.values() if claim.entry == results.experiment.entry]
     judgements = judged(own, evidence(results), results.experiment.profile)
     figures = [j for j in judgements if not j.claim.statement]
@@ -222,13 +222,14 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
             name = j.claim.id.partition("-")[2].replace("-", "_")
             found[f"order_{name}"] = ORDERS[j.verdict]
     ranges = {
-        "at_end": [end.where(weight_decay=d).column("k_at_95") for d in (0.1, 1.0)],
-        "calm": [calm(results, d).column("k_at_95") for d in (0.1, 1.0)],
+        "at_end": [end.where(weight_decay=d).column("k_at_95") for d in COMPARED],
+        "calm": [calm(results, d).column("k_at_95") for d in COMPARED],
     }
     for name, (weak, strong) in ranges.items():
         found[f"ranges_{name}"] = ranges_compared(weak, strong)
-    for decay in NAMED:
-        found |= of_setting(decay_name(decay), _of_decay(results, decay), decay in decays(results))
+    found["decay"] = {
+        name_of_value(decay): of_setting(_of_decay(results, decay), decay in decays(results)) for decay in NAMED
+    }
     return found
 
 
@@ -236,7 +237,7 @@ ORDERS = {REPRODUCED: "holds", NOT_REPRODUCED: "does not hold", CANNOT_BE_JUDGED
 """How the prose says whether an order holds."""
 
 
-def _of_decay(results: Results, decay: float) -> dict[str, str]:
+def _of_decay(results: Results, decay: float) -> Numbers:
     """The numbers of one weight decay."""
     chosen, runs = at_end(results).where(weight_decay=decay), results.where(weight_decay=decay)
     settled = calm(results, decay).column("k_at_95")

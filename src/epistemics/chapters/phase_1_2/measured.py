@@ -180,8 +180,3 @@ def planes(results: Results) -> Table:
 def decays(results: Results) -> list[float]:
     """The weight decays, ascending."""
     return sorted({run.configuration.weight_decay for run in results})
-
-
-def decay_name(decay: float) -> str:
-    """How variables name a weight decay: ``wd01`` for 0.1."""
-    return "wd" + f"{decay:g}".replace(".", "")

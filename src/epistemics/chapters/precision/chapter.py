@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from epistemics.analysis.stored_runs import Results, load_results
-from epistemics.analysis.tables import Shown, Table, Value, percent, spread, table_of
+from epistemics.analysis.tables import Numbers, Shown, Table, Value, percent, spread, table_of
 from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 from epistemics.science.configuration import PRECISIONS
@@ -113,7 +113,7 @@ def tables(results: Results) -> dict[str, Table]:
     return {"runs": runs(results), "agreement": agreement(results)}
 
 
-def numbers(results: Results) -> dict[str, str]:
+def numbers(results: Results) -> Numbers:
     """The numbers of the chapter's prose."""
     agreed = agreement(results)
     against = {p: agreed.where(one="float32", other=p) for p in ("bfloat16", "float64")}
@@ -121,8 +121,7 @@ def numbers(results: Results) -> dict[str, str]:
     for precision, table in against.items():
         apart = [f"{r['weight_decay']:g}" for r in table.records() if r["agree"] is False]
         same = [f"{r['weight_decay']:g}" for r in table.records() if r["agree"]]
-        found[f"{precision}_apart_at"] = ", ".join(apart) or "none"
-        found[f"{precision}_agrees_at"] = ", ".join(same) or "none"
+        found[precision] = {"apart_at": ", ".join(apart) or "none", "agrees_at": ", ".join(same) or "none"}
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from epistemics.analysis.tables import Shown, Table, Value, number, percent, table_of
+from epistemics.analysis.tables import Numbers, Shown, Table, Value, number, percent, table_of
 from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 from epistemics.science.configuration import Architecture
@@ -267,9 +267,9 @@ def tables() -> dict[str, Table]:
     }
 
 
-def numbers() -> dict[str, str]:
+def numbers() -> Numbers:
     """The numbers of the chapter's prose."""
-    found: dict[str, str] = {
+    found: Numbers = {
         "gopher_budget": power(GOPHER_BUDGET, 2),
         "alpha_n": f"{ALPHA_N}",
         "alpha_d": f"{ALPHA_D}",
@@ -299,7 +299,7 @@ def numbers() -> dict[str, str]:
         "log_parameters": number(parameter_count(LOG_MODEL)),
         "log_questions": number(round(LOG_FRACTION * LOG_MODEL.modulus**2)),
         "log_tokens": number(POSITIONS * round(LOG_FRACTION * LOG_MODEL.modulus**2)),
-        **{f"batch_at_{loss}": counted(critical_batch(loss)) for loss in LOSSES},
+        **{f"loss_{loss}": {"batch": counted(critical_batch(loss))} for loss in LOSSES},
         "rule_of_thumb": number(RULE_OF_THUMB),
         "largest_batch": number(max(BATCHES)),
         "most_over_least": number(samples_over_least(max(BATCHES))),
@@ -317,25 +317,24 @@ def numbers() -> dict[str, str]:
         halved, doubled = (
             law.loss(f * parameters, tokens_for(GOPHER_BUDGET, f * parameters)) - best for f in (0.5, 2.0)
         )
-        found |= {
-            f"{name}_e": f"{law.irreducible}",
-            f"{name}_alpha": f"{law.alpha}",
-            f"{name}_beta": f"{law.beta}",
-            f"{name}_n": f"{law.exponent:.2f}",
-            f"{name}_d": f"{1 - law.exponent:.2f}",
-            f"{name}_ratio_n": f"{1 - 2 * law.exponent:+.2f}".replace("-", "−"),
-            f"{name}_at_gopher_n": counted(parameters),
-            f"{name}_at_gopher_d": counted(tokens),
-            f"{name}_at_gopher_ratio": _ratio(parameters, tokens),
-            f"{name}_halved": f"{halved:.3f}",
-            f"{name}_doubled": f"{doubled:.3f}",
+        found[name] = {
+            "e": f"{law.irreducible}",
+            "alpha": f"{law.alpha}",
+            "beta": f"{law.beta}",
+            "n": f"{law.exponent:.2f}",
+            "d": f"{1 - law.exponent:.2f}",
+            "ratio_n": f"{1 - 2 * law.exponent:+.2f}".replace("-", "−"),
+            "at_gopher_n": counted(parameters),
+            "at_gopher_d": counted(tokens),
+            "at_gopher_ratio": _ratio(parameters, tokens),
+            "halved": f"{halved:.3f}",
+            "doubled": f"{doubled:.3f}",
         }
-    for law_name, optimal in LAWS.items():
-        for exponent in (18, 22, 26):
+    for exponent in (18, 22, 26):
+        at = found[f"compute_1e{exponent}"] = {}
+        for law_name, optimal in LAWS.items():
             n, d = optimal(10.0**exponent)
-            found[f"{law_name.split()[0].lower()}_ratio_{exponent}"] = number(
-                d / n, 0 if d > 9.5 * n else 1 if d > n else 2
-            )
+            at[f"{law_name.split()[0].lower()}_ratio"] = number(d / n, 0 if d > 9.5 * n else 1 if d > n else 2)
     for model, (n, d) in MODELS.items():
         key = model.lower().replace("-", "")
         found |= {f"{key}_ratio": _ratio(n, d), f"{key}_compute": power(compute_of(n, d))}
@@ -343,7 +342,7 @@ def numbers() -> dict[str, str]:
     (large, few), (small, many) = MODELS["Gopher"], MODELS["Chinchilla"]
     found |= {"chinchilla_smaller": number(large / small), "chinchilla_more_data": number(many / few, 1)}
     errors: Mapping[str, float] = REPLICATION_ERRORS
-    found |= {f"replication_{name}_error": f"{error}" for name, error in errors.items()}
+    found["replication"] |= {f"{name}_error": f"{error}" for name, error in errors.items()}
     return found
 
 

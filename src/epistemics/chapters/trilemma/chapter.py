@@ -12,7 +12,7 @@ from typing import Any
 
 from epistemics.analysis.claims import CANNOT_BE_JUDGED, IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, judged
 from epistemics.analysis.stored_runs import Results, load_results
-from epistemics.analysis.tables import Shown, Table, number, of_setting, spread
+from epistemics.analysis.tables import Numbers, Shown, Table, name_of_value, number, of_setting, spread
 from epistemics.chapters.adversarial import chapter as adversarial
 from epistemics.chapters.adversarial.chapter import ADVERSARIAL
 from epistemics.chapters.contents import Share
@@ -198,7 +198,7 @@ def _most_robust(table: Table, placed: Table) -> Evidence:
     )
 
 
-def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> dict[str, str]:
+def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose."""
     table, every = places(results, single), models(results, single)
     found_by_id = evidence(results, single)
@@ -210,7 +210,7 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
     placed = every.where(placed=True)
     together, found = _of_both(every), corners(every)
     separable, robust, both = map(_listed, found) if found else ("not compared",) * 3
-    numbers = {
+    numbers: Numbers = {
         "runs": str(len(table)),
         "models": str(len(every)),
         "placed": str(len(placed)),
@@ -225,29 +225,32 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> d
         "reproduced": str(sum(verdict == REPRODUCED for verdict in verdicts.values())),
         "without_sweeps": "would be the same without them" if same else "would be others without them",
     }
-    for id in found_by_id:
-        name = id.removeprefix("12-").replace("-", "_").replace(".", "")
-        numbers[f"verdict_{name}"] = WORDS[verdicts.get(id, CANNOT_BE_JUDGED)]
-    names = {BASELINE: BASELINE, CAPACITY: CAPACITY, ADVERSARIAL: ADVERSARIAL}
-    names |= {alone(RESISTANT): "alone_01", alone(STRONG): "alone_1"}
-    for model, name in names.items():
-        chosen = table.where(model=model)
-        of_model = {
-            "seeds": str(len(chosen)),
-            "mastered": spread(chosen.column("mastered")),
-            "separability": _spread(chosen.column("separability"), 2),
-            "robustness": _spread(chosen.column("robustness"), 2),
-            "per_thousand": _spread(chosen.column("per_thousand_parameters"), 4),
-            "per_direction": _spread(chosen.column("per_direction"), 3),
-        }
-        for operation in OPERATIONS:
-            of_model[f"robustness_{operation}"] = _spread(chosen.column(f"robustness_{operation}"), 2)
-        numbers |= of_setting(name, of_model, bool(len(chosen)))
+    numbers["verdict"] = {
+        id.removeprefix("12-").replace("-", "_").replace(".", "_"): WORDS[verdicts.get(id, CANNOT_BE_JUDGED)]
+        for id in found_by_id
+    }
+    numbers |= {model: _of_model(table.where(model=model)) for model in (BASELINE, CAPACITY, ADVERSARIAL)}
+    numbers["alone"] = {
+        "decay": {name_of_value(decay): _of_model(table.where(model=alone(decay))) for decay in (RESISTANT, STRONG)}
+    }
     baseline = _row(every, BASELINE)
     numbers["chance"] = (
         f"{baseline['chance_low']:.2f} to {baseline['chance_high']:.2f}" if baseline.get("chance_low") else "–"
     )
     return numbers
+
+
+def _of_model(places: Table) -> Numbers:
+    found = {
+        "seeds": str(len(places)),
+        "mastered": spread(places.column("mastered")),
+        "separability": _spread(places.column("separability"), 2),
+        "robustness": _spread(places.column("robustness"), 2),
+        "per_thousand": _spread(places.column("per_thousand_parameters"), 4),
+        "per_direction": _spread(places.column("per_direction"), 3),
+        **{f"robustness_{name}": _spread(places.column(f"robustness_{name}"), 2) for name in OPERATIONS},
+    }
+    return of_setting(found, bool(len(places)))
 
 
 def share(project: Project) -> Share:

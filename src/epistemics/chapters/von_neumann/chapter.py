@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import product
 
-from epistemics.analysis.tables import Shown, Table, Value, number, percent, spread, table_of
+from epistemics.analysis.tables import Numbers, Shown, Table, Value, number, percent, spread, table_of
 from epistemics.chapters.contents import Share
 from epistemics.chapters.von_neumann.constructor import (
     ELEMENTS,
@@ -278,11 +278,11 @@ def tables() -> dict[str, Table]:
     }
 
 
-def numbers(tables: dict[str, Table]) -> dict[str, str]:
+def numbers(tables: dict[str, Table]) -> Numbers:
     """The numbers of the chapter's prose."""
     changed, limits, grown, swapped = (tables[name] for name in ("mutations", "thresholds", "growth", "goals"))
     able = swapped.where(design="tied", reproduces=True).column("goal")
-    found = {
+    found: Numbers = {
         "turns": str(live(REPRODUCER).turns),
         "elements": str(sum(map(len, ORGANS))),
         "symbols": str(len(REPRODUCER.tape)),
@@ -309,12 +309,12 @@ def numbers(tables: dict[str, Table]) -> dict[str, str]:
     }
     for name, settings in GROWTHS.items():
         last = grown.where(setting=name, generation=settings.generations)
-        found |= {
-            f"{name}_rate": percent(settings.error_rate),
-            f"{name}_ceiling": number(settings.ceiling),
-            f"{name}_lead": number(settings.lead, 0 if settings.lead > 10 else 1),
-            f"{name}_end": spread(last.column("length")),
-            f"{name}_rate_end": spread(last.column("error_rate"), lambda value: percent(value, 2)),
+        found[name] = {
+            "rate": percent(settings.error_rate),
+            "ceiling": number(settings.ceiling),
+            "lead": number(settings.lead, 0 if settings.lead > 10 else 1),
+            "end": spread(last.column("length")),
+            "rate_end": spread(last.column("error_rate"), lambda value: percent(value, 2)),
         }
     any_of = GROWTHS["short"]
     found |= {
