@@ -199,7 +199,6 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
 def _numbers_of_model(results: Results, model: str) -> Numbers:
     end, late = moments(results).where(at_end=True, model=model), late_calm(results, model)
     found: Numbers = {
-        "touch": spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
         "overlap_10": spread(end.where(operation="add").column("overlap_10"), fraction),
         "late_overlap_10": _late(late.where(operation="add").column("overlap_10"), fraction),
     }
@@ -208,8 +207,6 @@ def _numbers_of_model(results: Results, model: str) -> Numbers:
         found[operation] = {
             "k95": spread(chosen.column("k_at_95"), never="all"),
             "late_k95": _late(late.where(operation=operation).column("k_at_95")),
-            "directions": spread(chosen.column("directions_95")),
-            "accuracy": spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
         }
     return found
 

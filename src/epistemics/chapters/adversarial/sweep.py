@@ -119,11 +119,7 @@ def numbers(results: Results, known: Results) -> Numbers:
     }
     for operation in OPERATIONS:
         own = table.where(operation=operation)
-        swept = [own.where(model=model) for model in settings(results) if model != BASELINE]
-        found[operation] = {
-            "k95_settings": _range([_middle(chosen) for chosen in swept if len(chosen)]),
-            "k95_none": _range([_middle(own.where(model=BASELINE))]),
-        }
+        found[operation] = {"k95_none": _range([_middle(own.where(model=BASELINE))])}
         for model, name in ((ADVERSARIAL, "seeds"), (BASELINE, "baseline")):
             of_one = late_calm(known, model).where(operation=operation)
             seeds = [of_one.where(seed=seed) for seed in sorted(set(of_one.column("seed")))]

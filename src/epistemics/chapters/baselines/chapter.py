@@ -194,7 +194,6 @@ def numbers(tables: dict[str, Table]) -> Numbers:
     """The numbers of the chapter's prose."""
     models, curves, places = tables["shuffled_models"], tables["curves"], tables["places"]
     return {
-        "shuffled_seeds": str(len(models)),
         "shuffled_steps": number(max(models.column("steps"), default=None)),
         "shuffled_train": spread(models.column("train_accuracy"), percent),
         "shuffled_validation": spread(models.column("validation_accuracy"), lambda v: percent(v, 1)),

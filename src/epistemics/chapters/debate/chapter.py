@@ -23,7 +23,7 @@ def numbers(tables: Mapping[str, Table]) -> Numbers:
     """The numbers of the chapter's prose."""
     pixels, formulas = tables["pixels"], tables["formulas"]
     deepest = max(formula_debate.DEPTHS)
-    digit, lie, seen = pixel_debate.EXAMPLE
+    digit, lie, _ = pixel_debate.EXAMPLE
     lines = pixel_debate.GLYPHS[0].split()
     found: Numbers = {
         "images": str(len(pixel_debate.images())),
@@ -32,7 +32,6 @@ def numbers(tables: Mapping[str, Table]) -> Numbers:
         "board": f"{pixel_debate.WIDTH} × {pixel_debate.HEIGHT}",
         "digit": str(digit),
         "lie": str(lie),
-        "seen": str(seen),
         "shallowest": str(min(formula_debate.DEPTHS)),
         "depth": str(deepest),
         "leaves": number(2**deepest),

@@ -82,7 +82,6 @@ def _of_automata(predictions: Table, columns: Table) -> Numbers:
     held = cellular_automata.LENGTH // 2
     return {
         "bits": number(cellular_automata.LENGTH),
-        "held_bits": number(held),
         "sampling": percent(2 * math.sqrt(0.25 / held), 1),
         "rule_30": {
             "least": percent(min(simple), 1),
@@ -101,7 +100,6 @@ def _of_automata(predictions: Table, columns: Table) -> Numbers:
         "others": str(len(cellular_automata.PREDICTORS) - 1),
         "last_bits": str(max(cellular_automata.GRAMS)),
         "ring": str(cellular_automata.RING),
-        "window": str(cellular_automata.WINDOW),
     }
 
 
@@ -116,7 +114,6 @@ def _of_formulas(by_size: Table, by_ratio: Table, by_enumeration: Table) -> dict
     agree = sum(r["holds"] == r["solver_holds"] for r in by_enumeration.records())
     per_variable = satisfiability.growth(by_size, "conflicts")
     return {
-        "formulas": str(satisfiability.FORMULAS),
         "hard": f"{satisfiability.HARD:g}",
         "smallest": str(smallest),
         "largest": str(largest),

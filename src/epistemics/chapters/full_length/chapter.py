@@ -161,7 +161,7 @@ def numbers(results: Results, both: Results, claims: Mapping[str, Claim]) -> Num
     Args:
         both: the results of experiment joint, for two operations at the same length.
     """
-    found: Numbers = {"steps": number(length(results)), "runs": str(len(results))}
+    found: Numbers = {"steps": number(length(results))}
     named = (("alone", "1.2-k95-at-1"), ("resistant", "1.2-k95-at-0.1"))
     for name, id in (*named, *((operation, f"A.6-k95-{operation}") for operation in OPERATIONS)):
         found[f"published_{name}"] = claims[id].shown
@@ -181,7 +181,6 @@ def _of_decay(results: Results, decay: float) -> Numbers:
     own = seeds(results).where(weight_decay=decay)
     evaluations, below = sum(own.column("evaluations_since")), sum(own.column("below_95"))
     found = {
-        "seeds": str(len(own)),
         "grok": spread(own.column("grokking_step")),
         "dips": percent(below / evaluations if evaluations else None, 1),
         "k95_end": _spread(moments(results).where(at_end=True, weight_decay=decay).column("k_at_95")),

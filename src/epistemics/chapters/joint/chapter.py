@@ -256,7 +256,6 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> N
     judgements = judged(own, evidence(results, single), results.experiment.profile)
     d_model = results.runs[0].configuration.d_model
     found: Numbers = {
-        "runs": str(len(results)),
         "steps": number(max(run.configuration.steps for run in results)),
         **counted(judgements),
         "published_steps": claims["A.6-steps"].shown,
@@ -281,8 +280,6 @@ def _numbers_of_model(results: Results, model: str) -> Numbers:
         found[operation] = {
             "k95": spread(chosen.column("k_at_95"), never="all"),
             "killed": spread(chosen.column("killed_at"), never="all"),
-            "directions": spread(chosen.column("directions_95")),
-            "collateral": spread(chosen.column("collateral"), lambda v: percent(v, 1)),
         }
     return found
 
@@ -295,5 +292,5 @@ def share(project: Project) -> Share:
 
     both, search = load(project), joint_search.load(project)
     single, claims = phase_1_2.load(project), ledger.by_id(project)
-    variables = numbers(both, single, claims) | {"search": joint_search.numbers(search, single, claims)}
+    variables = numbers(both, single, claims) | {"search": joint_search.numbers(search, claims)}
     return variables, tables(both) | joint_search.tables(search, single, claims)

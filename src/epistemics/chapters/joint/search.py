@@ -252,10 +252,9 @@ def tables(results: Results, single: Results, claims: Mapping[str, Claim]) -> di
     }
 
 
-def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> Numbers:
+def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the section's prose, those of each model under the name of its group."""
     found, compared = nearest(results, claims), measures(results, claims)
-    judgements = statements(results, single, claims)
     numbered: Numbers = {
         "age": number(age(results)),
         "nearest": found or "none",
@@ -272,16 +271,11 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> N
             "seeds": str(len(runs_of(results, model))),
             "touch": _touch(results, model),
             "inside": str(sum(map(bool, own.column("inside")))),
-            "moments": str(max(own.column("moments"), default=0)),
-            "statements": str(sum(judgements.where(model=model).column("holds"))),
+            "overlap_10": _of(known, "add", "overlap_10", fraction),
         }
-        for k in OVERLAPS:
-            of_model[f"overlap_{k}"] = _of(known, "add", f"overlap_{k}", fraction)
         for operation in OPERATIONS:
-            of_model[operation] = {
-                "k95": _of(known, operation, "k_at_95"),
-                "collateral": _of(known, operation, "collateral", partial(percent, digits=1)),
-            }
+            shown = _of(known, operation, "collateral", partial(percent, digits=1))
+            of_model[operation] = {"collateral": shown}
         numbered[group.replace(" ", "_")] = of_setting(of_model, group in groups)
     return numbered
 

@@ -264,7 +264,6 @@ TOUCHED = (0.01, 0.1, 1.0)
 def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose."""
     steps = grokking_steps(results)
-    decays = [v["weight_decay"] for v in values_of(steps, "weight decay")]
     one = steps.where(sweep="weight decay", weight_decay=1.0).column("first_touch")
     zero = steps.where(sweep="weight decay", weight_decay=0.0)
     zero_median = ranked_median(zero.column("first_touch"))
@@ -285,7 +284,6 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
         "accuracy": percent(ranked_median(zero.column("validation_accuracy")), 1),
     }
     return {
-        "runs": str(len(results)),
         "modulus": str(model.modulus),
         "layers": str(model.layers),
         "width": str(model.d_model),
@@ -296,8 +294,6 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
         "batch_size": str(model.batch_size),
         "held": str(model.grokking_evaluations),
         "threshold": percent(model.grokking_accuracy),
-        "configurations": str(sum(len(values_of(steps, sweep)) for sweep in SWEEPS) - 2),
-        "decays": str(len(decays)),
         "decay": {
             **{
                 name_of_value(decay): {
@@ -318,7 +314,6 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
         "largest_fraction": _largest_fraction(results, steps),
         "fastest_size": fastest[1],
         "fastest_size_steps": number(fastest[0]),
-        "baseline_touch": number(one_median),
         "precision": {
             precision: {"touch": spread(touched[precision]) if touched.get(precision) else "not run"}
             for precision in ("float32", "bfloat16")

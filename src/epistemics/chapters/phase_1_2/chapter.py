@@ -210,7 +210,7 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose."""
     end = at_end(results)
     published = {name_of_value(decay): {"k95": claims[f"1.2-k95-at-{decay:g}"].shown} for decay in COMPARED}
-    found: Numbers = {"runs": str(len(results)), "published": {"decay": published}}
+    found: Numbers = {"published": {"decay": published}}
     own = [claim for claim in claims.values() if claim.entry == results.experiment.entry]
     judgements = judged(own, evidence(results), results.experiment.profile)
     figures = [j for j in judgements if not j.claim.statement]
@@ -246,19 +246,14 @@ def _of_decay(results: Results, decay: float) -> Numbers:
     return {
         "seeds": str(len(runs)),
         "stored": str(sum(r.run.keep_weights for r in runs)),
-        "trained": number(max((r.metrics["final_step"] for r in runs), default=None)),
         "grok": spread([r.metrics["grokking_step"] for r in runs]),
-        "touch": spread([r.metrics["first_touch"] for r in runs]),
         "accuracy": spread(chosen.column("validation_accuracy"), lambda v: percent(v, 1)),
         "rank99": spread(chosen.column("rank99")),
         "k95": spread(chosen.column("k_at_95"), never="more than can be removed"),
-        "k95_zero": spread(chosen.column("k_at_95_zero"), never="more than can be removed"),
         "k95_random": spread(chosen.column("k_at_95_random"), never="all"),
         "k95_random_zero": spread(chosen.column("k_at_95_random_zero"), never="all"),
         "mean": spread(chosen.column("mean_share"), percent),
-        "fourier": spread(chosen.column("fourier_share"), percent),
         "k95_moments": spread(settled, never="all") if settled else "none",
-        "moments": str(len(settled)),
         "dips": str(below),
         "evaluations": str(evaluated),
         "ended_low": str(len(ended_low)),

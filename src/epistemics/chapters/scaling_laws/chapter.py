@@ -7,7 +7,6 @@ differently (Kaplan et al. leave embeddings out) and read different text, so the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from epistemics.analysis.tables import Numbers, Shown, Table, Value, number, percent, table_of
@@ -55,8 +54,8 @@ UNROUNDED = ParametricLoss("Chinchilla, unrounded", 1.6934, 406.4, 410.7, 0.3392
 """The same fit as it stands in the source of that paper's text, according to Besiroglu et al. 2024."""
 REPLICATION = ParametricLoss("replication", 1.8172, 482.01, 2085.43, 0.3478, 0.3658)
 """Besiroglu et al. 2024, arXiv:2404.10102, table 1: the same form, fitted to data read off the figures."""
-REPLICATION_ERRORS = {"irreducible": 0.03, "a": 124.58, "b": 1293.23, "alpha": 0.02, "beta": 0.02}
-"""Standard errors of the replication, ibid."""
+REPLICATION_ALPHA_ERROR = 0.02
+"""Standard error of α of the replication, ibid."""
 CHINCHILLA_EXPONENTS = (0.50, 0.49, 0.46)
 """Of compute in the optimal N by approaches 1, 2 and 3: Hoffmann et al. 2022, table 2."""
 CHINCHILLA_SIZES = ((400e6, 8.0e9), (1e9, 20.2e9), (10e9, 205.1e9), (67e9, 1.5e12), (175e9, 3.7e12), (280e9, 5.9e12))
@@ -294,13 +293,11 @@ def numbers() -> Numbers:
         "b_star_times": f"{CRITICAL_BATCH:.0e}".split("e")[0],
         "b_star_power": str(int(f"{CRITICAL_BATCH:.0e}".split("e")[1])),
         "alpha_b": f"{CRITICAL_BATCH_ALPHA}",
-        "alpha_b_inverse": f"{1 / CRITICAL_BATCH_ALPHA:.1f}",
         "halving_doubling": percent(1 - 2**-CRITICAL_BATCH_ALPHA),
         "log_parameters": number(parameter_count(LOG_MODEL)),
         "log_questions": number(round(LOG_FRACTION * LOG_MODEL.modulus**2)),
         "log_tokens": number(POSITIONS * round(LOG_FRACTION * LOG_MODEL.modulus**2)),
         **{f"loss_{loss}": {"batch": counted(critical_batch(loss))} for loss in LOSSES},
-        "rule_of_thumb": number(RULE_OF_THUMB),
         "largest_batch": number(max(BATCHES)),
         "most_over_least": number(samples_over_least(max(BATCHES))),
         "at_critical": number(steps_over_least(1)),
@@ -318,12 +315,9 @@ def numbers() -> Numbers:
             law.loss(f * parameters, tokens_for(GOPHER_BUDGET, f * parameters)) - best for f in (0.5, 2.0)
         )
         found[name] = {
-            "e": f"{law.irreducible}",
             "alpha": f"{law.alpha}",
             "beta": f"{law.beta}",
             "n": f"{law.exponent:.2f}",
-            "d": f"{1 - law.exponent:.2f}",
-            "ratio_n": f"{1 - 2 * law.exponent:+.2f}".replace("-", "−"),
             "at_gopher_n": counted(parameters),
             "at_gopher_d": counted(tokens),
             "at_gopher_ratio": _ratio(parameters, tokens),
@@ -337,12 +331,10 @@ def numbers() -> Numbers:
             at[f"{law_name.split()[0].lower()}_ratio"] = number(d / n, 0 if d > 9.5 * n else 1 if d > n else 2)
     for model, (n, d) in MODELS.items():
         key = model.lower().replace("-", "")
-        found |= {f"{key}_ratio": _ratio(n, d), f"{key}_compute": power(compute_of(n, d))}
-        found |= {f"{key}_parameters": counted(n), f"{key}_tokens": counted(d)}
+        found[key] = {"ratio": _ratio(n, d), "parameters": counted(n), "tokens": counted(d)}
     (large, few), (small, many) = MODELS["Gopher"], MODELS["Chinchilla"]
-    found |= {"chinchilla_smaller": number(large / small), "chinchilla_more_data": number(many / few, 1)}
-    errors: Mapping[str, float] = REPLICATION_ERRORS
-    found["replication"] |= {f"{name}_error": f"{error}" for name, error in errors.items()}
+    found["chinchilla"] |= {"smaller": number(large / small), "more_data": number(many / few, 1)}
+    found["replication"]["alpha_error"] = f"{REPLICATION_ALPHA_ERROR}"
     return found
 
 

@@ -16,7 +16,7 @@ from epistemics.analysis.tables import Numbers, Shown, Table, name_of_value, num
 from epistemics.chapters.adversarial import chapter as adversarial
 from epistemics.chapters.adversarial.chapter import ADVERSARIAL
 from epistemics.chapters.contents import Share
-from epistemics.chapters.joint.chapter import BASELINE, CAPACITY, OPERATIONS
+from epistemics.chapters.joint.chapter import BASELINE, OPERATIONS
 from epistemics.chapters.trilemma.measured import LONG, STRONG, alone, curves, models, places, present
 from epistemics.declared.project import Project
 
@@ -211,7 +211,6 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> N
     together, found = _of_both(every), corners(every)
     separable, robust, both = map(_listed, found) if found else ("not compared",) * 3
     numbers: Numbers = {
-        "runs": str(len(table)),
         "models": str(len(every)),
         "placed": str(len(placed)),
         "unplaced": _listed([record["model"] for record in every.where(placed=False).records()]),
@@ -229,9 +228,12 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> N
         id.removeprefix("12-").replace("-", "_").replace(".", "_"): WORDS[verdicts.get(id, CANNOT_BE_JUDGED)]
         for id in found_by_id
     }
-    numbers |= {model: _of_model(table.where(model=model)) for model in (BASELINE, CAPACITY, ADVERSARIAL)}
+    numbers |= {model: _of_model(table.where(model=model)) for model in (BASELINE, ADVERSARIAL)}
     numbers["alone"] = {
-        "decay": {name_of_value(decay): _of_model(table.where(model=alone(decay))) for decay in (RESISTANT, STRONG)}
+        "decay": {
+            name_of_value(decay): {"robustness": _of_model(table.where(model=alone(decay)))["robustness"]}
+            for decay in (RESISTANT, STRONG)
+        }
     }
     baseline = _row(every, BASELINE)
     numbers["chance"] = (
@@ -243,11 +245,8 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> N
 def _of_model(places: Table) -> Numbers:
     found = {
         "seeds": str(len(places)),
-        "mastered": spread(places.column("mastered")),
         "separability": _spread(places.column("separability"), 2),
         "robustness": _spread(places.column("robustness"), 2),
-        "per_thousand": _spread(places.column("per_thousand_parameters"), 4),
-        "per_direction": _spread(places.column("per_direction"), 3),
         **{f"robustness_{name}": _spread(places.column(f"robustness_{name}"), 2) for name in OPERATIONS},
     }
     return of_setting(found, bool(len(places)))

@@ -324,7 +324,6 @@ def numbers(tables: dict[str, Table]) -> Numbers:
         "change": percent(any_of.change),
         "improvement": percent(any_of.improvement),
         "grown_population": number(any_of.population),
-        "grown_generations": number(any_of.generations),
         **{f"published_{name}": reported for name, reported in PUBLISHED.items()},
     }
     return found
