@@ -121,7 +121,7 @@ def test_where_no_setting_learns_both_none_is_taken(plan: Plan, single: Results,
     results = of(plan("baseline", 40_000), plan("train fraction", None, train_fraction=0.25))
     assert joint_search.nearest(results, claims) is None
     assert joint_search.numbers(results, claims)["nearest"] == "none"
-    assert joint_search.comparison(results, claims).headings[2:] == ["baseline"]
+    assert joint_search.comparison(joint_search.measures(results, claims), claims).headings[2:] == ["baseline"]
 
 
 def test_compared_are_calm_moments_from_grokking_to_the_age_of_the_log(
@@ -140,7 +140,7 @@ def test_compared_are_calm_moments_from_grokking_to_the_age_of_the_log(
     (k95,) = table.where(model="learning rate 0.0005", claim="A.6-k95-add").records()
     assert (k95["ours"], k95["inside"], k95["moments"]) == ("9", False, 1)
     assert all(table.where(claim="A.6-overlap-10").column("inside"))
-    shown = {row[0]: row for row in joint_search.comparison(results, claims).rows}
+    shown = {row[0]: row for row in joint_search.comparison(table, claims).rows}
     assert shown[claims["A.6-k95-add"].says][2:] == ["2 (2–3)", "9 ✗"]
     assert joint_search.numbers(results, claims)["age"] == "15,000"
     assert learning(joint_search.tables(results, single, claims)["search_curves"], 60_000).svg.startswith("<?xml")
@@ -158,7 +158,9 @@ def test_statements_are_held_against_medians_of_calm_moments(
     assert held["embedding scale 1", "A.6-more-fragile"] is True  # 2 or 3 against 5 alone
     assert held["baseline", "A.6-more-fragile"] is False
     assert held["embedding scale 1", "A.6-collateral-is-small"] is False  # the other falls with it
-    rows = {row[0]: row[1:] for row in joint_search.judged(results, single, claims).rows}
+    rows = {
+        row[0]: row[1:] for row in joint_search.judged(joint_search.statements(results, single, claims), claims).rows
+    }
     assert rows[claims["A.6-mostly-orthogonal"].says] == ["0.28 ✗", "0.05"]
 
 
@@ -169,8 +171,11 @@ def test_where_nothing_groks_the_tables_are_empty(plan: Plan, single: Results, c
         plan("embedding scale", None, accuracies=dull, embedding_scale=1.0),
         plan("penalty", None, accuracies=dull, adversarial_weight=1.0),
     )
-    assert joint_search.comparison(results, claims).headings == ["Figure of the log", "Log"]
-    assert joint_search.judged(results, single, claims).rows == []
+    assert joint_search.comparison(joint_search.measures(results, claims), claims).headings == [
+        "Figure of the log",
+        "Log",
+    ]
+    assert joint_search.judged(joint_search.statements(results, single, claims), claims).rows == []
     numbers = joint_search.numbers(results, claims)
     assert (numbers["embedding_scale"]["inside"], numbers["embedding_scale"]["overlap_10"]) == ("0", "–")
     assert not any(adversarial_sweep.late(results).column("calm"))

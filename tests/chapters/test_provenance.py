@@ -1,24 +1,29 @@
 """The line below a figure or table names the function that made it, the data that it shows and the runs behind it.
 
-The chapters' cells are read, not run: each line is held against the cell above it, and what it links to against the
-pages of the source.
+The chapters' cells are read, not run: each line has to be of the cell above it, and what it links to is held against
+the pages of the source.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
 import pytest
 from prose import CELL, chapters
+from stored import made_up
 
-from epistemics.analysis.provenance_line import provenance, source_page
+from epistemics.analysis.provenance_line import Origin, provenance, published, source_page, traced
+from epistemics.analysis.stored_runs import Results, StoredRun
+from epistemics.analysis.tables import Shown, Table, table_of
+from epistemics.declared.experiments import Run
 from epistemics.declared.project import Project
 from epistemics.publishing.source_pages import write_source_pages
+from epistemics.science.configuration import Configuration
 from epistemics.store.fingerprint import PACKAGE
 
 
@@ -30,9 +35,16 @@ class Cell:
     tree: ast.Module
 
     @property
-    def provenance(self) -> ast.Call | None:
-        calls = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
-        return next((call for call in calls if ast.unparse(call.func) == "provenance"), None)
+    def line(self) -> str:
+        """The call that prints the line, as it stands there; empty if there is none."""
+        calls = [ast.unparse(node) for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        return next((call for call in calls if call.startswith("provenance(")), "")
+
+    @property
+    def drawing(self) -> ast.Call | None:
+        """The call whose value is shown."""
+        last = self.tree.body[-1] if self.tree.body else None
+        return last.value if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) else None
 
 
 def cells(text: str) -> Iterator[Cell]:
@@ -44,48 +56,17 @@ def cells(text: str) -> Iterator[Cell]:
 def faults(text: str) -> Iterator[str]:
     """What is wrong with the lines below the figures and tables of one chapter."""
     found = list(cells(text))
-    lines = [cell.provenance for cell in found]
-    results = {ast.unparse(name) for line in lines if line for name in _runs(line)}
-    owners: set[str] = set()
-    for number, (cell, line) in enumerate(zip(found, lines, strict=True)):
-        if cell.label.startswith("fig-") and not (number + 1 < len(found) and lines[number + 1]):
+    for number, cell in enumerate(found):
+        if cell.label.startswith("fig-") and not (number + 1 < len(found) and found[number + 1].line):
             yield f"{cell.label}: no line below says where it comes from"
-        if line is None:
-            continue
-        drawing = found[number - 1]
-        where = f"below {drawing.label or 'no figure or table'}"
-        called = [ast.unparse(node.func) for node in ast.walk(drawing.tree) if isinstance(node, ast.Call)]
-        function, *tables = line.args
-        if not drawing.label or ast.unparse(function) not in called:
-            yield f"{where}: {ast.unparse(function)} is named, and {', '.join(called) or 'nothing'} called"
-        names = [ast.literal_eval(table).split(".") for table in tables]
-        named = {table for _, table in names}
-        shown = {
-            ast.literal_eval(node.slice)
-            for node in ast.walk(drawing.tree)
-            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "tables"
-        }
-        if shown and named != shown:
-            yield f"{where}: the data named are {sorted(named)}, those shown {sorted(shown)}"
-        if shown:
-            owners |= {owner for owner, _ in names}
-        used = {node.id for node in ast.walk(drawing.tree) if isinstance(node, ast.Name)} & results
-        if missing := used - {ast.unparse(name) for name in _runs(line)}:
-            yield f"{where}: made of {', '.join(sorted(missing))}, which is not among its runs"
-    if len(owners) > 1:
-        yield f"data of several chapters are shown: {', '.join(sorted(owners))}"
-
-
-def _runs(line: ast.Call) -> list[ast.expr]:
-    for keyword in line.keywords:
-        if keyword.arg == "runs":
-            assert isinstance(keyword.value, ast.List)
-            return keyword.value.elts
-    return []
+        if cell.line and not found[number - 1].label:
+            yield f"{cell.line}: below no figure or table"
+        if cell.line and cell.line != "provenance(_)":
+            yield f"{cell.line}: not of what the cell above shows, which is `_`"
 
 
 @pytest.mark.parametrize("chapter", chapters(), ids=lambda path: path.stem)
-def test_a_line_below_a_figure_names_what_made_it(chapter: Path) -> None:
+def test_below_a_figure_a_line_says_where_it_comes_from(chapter: Path) -> None:
     found = list(faults(chapter.read_text(encoding="utf-8")))
     assert not found, "\n".join(found)
 
@@ -99,16 +80,7 @@ figures.one(tables["a"], tables["b"])
 Words.
 
 ```{python}
-provenance(figures.one, "chapter.a", "chapter.b", runs=[results])
-```
-
-```{python}
-#| label: tbl-two
-module.two(f(results))
-```
-
-```{python}
-provenance(module.two, "chapter.c", runs=[results])
+provenance(_)
 ```
 """
 
@@ -116,20 +88,56 @@ provenance(module.two, "chapter.c", runs=[results])
 @pytest.mark.parametrize(
     ("written", "instead", "fault"),
     [
-        ("provenance(figures.one", "provenance(figures.other", "below fig-one: figures.other is named"),
-        ("provenance(module.two", "provenance(figures.one", "below tbl-two: figures.one is named"),
-        ('"chapter.a", "chapter.b"', '"chapter.a"', "below fig-one: the data named are"),
-        ('"chapter.a", "chapter.b"', '"chapter.a", "chapter.c"', "below fig-one: the data named are"),
-        ('"chapter.a", "chapter.b"', '"chapter.a", "other.b"', "data of several chapters"),
-        ('"chapter.c", runs=[results]', '"chapter.c"', "below tbl-two: made of results"),
-        ('provenance(figures.one, "chapter.a", "chapter.b", runs=[results])', "print(3)", "fig-one: no line below"),
+        ("provenance(_)", "print(3)", "fig-one: no line below"),
+        ("provenance(_)", "provenance(other)", "provenance(other): not of what the cell above shows"),
+        ("#| label: fig-one\n", "", "provenance(_): below no figure or table"),
     ],
 )
 def test_a_wrong_line_is_found(written: str, instead: str, fault: str) -> None:
     assert not list(faults(RIGHT))
-    found = list(faults(RIGHT.replace(written, instead)))
-    assert len(found) == 1
-    assert found[0].startswith(fault)
+    (found,) = faults(RIGHT.replace(written, instead))
+    assert found.startswith(fault)
+
+
+@traced
+def listed(one: Table, other: Table | None = None, *, last: Table | None = None) -> Shown:
+    return Shown(["n"], [[str(len(table))] for table in (one, other, last) if table is not None])
+
+
+def results(make: Callable[..., Configuration], name: str, states: Sequence[str]) -> Results:
+    runs = [StoredRun(Run(name, "smoke", "g", make(), False), made_up("key", {}, {}), state) for state in states]
+    return Results(None, tuple(runs))  # type: ignore[arg-type]
+
+
+def line_below(shown: object, capsys: pytest.CaptureFixture[str]) -> str:
+    provenance(shown)  # type: ignore[arg-type]
+    return capsys.readouterr().out
+
+
+def test_a_line_names_what_drew_the_tables_that_it_was_given_and_their_runs(
+    configuration: Callable[..., Configuration], capsys: pytest.CaptureFixture[str]
+) -> None:
+    both, other = results(configuration, "both", ["fresh"] * 3), results(configuration, "other", ["fresh", "stale"])
+    rows = table_of([{"n": 1}, {"n": 2}])
+    a, b = published("epistemics.chapters.one.chapter", {"a": rows, "b": rows}, both).values()
+    (c,) = published("epistemics.chapters.two.search", {"c": rows}, both, other).values()
+    assert line_below(listed(a.where(n=2), last=c), capsys) == (
+        "::: {.provenance}\n"
+        "Data: [one.a.csv](../data/one.a.csv), [two.c.csv](../data/two.c.csv)"
+        f" · Source: [{__name__}.listed](../data/source/{__name__}.html#listed)"
+        " · Runs: [3 of both](runs.qmd#sec-runs-both), [2 of other](runs.qmd#sec-runs-other)."
+        " **1 of them stale: their code has changed since.**\n:::\n"
+    )
+    (computed,) = published("epistemics.chapters.one.chapter", {"computed": rows}).values()
+    assert "Runs:" not in line_below(listed(computed), capsys)
+    assert "Data: [one.b.csv]" in line_below(listed(b), capsys)
+
+
+def test_there_is_no_line_of_what_knows_no_origin(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="shows a Shown, made by no function that is `traced`"):
+        line_below(Shown([], []), capsys)
+    with pytest.raises(ValueError, match="listed was given a table without a name"):
+        line_below(listed(table_of([])), capsys)
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +153,19 @@ def test_a_source_link_leads_to_the_line_where_the_function_begins(
     chapter: Path, pages: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here: dict[str, object] = {}
+    drawing: ast.Call | None = None
     for cell in cells(chapter.read_text(encoding="utf-8")):
         imports: list[ast.stmt] = [node for node in cell.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         exec(compile(ast.Module(imports, []), chapter.name, "exec"), here)
-        if cell.provenance:
-            function = eval(ast.unparse(cell.provenance.args[0]), here)
-            provenance(function)
+        above, drawing = drawing, cell.drawing
+        if cell.line:
+            assert above is not None
+            function = eval(
+                ast.unparse(above.args[0] if ast.unparse(above.func) == "ledger.verdicts" else above.func), here
+            )
+            shown = Shown([], [])
+            shown.origin = Origin(function, ("chapter.table",))
+            provenance(shown)
             link = re.search(r"Source: \[\S+\]\(\.\./(\S+)#(\S+)\)", capsys.readouterr().out)
             assert link is not None
             page = (pages / link[1]).read_text(encoding="utf-8")

@@ -160,9 +160,10 @@ def test_addition_alone_is_separable_by_construction(plan: Plan, alone: Results)
 def test_what_masters_nothing_is_listed_and_not_placed(plan: Plan, alone: Results) -> None:
     results = of(plan("baseline", [0, 0]), plan("small", [0, 0], d_model=32))
     table = measures.models(results, alone)
+    summary = trilemma.summary(measures.places(results, alone), table)
     assert set(table.where(placed=False).column("model")) == {"baseline", "width 32", "alone at decay 10"}
     assert not any(table.where(placed=False).column("on_front"))
-    assert {"width 32", "alone at decay 10"} <= {row[0] for row in trilemma.summary(results, alone).rows}
+    assert {"width 32", "alone at decay 10"} <= {row[0] for row in summary.rows}
     for single in (alone, of(plan("decay", [0]))):  # some models have a place, and none
         drawn = [make(results, single) for make in (measures.places, measures.models)]
         assert "<svg" in figures.places(*drawn).svg

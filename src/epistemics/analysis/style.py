@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,6 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+
+if TYPE_CHECKING:
+    from epistemics.analysis.provenance_line import Origin
 
 WIDTH = 5.5
 """Of every figure, in inches: letters of 8 points are then printed at 7, and still readable on a phone."""
@@ -71,6 +74,8 @@ def fit(figure: Figure) -> Bbox:
 
 class Picture:
     """A figure as SVG, for HTML and PDF alike."""
+
+    origin: Origin | None = None
 
     def __init__(self, figure: Figure) -> None:
         text = io.StringIO()

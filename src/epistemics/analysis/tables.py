@@ -6,9 +6,13 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # neither is imported for a table alone
+    from epistemics.analysis.provenance_line import Origin
+    from epistemics.analysis.stored_runs import Results
 
 Value = str | int | float | bool | None
 RANGE = re.compile(r"(?<=[\w%])–(?=[\w%])")
@@ -27,6 +31,10 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
+    name: str = field(default="", compare=False)
+    """Of its file in ``data/``: ``phase_1_2.moments``; empty for one that readers don't get."""
+    behind: tuple[Results, ...] = field(default=(), compare=False, repr=False)
+    """The results that it is made of."""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -51,7 +59,7 @@ class Table:
     def where(self, **values: Value) -> Table:
         """The rows in which columns have these values."""
         kept = [record for record in self.records() if all(record[k] == v for k, v in values.items())]
-        return Table(self.columns, tuple(tuple(record.values()) for record in kept))
+        return replace(self, rows=tuple(tuple(record.values()) for record in kept))
 
     def to_csv(self) -> str:
         """Comma-separated, with a header; None is an empty field."""
@@ -74,6 +82,8 @@ def table_of(records: Sequence[Mapping[str, Value]], columns: Sequence[str] = ()
 
 class Shown:
     """A table as a chapter prints it: headings and cells as Markdown."""
+
+    origin: Origin | None = None
 
     def __init__(self, headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
         self.headings, self.rows, self.left = headings, rows, left

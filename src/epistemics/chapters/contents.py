@@ -64,5 +64,12 @@ CHAPTERS = (
 )
 """In the order of the book."""
 
+
+def chapter_of(module: str) -> Chapter:
+    """The chapter in whose folder a module lies, given as ``epistemics.chapters.phase_1_2.figures``."""
+    name = module.split(".")[2]
+    return next(chapter for chapter in CHAPTERS if chapter.name == name)
+
+
 FOLLOWING = tuple(chapter for chapter in CHAPTERS if chapter.entries)
 """Those that follow the log."""

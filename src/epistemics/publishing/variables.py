@@ -31,7 +31,7 @@ class Prepared:
     variables: Mapping[str, Any]
     """Name → text, or a mapping of such."""
     data: Mapping[str, str]
-    """Name → CSV."""
+    """Name of the file in ``data/``, without its ending → CSV."""
 
 
 def write_variables_and_data(project: Project) -> list[Path]:
@@ -53,7 +53,7 @@ def write_variables_and_data(project: Project) -> list[Path]:
         if prepared.variables:
             variables[name] = dict(prepared.variables)
         for table, text in prepared.data.items():
-            written += write_if_changed(project.folder / "data" / f"{name}.{table}.csv", text.encode())
+            written += write_if_changed(project.folder / "data" / f"{table}.csv", text.encode())
     text = "# Written by `epistemics prepare` from the result store.\n"
     text += yaml.safe_dump(variables, allow_unicode=True, sort_keys=True, width=10_000)
     return written + write_if_changed(project.folder / "_variables.yml", text.encode())
@@ -61,7 +61,7 @@ def write_variables_and_data(project: Project) -> list[Path]:
 
 def _made(project: Project, name: str) -> Prepared:
     variables, tables = import_module(f"epistemics.chapters.{name}.chapter").share(project)
-    return Prepared(variables, {table: content.to_csv() for table, content in tables.items()})
+    return Prepared(variables, {table.name: table.to_csv() for table in tables.values()})
 
 
 def _kept(path: Path, made_of: str, make: Callable[[], Prepared]) -> Prepared:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from epistemics.analysis.claims import Claim, Evidence, counted, judged
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import ABSENT, Numbers, Shown, Table, fraction, number, of_setting, percent, spread
 from epistemics.chapters.contents import Share
@@ -167,12 +168,16 @@ def tables(results: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
     kept = tuple(run for run in results if model_of(run) in THREE)
     three = Results(results.experiment, kept)
-    return {
-        "moments": moments(results),
-        "abliteration_curves": abliteration_curves(three),
-        "overlaps": overlaps(three),
-        "learning_curves": learning_curves(results),
-    }
+    return published(
+        __name__,
+        {
+            "moments": moments(results),
+            "abliteration_curves": abliteration_curves(three),
+            "overlaps": overlaps(three),
+            "learning_curves": learning_curves(results),
+        },
+        results,
+    )
 
 
 def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import INK, MUTED, SETTINGS, WIDTH, Picture, name_beside, nothing_to_draw
 from epistemics.analysis.tables import Table
 from epistemics.chapters.joint.figures import (
@@ -24,6 +25,7 @@ from epistemics.chapters.joint.figures import (
 __all__ = ["abliteration", "learning", "overlap", "sweep"]
 
 
+@traced
 def abliteration(table: Table) -> Picture:
     """Each operation's accuracy against its own directions removed: the baseline, one layer, adversarial training."""
     if not len(table):
@@ -60,6 +62,7 @@ def abliteration(table: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def sweep(table: Table) -> Picture:
     """k@95% and overlap at calm moments against λ, and against how many directions are projected out.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import (
     ABSENT,
@@ -101,7 +102,7 @@ def summary(results: Results) -> Shown:
 
 def tables(results: Results) -> dict[str, Table]:
     """What the section's figure draws."""
-    return {"sweep": late(results)}
+    return published(__name__, {"sweep": late(results)}, results)
 
 
 def numbers(results: Results, known: Results) -> Numbers:

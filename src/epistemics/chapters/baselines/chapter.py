@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import (
     Numbers,
@@ -184,9 +185,9 @@ def shuffled_models(shuffled: Results) -> Table:
 def tables(single: Results, shuffled: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
     return {
-        "curves": curves(single, shuffled),
-        "places": places(single),
-        "shuffled_models": shuffled_models(shuffled),
+        **published(__name__, {"curves": curves(single, shuffled)}, single, shuffled),
+        **published(__name__, {"places": places(single)}, single),
+        **published(__name__, {"shuffled_models": shuffled_models(shuffled)}, shuffled),
     }
 
 

@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import (
     BLUE,
     GREEN,
@@ -32,6 +33,7 @@ DIRECTION_COLOURS: Mapping[str, str] = {
 }
 
 
+@traced
 def directions(table: Table) -> Picture:
     """Accuracy against directions removed, for each kind; a panel for each decay, a line for each seed."""
     if not len(table):
@@ -39,6 +41,7 @@ def directions(table: Table) -> Picture:
     return _curves(table, "directions", DIRECTION_COLOURS, "directions removed")
 
 
+@traced
 def places(table: Table) -> Picture:
     """Accuracy against directions cut at each place of the stream; a panel for each decay, a line for each seed."""
     alone = table.where(everywhere=False)

@@ -14,6 +14,7 @@ from statistics import mode
 import numpy as np
 
 from epistemics.analysis.claims import Claim, Evidence, judged
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import (
     Numbers,
@@ -228,11 +229,8 @@ def tables(results: Results, along: Results) -> dict[str, Table]:
     Args:
         along: the results of phase-1-2, for the noise scale.
     """
-    return {
-        "runs": runs(results),
-        "learning_curves": learning_curves(results),
-        "noise": batch_size_noise.noise(along),
-    }
+    own = published(__name__, {"runs": runs(results), "learning_curves": learning_curves(results)}, results)
+    return own | published(__name__, {"noise": batch_size_noise.noise(along)}, along)
 
 
 LABELS = {FIXED: "fixed", PROPORTIONAL: "proportion"}

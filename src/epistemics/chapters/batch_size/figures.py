@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import (
     BLUE,
     INK,
@@ -34,6 +35,7 @@ APART = 0.16
 """Least height between two names of two lines beside the axes, as a share of theirs."""
 
 
+@traced
 def samples(table: Table) -> Picture:
     """Samples to the first touch of 95% against batch size, a point for each seed, at fixed and proportional decay."""
     return _against_size(
@@ -41,6 +43,7 @@ def samples(table: Table) -> Picture:
     )
 
 
+@traced
 def steps(table: Table) -> Picture:
     """Steps to the first touch of 95% against batch size at fixed decay, a point for each seed."""
     columns = ("first_touch", "within_steps", "step_budget")
@@ -148,6 +151,7 @@ def _name(axes: Axes, names: Sequence[tuple[str, float, str]]) -> None:
         name_beside(axes, text, height, colour)
 
 
+@traced
 def noise(table: Table) -> Picture:
     """The noise scale at every measured moment; large points are at grokking steps, bars medians of some moments."""
     if not len(table):

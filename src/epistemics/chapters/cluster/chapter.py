@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from statistics import median
 
+from epistemics.analysis.provenance_line import published, traced
 from epistemics.analysis.stored_runs import load_every
 from epistemics.analysis.tables import Shown, Table, listed, number, percent, table_of
 from epistemics.chapters.cluster.measured import MEASURED
@@ -142,7 +143,8 @@ def overheads() -> Table:
     return table_of(MEASURED["rows"])
 
 
-def shown_overheads() -> Shown:
+@traced
+def shown_overheads(overheads: Table) -> Shown:
     """The same for reading."""
     rows = [
         [
@@ -153,11 +155,12 @@ def shown_overheads() -> Shown:
             number(r["busy_seconds"], 1),
             number(1000 * r["overhead_seconds"]),
         ]
-        for r in overheads().records()
+        for r in overheads.records()
     ]
     return Shown(["Workers", "Tasks", "Cluster up, s", "First task, s", "All tasks, s", "Over a task, ms"], rows)
 
 
+@traced
 def shown_log_costs(table: Table) -> Shown:
     """Hours, as the range of the two assumptions."""
     rows = []
@@ -180,7 +183,7 @@ def _operations(configuration: Configuration, steps: int) -> float:
 
 def tables(known: Sequence[Cost]) -> dict[str, Table]:
     """What the chapter prints and draws, by name."""
-    return {"overheads": overheads(), "log": log_costs(known)}
+    return published(__name__, {"overheads": overheads(), "log": log_costs(known)})
 
 
 def numbers(known: Sequence[Cost]) -> dict[str, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, GREEN, MUTED, ORANGE, SETTINGS, WIDTH, Picture
 from epistemics.analysis.tables import Table
 
 
+@traced
 def hours(table: Table) -> Picture:
     """Hours for the log against GPUs, a band for each number of seeds; dotted lines bound training alone."""
     with mpl.rc_context(SETTINGS):

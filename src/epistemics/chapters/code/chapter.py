@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from epistemics.analysis.provenance_line import published, traced
 from epistemics.analysis.tables import Shown, Table, listed, table_of
 from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
@@ -52,9 +53,10 @@ def edits() -> Table:
     return Table(("edit", "stale", "missing", "then", "executes"), EDITS)
 
 
-def shown_edits() -> Shown:
+@traced
+def shown_edits(edits: Table) -> Shown:
     """The same for reading."""
-    rows = [[r["edit"], r["stale"], r["then"] or "–", r["missing"], r["executes"]] for r in edits().records()]
+    rows = [[r["edit"], r["stale"], r["then"] or "–", r["missing"], r["executes"]] for r in edits.records()]
     return Shown(["Edit", "Stale", "These are", "Missing", "Executed again"], rows)
 
 
@@ -66,7 +68,7 @@ def numbers(canary_steps: Sequence[int]) -> dict[str, str]:
 
 def tables() -> dict[str, Table]:
     """What the chapter draws and prints, by name."""
-    return {"arrows": arrows(), "edits": edits()}
+    return published(__name__, {"arrows": arrows(), "edits": edits()})
 
 
 def share(_: Project) -> Share:

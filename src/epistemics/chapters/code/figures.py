@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, GREEN, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture
 from epistemics.analysis.tables import Table
 
@@ -25,6 +26,7 @@ BOXES = {
 HALF_WIDTH, HALF_HEIGHT = 0.39, 0.3
 
 
+@traced
 def from_source_to_figure(table: Table) -> Picture:
     """What decides whether a result may be shown and whether a page must be made again."""
     with mpl.rc_context(SETTINGS):

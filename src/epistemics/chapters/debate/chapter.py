@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.tables import Numbers, Table, number, percent
 from epistemics.chapters.contents import Share
 from epistemics.chapters.debate import formula_debate, pixel_debate
@@ -12,11 +13,14 @@ from epistemics.declared.project import Project
 
 def tables() -> dict[str, Table]:
     """What the figures and tables of the chapter show, by name."""
-    return {
-        "pixels": pixel_debate.accuracies(),
-        "example": pixel_debate.example(),
-        "formulas": formula_debate.accuracies(),
-    }
+    return published(
+        __name__,
+        {
+            "pixels": pixel_debate.accuracies(),
+            "example": pixel_debate.example(),
+            "formulas": formula_debate.accuracies(),
+        },
+    )
 
 
 def numbers(tables: Mapping[str, Table]) -> Numbers:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, GRID, INK, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture
 from epistemics.analysis.tables import Table
 
@@ -23,6 +24,7 @@ SETTING_LOOKS: Mapping[str, tuple[str, str]] = {
 DEBATER_COLOURS = (BLUE, PURPLE, RED, ORANGE, MUTED)
 
 
+@traced
 def pixels(table: Table, board: Table) -> Picture:
     """A perfectly played debate, and the judge's accuracy against the number of pixels that it sees.
 
@@ -68,6 +70,7 @@ def _draw(axes: Axes, board: Table) -> None:
     axes.text(0, -0.25, f"“It is a {first['lie']}.”", color=ORANGE, size=9, va="bottom")
 
 
+@traced
 def formulas(table: Table, prior: float) -> Picture:
     """The judge's accuracy against the depth of formulas, a line for each kind of debaters.
 

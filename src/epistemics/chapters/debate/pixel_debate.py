@@ -17,6 +17,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.tables import Shown, Table, Value, percent, table_of
 
 Array = NDArray[np.float64]
@@ -205,6 +206,7 @@ def example() -> Table:
     return table_of(rows)
 
 
+@traced
 def shown(accuracies: Table) -> Shown:
     """The same for reading."""
     rows = [

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.tables import Shown, Table, Value, number, percent, table_of
 
 Bits = NDArray[np.uint8]
@@ -191,6 +192,7 @@ def pattern(rule: int = 30, steps: int = 48) -> Table:
     )
 
 
+@traced
 def shown(accuracies: Table, properties: Table) -> Shown:
     """Both for reading: a row for each column."""
     lines = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results
 from epistemics.analysis.tables import ABSENT, Numbers, Table, listed, number, percent, ranked_median
 from epistemics.chapters.contents import Share
@@ -26,7 +27,7 @@ def tables(single: Results) -> dict[str, Table]:
     Args:
         single: the results of phase 1.2.
     """
-    return {
+    computed = {
         "growth": three_body.growth(),
         "horizons": three_body.horizons(),
         "predictions": cellular_automata.accuracies(),
@@ -35,8 +36,9 @@ def tables(single: Results) -> dict[str, Table]:
         "by_size": satisfiability.by_size(),
         "by_ratio": satisfiability.by_ratio(),
         "by_enumeration": satisfiability.by_enumeration(),
-        "verdicts": enumeration.verdicts(single),
     }
+    asked = {"verdicts": enumeration.verdicts(single)}
+    return published(__name__, computed) | published(__name__, asked, single)
 
 
 def bound(trials: int) -> float:

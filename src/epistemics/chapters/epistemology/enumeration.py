@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.analysis.tables import Shown, Table, Value, number, percent, table_of
 from epistemics.chapters.baselines.chapter import dissected
@@ -76,6 +77,7 @@ def verdicts(single: Results) -> Table:
     return table_of(rows)
 
 
+@traced
 def shown(verdicts: Table) -> Shown:
     """The same for reading."""
     rows = [

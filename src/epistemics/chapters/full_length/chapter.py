@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from epistemics.analysis.claims import Claim
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import (
     Numbers,
@@ -152,7 +153,7 @@ def changes(results: Results, decay: float) -> list[int]:
 
 def tables(results: Results) -> dict[str, Table]:
     """What the figure of the chapter draws, and its tables, by name."""
-    return {"moments": moments(results), "seeds": seeds(results)}
+    return published(__name__, {"moments": moments(results), "seeds": seeds(results)}, results)
 
 
 def numbers(results: Results, both: Results, claims: Mapping[str, Claim]) -> Numbers:

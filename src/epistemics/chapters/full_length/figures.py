@@ -6,11 +6,13 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import SETTINGS, WIDTH, Picture, decay_colour, median_of, name_beside
 from epistemics.analysis.tables import Table
 from epistemics.chapters.phase_1_2.measured import CALM
 
 
+@traced
 def along_training(table: Table) -> Picture:
     """k@95% and rank99 at every measured moment, thin for a seed, thick for their median; open points: in a dip."""
     decays = sorted(set(table.column("weight_decay")))

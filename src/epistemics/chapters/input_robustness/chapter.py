@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.analysis.tables import (
     Numbers,
@@ -231,7 +232,7 @@ def models_needed(correlation: float, level: float = LEVEL, power: float = POWER
 def tables(single: Results) -> dict[str, Table]:
     """What the figure of the chapter draws, by name."""
     attacked = attacks(single)
-    return {"attacks": attacked, "models": models(single, attacked)}
+    return published(__name__, {"attacks": attacked, "models": models(single, attacked)}, single)
 
 
 def numbers(single: Results, tables: dict[str, Table]) -> Numbers:

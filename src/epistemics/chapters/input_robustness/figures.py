@@ -6,6 +6,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import MUTED, SETTINGS, WIDTH, Picture, decay_colour
 from epistemics.analysis.tables import Table
 
@@ -13,6 +14,7 @@ DECODER = 0.5
 """Where a model that reads each embedding as the nearest number would give way."""
 
 
+@traced
 def input_and_cut(models: Table) -> Picture:
     """How far the first number can be moved against k@95%: a point for each model, bars over its questions."""
     shown = [row for row in models.records() if row["k_at_95"] is not None]

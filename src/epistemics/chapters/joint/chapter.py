@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from epistemics.analysis.claims import Claim, Evidence, counted, judged
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Numbers, Shown, Table, number, of_setting, percent, ranked_median, shares, spread
 from epistemics.chapters.contents import Share
@@ -242,12 +243,16 @@ def middle(values: Sequence[float | None]) -> float:
 
 def tables(results: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
-    return {
-        "moments": moments(results),
-        "abliteration_curves": abliteration_curves(results),
-        "overlaps": overlaps(results),
-        "learning_curves": learning_curves(results),
-    }
+    return published(
+        __name__,
+        {
+            "moments": moments(results),
+            "abliteration_curves": abliteration_curves(results),
+            "overlaps": overlaps(results),
+            "learning_curves": learning_curves(results),
+        },
+        results,
+    )
 
 
 def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> Numbers:

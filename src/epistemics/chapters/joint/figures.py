@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from epistemics.analysis.interactive import Lines, Series
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import (
     BLUE,
     GREEN,
@@ -33,6 +34,7 @@ MODEL_COLOURS: Mapping[str, str] = {"baseline": GREEN, "capacity": PURPLE, "adve
 MODEL_NAMES: Mapping[str, str] = {"baseline": "2 layers", "capacity": "1 layer", "adversarial": "adversarial"}
 
 
+@traced
 def abliteration(table: Table, model: str = "baseline") -> Picture:
     """Both operations' accuracy against directions removed, a panel for each operation's directions."""
     chosen = table.where(model=model)
@@ -92,6 +94,7 @@ def abliteration_lines(table: Table, model: str = "baseline") -> Lines:
     )
 
 
+@traced
 def overlap(table: Table) -> Picture:
     """Overlap of the two operations' first k directions, a line for each seed, and the band of two random spans."""
     if not len(table):
@@ -116,6 +119,7 @@ def overlap(table: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def along_training(table: Table, model: str = "baseline") -> Picture:
     """Overlap, k@95% and accuracy of one model at every measured moment: thin for a seed, thick for their median."""
     chosen = table.where(model=model)
@@ -154,6 +158,7 @@ def along_training(table: Table, model: str = "baseline") -> Picture:
         return Picture(figure)
 
 
+@traced
 def learning(table: Table, published: float | None = None) -> Picture:
     """Validation accuracy over both operations along training, a panel for each model, a line for each seed.
 

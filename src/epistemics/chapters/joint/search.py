@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from epistemics.analysis.claims import Claim, is_reproduced
+from epistemics.analysis.provenance_line import published, traced
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import (
     Numbers,
@@ -219,37 +220,38 @@ def summary(results: Results, claims: Mapping[str, Claim]) -> Shown:
     return Shown(headings, rows)
 
 
-def comparison(results: Results, claims: Mapping[str, Claim]) -> Shown:
+@traced
+def comparison(measures: Table, claims: Mapping[str, Claim]) -> Shown:
     """The measures for reading, a column for each model that groks; where the log's figure is outside, ✗."""
-    table = measures(results, claims)
-    models = learners(results)
+    models = list(dict.fromkeys(measures.column("model")))
     rows = []
     for id, *_ in _figures():
-        cells = [next(table.where(model=model, claim=id).records()) for model in models]
+        cells = [next(measures.where(model=model, claim=id).records()) for model in models]
         marked = [f"{cell['ours']} ✗" if cell["inside"] is False else cell["ours"] for cell in cells]
         rows.append([claims[id].says, claims[id].shown, *marked])
     return Shown(["Figure of the log", "Log", *models], rows)
 
 
-def judged(results: Results, single: Results, claims: Mapping[str, Claim]) -> Shown:
+@traced
+def judged(statements: Table, claims: Mapping[str, Claim]) -> Shown:
     """The statements for reading, a column for each model that groks; where the criterion does not hold, ✗."""
-    table = statements(results, single, claims)
-    models = list(dict.fromkeys(table.column("model")))
+    models = list(dict.fromkeys(statements.column("model")))
     rows = []
-    for id in dict.fromkeys(table.column("claim")):
-        cells = [next(table.where(model=model, claim=id).records()) for model in models]
+    for id in dict.fromkeys(statements.column("claim")):
+        cells = [next(statements.where(model=model, claim=id).records()) for model in models]
         rows.append([claims[id].says, *(f"{cell['said']}{'' if cell['holds'] else ' ✗'}" for cell in cells)])
     return Shown(["Statement of the log", *models], rows)
 
 
 def tables(results: Results, single: Results, claims: Mapping[str, Claim]) -> dict[str, Table]:
     """What the section's figure draws, and its tables, by name."""
-    return {
+    own = {
         "search": settings(results, claims),
         "search_measures": measures(results, claims),
-        "search_statements": statements(results, single, claims),
         "search_curves": learning_curves(results),
     }
+    compared = {"search_statements": statements(results, single, claims)}
+    return published(__name__, own, results) | published(__name__, compared, results, single)
 
 
 def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from epistemics.analysis.claims import Claim, Evidence, Judgement, counted, judged, load_claims
+from epistemics.analysis.provenance_line import Origin, published
 from epistemics.analysis.stored_runs import Results
 from epistemics.analysis.tables import Shown, Table, table_of
 from epistemics.chapters.adversarial import chapter as adversarial
 from epistemics.chapters.batch_size import chapter as batch_size
-from epistemics.chapters.contents import Share
+from epistemics.chapters.contents import Share, chapter_of
 from epistemics.chapters.joint import chapter as joint
 from epistemics.chapters.phase_1_1 import chapter as phase_1_1
 from epistemics.chapters.phase_1_2 import chapter as phase_1_2
@@ -20,6 +21,8 @@ from epistemics.declared.project import Project, find_project
 from epistemics.declared.sections import SpecificationError
 
 CLAIMS_FILE = f"experiments/{CLAIMS}"
+JUDGEMENTS = "ledger.judgements"
+"""The table of all of them, as readers get it in ``data/``."""
 ALIKE = 0.85
 """From how alike on one id is taken for another, misspelt; the id of a new claim is less like every one."""
 
@@ -65,16 +68,17 @@ class ClaimsById(dict[str, Claim]):
         raise SpecificationError(f"{CLAIMS_FILE}: no claim has the id {id!r}, which results answer{meant}")
 
 
-def of_ids(evidence: Mapping[str, Evidence], results: Results, project: Project | None = None) -> list[Judgement]:
-    """The claims for which there is evidence."""
-    own = [claim for claim in claims_of(project) if claim.id in evidence]
-    return judged(own, evidence, results.experiment.profile)
+def verdicts(evidence: Callable[..., Mapping[str, Evidence]], *results: Results) -> Shown:
+    """The claims of a chapter's entries that its results answer, with their verdicts, as it prints them.
 
-
-def of_entry(results: Results, evidence: Mapping[str, Evidence], project: Project | None = None) -> list[Judgement]:
-    """The claims of one experiment's log entry, judged by its results."""
-    own = [claim for claim in claims_of(project) if claim.entry == results.experiment.entry]
-    return judged(own, evidence, results.experiment.profile)
+    Args:
+        evidence: what the results say to the claims: a function of these in the chapter's folder.
+    """
+    found, entries = evidence(*results), chapter_of(evidence.__module__).entries
+    own = [claim for claim in claims_of() if claim.entry in entries and claim.id in found]
+    shown = _shown(judged(own, found, results[0].experiment.profile))
+    shown.origin = Origin(evidence, (JUDGEMENTS,), results)
+    return shown
 
 
 def table(found: Sequence[Judgement]) -> Table:
@@ -102,8 +106,7 @@ def table(found: Sequence[Judgement]) -> Table:
 HEADINGS = ("Claim", "Verdict", "Log", "Ours: median (range)")
 
 
-def shown(found: Sequence[Judgement]) -> Shown:
-    """Claims with their verdicts, as a chapter prints them."""
+def _shown(found: Sequence[Judgement]) -> Shown:
     rows = [[j.claim.says, j.verdict, j.claim.shown or "–", _ours(j)] for j in found]
     return Shown(HEADINGS, rows, left=2)
 
@@ -115,7 +118,9 @@ def shown_of(found: Sequence[Judgement], entry: int) -> Shown:
         for j in found
         if j.claim.entry == entry
     ]
-    return Shown(HEADINGS, rows, left=2)
+    shown = Shown(HEADINGS, rows, left=2)
+    shown.origin = Origin(shown_of, (JUDGEMENTS,))
+    return shown
 
 
 def criteria_of(found: Sequence[Judgement], entry: int) -> str:
@@ -152,4 +157,4 @@ def numbers(found: Sequence[Judgement]) -> dict[str, str]:
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
     found = judgements(project)
-    return numbers(found), {"judgements": table(found)}
+    return numbers(found), published(__name__, {"judgements": table(found)})

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from epistemics.analysis.claims import Claim, Evidence
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import (
     ABSENT,
@@ -250,11 +251,15 @@ def best_fractions(steps: Table) -> list[float]:
 
 def tables(results: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
-    return {
-        "grokking_steps": grokking_steps(results),
-        "learning_curves": learning_curves(results),
-        "precisions": precisions(results),
-    }
+    return published(
+        __name__,
+        {
+            "grokking_steps": grokking_steps(results),
+            "learning_curves": learning_curves(results),
+            "precisions": precisions(results),
+        },
+        results,
+    )
 
 
 TOUCHED = (0.01, 0.1, 1.0)

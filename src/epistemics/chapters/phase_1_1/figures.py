@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from epistemics.analysis.interactive import Lines, Series
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import (
     BLUE,
     INK,
@@ -25,6 +26,7 @@ from epistemics.analysis.style import (
 from epistemics.analysis.tables import Table, ranked_median, table_of
 
 
+@traced
 def learning_curves(table: Table) -> Picture:
     """Training and validation accuracy along training of one run: decay 1, its first seed."""
     one = table.where(weight_decay=1.0)
@@ -81,6 +83,7 @@ def learning_lines(table: Table) -> Lines:
     )
 
 
+@traced
 def weight_decay(table: Table) -> Picture:
     """Steps to grok against weight decay, a point for each seed."""
     return _sweep(
@@ -92,6 +95,7 @@ def weight_decay(table: Table) -> Picture:
     )
 
 
+@traced
 def train_fraction(table: Table) -> Picture:
     """Steps to grok against the share of questions trained on, a point for each seed."""
     return _sweep(
@@ -103,6 +107,7 @@ def train_fraction(table: Table) -> Picture:
     )
 
 
+@traced
 def size(table: Table) -> Picture:
     """Steps to grok against layers and width, a point for each seed."""
     return _sweep(

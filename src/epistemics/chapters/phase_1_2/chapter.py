@@ -18,6 +18,7 @@ from epistemics.analysis.claims import (
     counted,
     judged,
 )
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import (
     Numbers,
@@ -198,12 +199,16 @@ def _by_decay(medians: Mapping[float, float]) -> str:
 
 def tables(results: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
-    return {
-        "abliteration_curves": abliteration_curves(results),
-        "moments": moments(results),
-        "validation_curves": learning_curves(results),
-        "planes": planes(results),
-    }
+    return published(
+        __name__,
+        {
+            "abliteration_curves": abliteration_curves(results),
+            "moments": moments(results),
+            "validation_curves": learning_curves(results),
+            "planes": planes(results),
+        },
+        results,
+    )
 
 
 def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:

@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from epistemics.analysis.interactive import Lines, Series
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import MUTED, SETTINGS, WIDTH, Picture, decay_colour, median_of, nothing_to_draw
 from epistemics.analysis.tables import Table
 from epistemics.chapters.phase_1_2.measured import CALM
 
 
+@traced
 def abliteration_curves(table: Table) -> Picture:
     """Accuracy against directions removed about the mean, a line for each seed; grey: random directions."""
     table = _understood(table)
@@ -52,6 +54,7 @@ def abliteration_lines(table: Table) -> Lines:
     )
 
 
+@traced
 def mean_and_zero(table: Table) -> Picture:
     """The same curves cut about the mean and about zero, side by side."""
     table = _understood(table)
@@ -72,16 +75,19 @@ def mean_and_zero(table: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def resistance_along_training(table: Table) -> Picture:
     """k@95% at every moment measured from the grokking step on, a line for each seed."""
     return _along(table, "k_at_95", "k@95%, directions")
 
 
+@traced
 def rank_along_training(table: Table) -> Picture:
     """rank99 at every measured moment, a line for each seed."""
     return _along(table, "rank99", "rank99")
 
 
+@traced
 def validation_curves(table: Table) -> Picture:
     """Validation accuracy along training, a line for each seed, one panel for each weight decay."""
     decays = sorted(set(table.column("weight_decay")))
@@ -104,6 +110,7 @@ def validation_curves(table: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def planes(table: Table) -> Picture:
     """Class means in the planes of directions 1 and 2, and 3 and 4: a row for each decay, two panels for each seed.
 

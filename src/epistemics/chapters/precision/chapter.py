@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Numbers, Shown, Table, Value, percent, spread, table_of
 from epistemics.chapters.contents import Share
@@ -110,7 +111,7 @@ def shown(results: Results) -> Shown:
 
 def tables(results: Results) -> dict[str, Table]:
     """What the figure of the chapter draws, and the verdicts, by name."""
-    return {"runs": runs(results), "agreement": agreement(results)}
+    return published(__name__, {"runs": runs(results), "agreement": agreement(results)}, results)
 
 
 def numbers(results: Results) -> Numbers:

@@ -6,6 +6,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import GREEN, INK, ORANGE, PURPLE, SETTINGS, WIDTH, Picture
 from epistemics.analysis.tables import Table
 from epistemics.science.configuration import PRECISIONS
@@ -14,6 +15,7 @@ COLOURS = {"float32": PURPLE, "bfloat16": ORANGE, "float64": GREEN}
 MARKS = {"float32": "o", "bfloat16": "s", "float64": "D"}
 
 
+@traced
 def first_touches(table: Table) -> Picture:
     """First evaluation at 95% against weight decay, a point for each seed; triangles never got there."""
     decays = sorted(set(table.column("weight_decay")))

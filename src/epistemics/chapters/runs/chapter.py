@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.analysis.tables import Shown, Table, number, table_of
 from epistemics.chapters.contents import Share
@@ -103,5 +104,5 @@ def share(project: Project) -> Share:
     listed = {name.replace("-", "_"): results for name, results in every.items()}
     return (
         {name: numbers(results) for name, results in listed.items()} | {"all": numbers(of_all(every))},
-        {name: runs(results) for name, results in listed.items()},
+        published(__name__, {name: runs(results) for name, results in listed.items()}),
     )

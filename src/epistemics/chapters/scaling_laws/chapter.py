@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from epistemics.analysis.provenance_line import published
 from epistemics.analysis.tables import Numbers, Shown, Table, Value, number, percent, table_of
 from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
@@ -258,12 +259,15 @@ def counted(value: float) -> str:
 
 def tables() -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
-    return {
-        "allocations": allocations(),
-        "published_models": published_models(),
-        "at_one_compute": at_one_compute(),
-        "trade_off": trade_off(),
-    }
+    return published(
+        __name__,
+        {
+            "allocations": allocations(),
+            "published_models": published_models(),
+            "at_one_compute": at_one_compute(),
+            "trade_off": trade_off(),
+        },
+    )
 
 
 def numbers() -> Numbers:

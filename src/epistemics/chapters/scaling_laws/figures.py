@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatterMathtext, LogLocator, NullLocator
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, GREEN, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture, name_beside
 from epistemics.analysis.tables import Table
 from epistemics.chapters.scaling_laws.chapter import CHINCHILLA, REPLICATION, RULE_OF_THUMB, counted
@@ -26,6 +27,7 @@ NAMES: Mapping[str, Mapping[str, Place]] = {
 """Column → model → where its name stands: its offset from the point in points, and the side of it that is there."""
 
 
+@traced
 def tokens_per_parameter(allocations: Table, models: Table) -> Picture:
     """Optimal tokens a parameter against compute under each law, and three models as trained."""
     with mpl.rc_context(SETTINGS):
@@ -43,6 +45,7 @@ def tokens_per_parameter(allocations: Table, models: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def allocation(allocations: Table, models: Table) -> Picture:
     """Optimal parameters and tokens against compute under each law, and three models as trained."""
     with mpl.rc_context(SETTINGS):
@@ -94,6 +97,7 @@ def _apart(heights: list[float], least: float) -> list[float]:
     return moved
 
 
+@traced
 def at_one_compute(table: Table) -> Picture:
     """Loss above the least against parameters at one compute, for two fits of one form."""
     with mpl.rc_context(SETTINGS):
@@ -116,6 +120,7 @@ def at_one_compute(table: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def trade_off(table: Table) -> Picture:
     """Samples against steps to the same loss, over the least of each; a point for each batch size."""
     with mpl.rc_context(SETTINGS):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from epistemics.analysis.claims import CANNOT_BE_JUDGED, IN_KIND, NOT_REPRODUCED, REPRODUCED, Claim, Evidence, judged
+from epistemics.analysis.provenance_line import published, traced
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Numbers, Shown, Table, name_of_value, number, of_setting, spread
 from epistemics.chapters.adversarial import chapter as adversarial
@@ -48,17 +49,22 @@ def load_single(project: Project | None = None) -> Results:
 
 def tables(results: Results, single: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
-    return {
-        "curves": curves(results, single),
-        "places": places(results, single),
-        "models": models(results, single),
-    }
+    return published(
+        __name__,
+        {
+            "curves": curves(results, single),
+            "places": places(results, single),
+            "models": models(results, single),
+        },
+        results,
+        single,
+    )
 
 
-def summary(results: Results, single: Results) -> Shown:
+def summary(seeds: Table, models: Table) -> Shown:
     """Where every model stands at the end of training: median and range over the seeds that have a measure."""
     rows = []
-    for model, chosen in _placed(results, single):
+    for model, chosen in _placed(seeds, models):
         rows.append(
             [
                 model["model"],
@@ -71,10 +77,11 @@ def summary(results: Results, single: Results) -> Shown:
     return Shown(["Model", "Front", "Separability", "Robustness", "Per 1,000 parameters"], rows)
 
 
-def operations(results: Results, single: Results) -> Shown:
+@traced
+def operations(seeds: Table, models: Table) -> Shown:
     """What the places are made of: median and range over the seeds that have a measure."""
     rows = []
-    for model, chosen in _placed(results, single):
+    for model, chosen in _placed(seeds, models):
         rows.append(
             [
                 model["model"],
@@ -89,11 +96,10 @@ def operations(results: Results, single: Results) -> Shown:
     return Shown(["Model", "Seeds", "Parameters", "Mastered", *robust, "Per direction"], rows)
 
 
-def _placed(results: Results, single: Results) -> Iterator[tuple[dict[str, Any], Table]]:
+def _placed(seeds: Table, models: Table) -> Iterator[tuple[dict[str, Any], Table]]:
     """Each model with the places of its seeds."""
-    table = places(results, single)
-    for model in models(results, single).records():
-        yield model, table.where(model=model["model"])
+    for model in models.records():
+        yield model, seeds.where(model=model["model"])
 
 
 def _spread(values: Sequence[float | None], digits: int) -> str:

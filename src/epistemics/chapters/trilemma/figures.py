@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, INK, MUTED, SETTINGS, WIDTH, Picture, decay_colour, nothing_to_draw
 from epistemics.analysis.tables import Table
 from epistemics.chapters.joint.figures import MODEL_COLOURS, MODEL_NAMES
@@ -32,6 +33,7 @@ AXES: Mapping[str, str] = {
 """Column of the tables → what its axis is called."""
 
 
+@traced
 def curves(table: Table) -> Picture:
     """Accuracy of addition against its own directions removed, alone and beside multiplication, a line a seed."""
     if not len(table):
@@ -60,6 +62,7 @@ def curves(table: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def places(seeds: Table, models: Table) -> Picture:
     """Every placed model on the three axes, a row for each: first those of two operations, the most robust on top.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import product
 
+from epistemics.analysis.provenance_line import published, traced
 from epistemics.analysis.tables import Numbers, Shown, Table, Value, number, percent, spread, table_of
 from epistemics.chapters.contents import Share
 from epistemics.chapters.von_neumann.constructor import (
@@ -113,6 +114,7 @@ def lines() -> Table:
     return table_of(rows)
 
 
+@traced
 def descent(lines: Table) -> Shown:
     """The lines for reading: the child, and the size of four generations."""
     rows = []
@@ -145,6 +147,7 @@ def mutations() -> Table:
     return table_of(rows)
 
 
+@traced
 def by_part(mutations: Table) -> Shown:
     """The changes counted by the part of the tape that they hit."""
     rows = []
@@ -255,6 +258,7 @@ def goals() -> Table:
     return table_of(rows)
 
 
+@traced
 def by_design(goals: Table) -> Shown:
     """How many of the goals leave each ability."""
     names = {"separate": "D has a part of its own", "tied": "D and A share one part"}
@@ -268,14 +272,17 @@ def by_design(goals: Table) -> Shown:
 
 def tables() -> dict[str, Table]:
     """What the figures and tables of the chapter show, by name."""
-    return {
-        "trace": trace(),
-        "lines": lines(),
-        "mutations": mutations(),
-        "thresholds": thresholds(),
-        "growth": growth(),
-        "goals": goals(),
-    }
+    return published(
+        __name__,
+        {
+            "trace": trace(),
+            "lines": lines(),
+            "mutations": mutations(),
+            "thresholds": thresholds(),
+            "growth": growth(),
+            "goals": goals(),
+        },
+    )
 
 
 def numbers(tables: dict[str, Table]) -> Numbers:

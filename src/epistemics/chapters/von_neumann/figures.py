@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, RED, SETTINGS, WIDTH, Picture
 from epistemics.analysis.tables import Table
 
@@ -26,6 +27,7 @@ SIZE_LABELS: Mapping[str, tuple[str, str, tuple[float, float]]] = {
 GROWTH_COLOURS: Mapping[str, str] = {"improving": GREEN, "long": BLUE, "short": ORANGE, "collapses": RED}
 
 
+@traced
 def trace(table: Table) -> Picture:
     """Which symbol of the tape is in hand when something is joined to the offspring, and as what it is joined."""
     with mpl.rc_context(SETTINGS):
@@ -62,6 +64,7 @@ def trace(table: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def sizes(table: Table) -> Picture:
     """Size of a machine and of its descendants; 0 where there is none."""
     with mpl.rc_context(SETTINGS):
@@ -78,6 +81,7 @@ def sizes(table: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def thresholds(table: Table) -> Picture:
     """The highest error rate at which a tape was kept, a point for each length and seed, and Eigen's line."""
     with mpl.rc_context(SETTINGS):
@@ -110,6 +114,7 @@ def thresholds(table: Table) -> Picture:
         return Picture(figure)
 
 
+@traced
 def growth(table: Table, ceilings: Mapping[str, float]) -> Picture:
     """Paid symbols of the fittest tape along generations, a line for each seed.
 

@@ -6,6 +6,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, SETTINGS, WIDTH, Picture
 from epistemics.analysis.tables import Table
 
@@ -16,6 +17,7 @@ APART = 0.11
 """Height between the points of two rules in one row."""
 
 
+@traced
 def predictions(table: Table, pattern: Table) -> Picture:
     """The pattern of rule 30 with its centre column, beside the share of held-out bits foretold."""
     rules = [name for name in RULE_COLOURS if name in table.column("sequence")]

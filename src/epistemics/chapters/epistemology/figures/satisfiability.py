@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, MUTED, ORANGE, SETTINGS, WIDTH, Picture
 from epistemics.analysis.tables import Table
 
 
+@traced
 def cost(by_size: Table, by_enumeration: Table, by_ratio: Table, hard: float) -> Picture:
     """Inputs tried and conflicts met against the number of inputs, and conflicts against clauses for each variable.
 

@@ -8,12 +8,14 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, GREEN, MUTED, ORANGE, SETTINGS, WIDTH, Picture
 from epistemics.analysis.tables import Table
 
 SYSTEM_COLOURS = {"triple": BLUE, "triangle": GREEN}
 
 
+@traced
 def growth(table: Table, lost: float) -> Picture:
     """Distance from where the triple should be against time, on a logarithmic axis, for several errors at the start.
 
@@ -44,6 +46,7 @@ def growth(table: Table, lost: float) -> Picture:
         return Picture(figure)
 
 
+@traced
 def horizons(table: Table, known: float) -> Picture:
     """Time until a prediction is lost against digits, of the start and of the arithmetic, for both systems.
 
