@@ -32,7 +32,7 @@ def plan(configuration: Make) -> Plan:
     """A run of two operations that learns both at a step, with k@95% and accuracy at each of ``MOMENTS``."""
 
     def make(
-        group: str,
+        model: str,
         learned: int | None,
         falls: Sequence[int] = (2,) * len(MOMENTS),
         accuracies: Sequence[float] = (1.0,) * len(MOMENTS),
@@ -41,6 +41,8 @@ def plan(configuration: Make) -> Plan:
     ) -> StoredRun:
         fixed = {"operations": ("add", "mul"), "modulus": 97, "d_model": 128, "stop_after_grokking": 15_000}
         c = configuration(**(fixed | {"steps": 75_000} | changes))
+        swept = "adversarial_weight" in changes and model != "adversarial"
+        base = configuration(**(fixed | {"adversarial_weight": 0.1} if swept else fixed))
         curves = [[a if k < at else 0.5 for k in range(LONGEST + 1)] for at, a in zip(falls, accuracies, strict=True)]
         own = {
             "validation_accuracy": accuracies,
@@ -60,7 +62,7 @@ def plan(configuration: Make) -> Plan:
             "final_step": MOMENTS[-1],
             "validation_accuracy": accuracies[-1],
         }
-        run = Run("made-up", "paper", group, c, keep_weights=False)
+        run = Run("made-up", "paper", "group", c, keep_weights=False, model=model, base=base)
         return StoredRun(run, made_up(run.key, metrics, arrays), "fresh")
 
     return make
@@ -98,9 +100,9 @@ def test_the_nearest_to_the_published_step_is_taken_and_never_the_baseline(
 ) -> None:
     runs = (
         plan("baseline", 60_000),
-        plan("embedding scale", 40_000, embedding_scale=1.0),
-        plan("learning rate", 70_000, learning_rate=0.0005),
-        plan("train fraction", None, train_fraction=0.25),
+        plan("embedding scale 1", 40_000, embedding_scale=1.0),
+        plan("learning rate 0.0005", 70_000, learning_rate=0.0005),
+        plan("train fraction 0.25", None, train_fraction=0.25),
     )
     found = joint_search.nearest(of(*runs), claims)
     assert found == "learning rate 0.0005"
@@ -118,7 +120,7 @@ def test_the_nearest_to_the_published_step_is_taken_and_never_the_baseline(
 
 
 def test_where_no_setting_learns_both_none_is_taken(plan: Plan, single: Results, claims: dict[str, Claim]) -> None:
-    results = of(plan("baseline", 40_000), plan("train fraction", None, train_fraction=0.25))
+    results = of(plan("baseline", 40_000), plan("train fraction 0.25", None, train_fraction=0.25))
     assert joint_search.nearest(results, claims) is None
     assert joint_search.numbers(results, claims)["nearest"] == "none"
     assert joint_search.comparison(joint_search.measures(results, claims), claims).headings[2:] == ["baseline"]
@@ -129,11 +131,15 @@ def test_compared_are_calm_moments_from_grokking_to_the_age_of_the_log(
 ) -> None:
     baseline = plan("baseline", 40_000, falls=(1, 2, 3, 20, 30), accuracies=(1.0, 1.0, 1.0, 1.0, 1.0))
     setting = plan(
-        "learning rate", 60_000, falls=(1, 1, 1, 9, 30), accuracies=(0.3, 0.3, 0.3, 1.0, 0.9), learning_rate=0.0005
+        "learning rate 0.0005",
+        60_000,
+        falls=(1, 1, 1, 9, 30),
+        accuracies=(0.3, 0.3, 0.3, 1.0, 0.9),
+        learning_rate=0.0005,
     )
     results = of(baseline, setting)
-    assert joint_search.young(results, "baseline").where(operation="add").column("step") == [40_000, 50_000]
-    assert joint_search.young(results, "learning rate 0.0005").where(operation="mul").column("step") == [60_000]
+    assert joint_search.young(results, of(baseline)).where(operation="add").column("step") == [40_000, 50_000]
+    assert joint_search.young(results, of(setting)).where(operation="mul").column("step") == [60_000]
     table = joint_search.measures(results, claims)
     (k95,) = table.where(model="baseline", claim="A.6-k95-add").records()  # the log's is 2
     assert (k95["ours"], k95["inside"], k95["moments"]) == ("2 (2–3)", True, 2)
@@ -149,7 +155,7 @@ def test_compared_are_calm_moments_from_grokking_to_the_age_of_the_log(
 def test_statements_are_held_against_medians_of_calm_moments(
     plan: Plan, single: Results, claims: dict[str, Claim]
 ) -> None:
-    apart = plan("embedding scale", 40_000, falls=(1, 2, 3, 3, 3), overlap=0.05, embedding_scale=1.0)
+    apart = plan("embedding scale 1", 40_000, falls=(1, 2, 3, 3, 3), overlap=0.05, embedding_scale=1.0)
     results = of(plan("baseline", 40_000, falls=(9, 9, 9, 9, 9)), apart)
     table = joint_search.statements(results, single, claims)
     held = {(row["model"], row["claim"]): row["holds"] for row in table.records()}
@@ -168,8 +174,8 @@ def test_where_nothing_groks_the_tables_are_empty(plan: Plan, single: Results, c
     dull = (0.1,) * len(MOMENTS)
     results = of(
         plan("baseline", None, accuracies=dull),
-        plan("embedding scale", None, accuracies=dull, embedding_scale=1.0),
-        plan("penalty", None, accuracies=dull, adversarial_weight=1.0),
+        plan("embedding scale 1", None, accuracies=dull, embedding_scale=1.0),
+        plan("λ 1", None, accuracies=dull, adversarial_weight=1.0),
     )
     assert joint_search.comparison(joint_search.measures(results, claims), claims).headings == [
         "Figure of the log",
@@ -183,19 +189,19 @@ def test_where_nothing_groks_the_tables_are_empty(plan: Plan, single: Results, c
 
 
 def test_the_sweep_orders_settings_and_leaves_out_moments_in_a_dip(plan: Plan) -> None:
-    def penalised(group: str, weight: float, directions: int, seed: int, k: int, dip: float = 1.0) -> StoredRun:
+    def penalised(model: str, weight: float, directions: int, seed: int, k: int, dip: float = 1.0) -> StoredRun:
         return plan(
-            group, 40_000, falls=(k,) * 5, accuracies=(1.0, 1.0, 1.0, dip, 1.0),
+            model, 40_000, falls=(k,) * 5, accuracies=(1.0, 1.0, 1.0, dip, 1.0),
             adversarial_weight=weight, adversarial_directions=directions, seed=seed,
-            steps=75_000 if group == "adversarial" else 60_000,
+            steps=75_000 if model == "adversarial" else 60_000,
         )  # fmt: skip
 
     results = of(
         plan("baseline", 40_000, falls=(4,) * 5),
         penalised("adversarial", 0.1, 10, 0, 6),
         penalised("adversarial", 0.1, 10, 1, 12),
-        penalised("penalty", 1.0, 10, 0, 15, dip=0.9),
-        penalised("directions", 0.1, 3, 0, 5),
+        penalised("λ 1", 1.0, 10, 0, 15, dip=0.9),
+        penalised("3 directions", 0.1, 3, 0, 5),
     )
     assert adversarial_sweep.length(results) == 60_000
     assert adversarial_sweep.settings(results) == ["baseline", "3 directions", "adversarial", "λ 1"]
@@ -221,7 +227,7 @@ def test_a_setting_without_a_calm_moment_stays_in_the_table(plan: Plan) -> None:
     results = of(
         plan("baseline", 40_000),
         plan("adversarial", 40_000, adversarial_weight=0.1, adversarial_directions=10),
-        plan("penalty", None, accuracies=(0.1,) * 5, adversarial_weight=1.0, adversarial_directions=10),
+        plan("λ 1", None, accuracies=(0.1,) * 5, adversarial_weight=1.0, adversarial_directions=10),
     )
     assert adversarial_sweep.summary(results).rows[-1][2:] == ["never", "0", *["–"] * 5]
     assert figures.sweep(adversarial_sweep.late(results)).svg.startswith("<?xml")

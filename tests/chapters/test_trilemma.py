@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import getitem
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,11 +74,15 @@ def plan(configuration: Make) -> Plan:
     """A stored run of a made-up result; keyword arguments are its configuration's."""
 
     def make(
-        group: str, falls: Sequence[int | None], overlap: float = 0.0, directions: int = 20, **changes: object
+        model: str, falls: Sequence[int | None], overlap: float = 0.0, directions: int = 20, **changes: Any
     ) -> StoredRun:
         operations = ("add", "mul")[: len(falls)]
-        c = configuration(**({"operations": operations, "modulus": 97, "d_model": 128} | changes))
-        return StoredRun(Run("made-up", "paper", group, c, False), result(c, falls, directions, overlap), "fresh")
+        base = configuration(operations=operations, modulus=97, layers=2, d_model=128)
+        if model == "adversarial":
+            changes["adversarial_weight"] = 0.1
+        c = dataclasses.replace(base, **changes)
+        run = Run("made-up", "paper", "group", c, keep_weights=False, model=model, base=base)
+        return StoredRun(run, result(c, falls, directions, overlap), "fresh")
 
     return make
 
@@ -158,7 +163,7 @@ def test_addition_alone_is_separable_by_construction(plan: Plan, alone: Results)
 
 
 def test_what_masters_nothing_is_listed_and_not_placed(plan: Plan, alone: Results) -> None:
-    results = of(plan("baseline", [0, 0]), plan("small", [0, 0], d_model=32))
+    results = of(plan("baseline", [0, 0]), plan("width 32", [0, 0], d_model=32))
     table = measures.models(results, alone)
     summary = trilemma.summary(measures.places(results, alone), table)
     assert set(table.where(placed=False).column("model")) == {"baseline", "width 32", "alone at decay 10"}
@@ -177,7 +182,7 @@ def test_a_model_of_which_most_seeds_fail_is_not_placed(plan: Plan, alone: Resul
 
 
 def test_a_model_too_narrow_for_ten_directions_is_not_placed(plan: Plan, alone: Results) -> None:
-    wide = plan("small", [6, 3], d_model=8)
+    wide = plan("width 8", [6, 3], d_model=8)
     cut = {name: values[:, :8] for name, values in wide.result.arrays.items() if name.endswith(".overlap")}
     narrow = dataclasses.replace(wide, result=made_up(wide.result.key, wide.metrics, {**wide.result.arrays, **cut}))
     (row,) = measures.models(of(narrow), alone).where(model="width 8").records()

@@ -100,6 +100,33 @@ def test_only_the_named_seeds_keep_their_weights(load: Load) -> None:
     assert {run.configuration.seed for run in load().runs if run.keep_weights} == {1}
 
 
+def test_a_model_is_called_by_its_label_or_else_by_its_group_and_what_that_varies(load: Load) -> None:
+    def models(*changes: str) -> list[str]:
+        return list(dict.fromkeys(run.model for run in load(*changes).runs))
+
+    assert models()[:2] == ["first, weight decay 0, train fraction 0.3", "first, weight decay 0, train fraction 0.5"]
+    assert models()[4:] == ["second"]
+    labelled = ("name: first", 'name: first\n        label: "small, d {d_model}, {weight_decay:g} of {train_fraction}"')
+    assert models(*labelled)[0] == "small, d 16, 0 of 0.3"
+    assert [run.key for run in load(*labelled).runs] == [run.key for run in load().runs]  # it trains nothing again
+
+
+def test_a_label_stays_with_runs_that_are_taken_over(load: Load) -> None:
+    load("name: second", "name: second\n        label: the plain one", name="other")
+    text = GOOD.replace("seeds: [7]", "runs_of: other", 1).replace("seeds: [0, 1, 2]", "seeds: [5]")
+    runs = load("keep_weights: [1]", "keep_weights: []", text=text).runs
+    assert (runs[-1].group, runs[-1].model) == ("second", "the plain one")
+
+
+def test_a_run_knows_what_it_would_be_at_the_defaults(load: Load) -> None:
+    first, *_, plain = load().runs
+    assert first.base is not None
+    assert (first.configuration.layers, first.base.layers, first.base.weight_decay) == (2, 1, 1.0)
+    assert plain.base == plain.configuration
+    (smoke,) = load(profile="smoke").runs
+    assert smoke.base == smoke.configuration
+
+
 def test_a_profile_s_defaults_go_before_the_file_s(load: Load) -> None:
     smoke = load(profile="smoke")
     assert smoke.profile == "smoke"
@@ -241,7 +268,7 @@ FILE = "experiments/it.yaml"
         ("title: A test", "titel: A test", "titel", "'A test' is unknown here; known keys: title, entry"),
         ("title: A test\n", "", "title", "is missing; it must be text"),
         ("  smoke:", "  full:", "profiles.full", "is unknown here; known keys: paper, smoke"),
-        ("vary:", "varies:", "profiles.paper.groups[0].varies", "is unknown here; known keys: name, set, vary"),
+        ("vary:", "varies:", "profiles.paper.groups[0].varies", "is unknown here; known keys: name, label, set"),
         ("  paper:", "  papers:", "profiles.papers", "is unknown here"),
         ("layers: 1\n", "layers: 1\n  seed: 3\n", "defaults.seed", "3 has its place in a group's seeds"),
         # types
@@ -275,6 +302,14 @@ FILE = "experiments/it.yaml"
         ("d_model: 16", "d_model: 33000", "defaults.d_model", "33000 must be at most 16,384"),
         ("seeds: [7]", f"seeds: [{2**64}]", "profiles.paper.groups[1].seeds", "none below 0 or from 2^64 on"),
         ("{layers: 2}", "{layers: 2, weight_decay: 1}", "profiles.paper.groups[0].set.weight_decay", "1 is varied by"),
+        ("seeds: [7]", "label: x|y\n        seeds: [7]", "profiles.paper.groups[1].label", "must be a line of text"),
+        ("seeds: [7]", "label: ''\n        seeds: [7]", "profiles.paper.groups[1].label", "must be a line of text"),
+        ("seeds: [7]", "label: '{width}'\n        seeds: [7]", "profiles.paper.groups[1].label", "'width' in braces"),
+        ("seeds: [7]", "label: '{seed}'\n        seeds: [7]", "profiles.paper.groups[1].label", "'seed' in braces"),
+        ("seeds: [7]", "label: '{d_model'\n        seeds: [7]", "profiles.paper.groups[1].label", "can't be filled in"),
+        ("seeds: [7]", "label: '{steps:s}'\n        seeds: [7]", "profiles.paper.groups[1].label", "can't be filled"),
+        ("seeds: [7]", "label: 7\n        seeds: [7]", "profiles.paper.groups[1].label", "7 must be text"),
+        ("set: {layers: 2}", "label: both", "profiles.paper.groups[0].label", "must tell apart what the group varies"),
         ("seeds: [7]", "runs_of: nowhere", "profiles.paper.groups[1].runs_of", "'nowhere' is no experiment; kno"),
     ],
 )  # fmt: skip

@@ -12,9 +12,10 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
 
 from epistemics.declared.sections import Section, SpecificationError, number_meant, read
@@ -50,6 +51,11 @@ class Run:
     """Whether the parameters at the end are stored, because a chapter dissects them."""
     told_apart: str = ""
     """What its label says besides: its modulus and its steps, where the runs of its experiment differ in them."""
+    model: str = ""
+    """What its model is called in tables and figures, whatever its seed: its group's label, or the group's name."""
+    base: Configuration | None = None
+    """The same run without what its group sets and varies, as far as there are defaults; None if it was not planned
+    by a file."""
 
     @property
     def key(self) -> str:
@@ -149,8 +155,8 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
             if other_name not in (names := experiment_names(folder)):
                 group.fail("runs_of", other_name, f"is no experiment; known: {', '.join(names)}")
             other = _load(folder, other_name, profile, (*trail, name))
-            label = group.value("name", str)
-            runs += [dataclasses.replace(run, experiment=name, group=label) for run in other.runs]
+            own_name = group.value("name", str)
+            runs += [dataclasses.replace(run, experiment=name, group=own_name) for run in other.runs]
         else:
             runs += _runs_of_group(group, name, profile, defaults)
     keys = [run.key for run in runs]
@@ -187,7 +193,7 @@ def told_apart(runs: list[Run]) -> list[Run]:
 
 
 def _runs_of_group(group: Section, name: str, profile: str, defaults: list[Section]) -> Iterator[Run]:
-    group.allow("name", "set", "vary", "seeds", "keep_weights")
+    group.allow("name", "label", "set", "vary", "seeds", "keep_weights")
     vary = group.section("vary", {})
     for key, values in vary.content.items():
         if not isinstance(values, list) or not values:
@@ -207,11 +213,54 @@ def _runs_of_group(group: Section, name: str, profile: str, defaults: list[Secti
     if "seed" in places:
         places["seed"].fail("seed", places["seed"].content["seed"], "has its place in a group's seeds")
     fixed = {key: value for section in sections for key, value in section.content.items()}
+    own_name, called = group.value("name", str), dict[str, tuple[Any, ...]]()
     for combination in itertools.product(*vary.content.values()):
         for seed in seeds:
             settings = {**fixed, **dict(zip(vary.content, combination, strict=True)), "seed": seed}
             configuration = configuration_from(settings, places, group)
-            yield Run(name, profile, group.value("name", str), configuration, seed in kept)
+            model = _model(group, own_name, list(vary.content), configuration)
+            if called.setdefault(model, combination) != combination and "label" in group.content:
+                missing = " ".join(f"{{{key}}}" for key in vary.content)
+                group.fail("label", group.content["label"], f"must tell apart what the group varies, by {missing}")
+            yield Run(
+                name, profile, own_name, configuration, seed in kept, model=model, base=_base(configuration, defaults)
+            )
+
+
+def _model(group: Section, own_name: str, varied: Sequence[str], configuration: Configuration) -> str:
+    """What the model of one configuration is called: by the label, or by the name and whatever is varied.
+
+    A label has settings in braces, in the manner of ``str.format``.
+    """
+    values = {key: value for key, value in dataclasses.asdict(configuration).items() if key != "seed"}
+    if "label" not in group.content:
+        return ", ".join([own_name, *(f"{key.replace('_', ' ')} {_written(values[key])}" for key in varied)])
+    label = group.value("label", str)
+    try:
+        if unknown := {name for _, name, _, _ in Formatter().parse(label) if name is not None} - values.keys():
+            group.fail("label", label, f"names {sorted(unknown)[0]!r} in braces, which is no setting of a model")
+        model = str(label.format_map(values))
+    except ValueError as error:
+        group.fail("label", label, f"can't be filled in: {error}; a setting in braces is written as {{d_model}}")
+    if not model.strip() or not model.isprintable() or "|" in model:
+        group.fail("label", label, "must be a line of text without |, for it stands in tables")
+    return model
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "+".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _base(configuration: Configuration, defaults: Sequence[Section]) -> Configuration:
+    """The configuration with every setting at its default: the profile's, the file's, or else that of all runs."""
+    hints = get_type_hints(Configuration)
+    fields = dataclasses.fields(Configuration)
+    values = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+    for section in defaults:
+        values |= {key: _typed(value, hints[key], section, key) for key, value in section.content.items()}
+    return dataclasses.replace(configuration, **values)
 
 
 def configuration_from(settings: Mapping[str, Any], places: Mapping[str, Section], group: Section) -> Configuration:

@@ -40,6 +40,10 @@ def schema() -> dict[str, Any]:
     seeds = {"type": "array", "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**64}}
     trained = {
         "name": {"type": "string", "description": "Tells this group from the others."},
+        "label": {
+            "type": "string",
+            "description": "What its models are called in tables and figures; {d_model} stands for that setting.",
+        },
         "set": {"$ref": "#/$defs/settings", "description": "Settings of this group."},
         "vary": {**_object(varied), "description": "Lists of values; each combination is a run for each seed."},
         "seeds": {**seeds, "minItems": 1, "description": "A run for each."},

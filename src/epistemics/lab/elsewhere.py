@@ -11,7 +11,7 @@ import os
 import queue
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def request(runs: Sequence[Run], workspace: Path, device: str) -> str:
     """What another machine needs to know of a stack, as JSON."""
     asked = {
         "versions": versions(),
-        "runs": [asdict(run) for run in runs],
+        "runs": [asdict(replace(run, base=None)) for run in runs],
         "workspace": str(workspace.resolve()),
         "device": device,
     }

@@ -13,20 +13,21 @@ from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import ABSENT, Numbers, Shown, Table, fraction, number, of_setting, percent, spread
 from epistemics.chapters.contents import Share
-from epistemics.chapters.joint.chapter import (
+from epistemics.chapters.joint.chapter import OPERATIONS, by_moment, late_calm, middle, overlaps_by_moment
+from epistemics.chapters.joint.measured import (
+    ADVERSARIAL,
     BASELINE,
     CAPACITY,
-    OPERATIONS,
-    by_moment,
-    late_calm,
-    middle,
-    overlaps_by_moment,
-    runs_of,
+    SMALL,
+    abliteration_curves,
+    learning_curves,
+    moments,
+    of_kind,
+    of_model,
+    overlaps,
 )
-from epistemics.chapters.joint.measured import abliteration_curves, learning_curves, model_of, moments, overlaps
 from epistemics.declared.project import Project
 
-ADVERSARIAL = "adversarial"
 THREE = (BASELINE, CAPACITY, ADVERSARIAL)
 SHORTER = 65_000
 SEEN, SEEN_CUT = "@tbl-adversarial-summary", "@tbl-adversarial-cuts"
@@ -48,7 +49,7 @@ def summary(results: Results) -> Shown:
     rows = []
     for model in dict.fromkeys(end.column("model")):
         chosen = end.where(model=model)
-        touched = spread([run.metrics["first_touch"] for run in runs_of(results, model)])
+        touched = spread([run.metrics["first_touch"] for run in of_model(results, model)])
         shared = [spread(chosen.column(column), fraction) for column in ("overlap_5", "overlap_10")]
         rows.append([model, str(len(chosen)), touched, *shared])
     return Shown(["Model", "Seeds", "Both learned", "Overlap at 5", "at 10"], rows)
@@ -72,18 +73,18 @@ def _late(values: Sequence[float | None], show: Callable[[float | None], str] = 
 
 def by_late_moment(results: Results) -> Shown:
     """The three models over the calm moments of the last third of training, beside the end that verdicts are of."""
-    return by_moment(results, THREE)
+    return by_moment(of_kind(results, *THREE))
 
 
 def overlaps_by_late_moment(results: Results) -> Shown:
     """The overlap of both operations over the same moments."""
-    return overlaps_by_moment(results, THREE)
+    return overlaps_by_moment(of_kind(results, *THREE))
 
 
 def evidence(results: Results) -> dict[str, Evidence]:
     """What these runs say to the log's claims of entry 13; those on the baseline and on capacity alone are in joint."""
     measured = moments(results)
-    own, end = measured.where(model=ADVERSARIAL), measured.where(at_end=True)
+    own, end = measured.where(kind=ADVERSARIAL), measured.where(at_end=True)
     found = {}
     for k in (5, 10):
         found[f"13-adversarial-overlap-{k}"] = _figure(own, "add", f"overlap_{k}")
@@ -93,15 +94,15 @@ def evidence(results: Results) -> dict[str, Evidence]:
     found["13-adversarial-residual"] = _figure(own, "add", "left_at_30")
     found["13-adversarial-kill-mul"] = _figure(own, "mul", "killed_at")
     found["13-adversarial-survival"] = _figure(own, "mul", "other_where_killed")
-    small = [run for run in results if run.run.group == "small"]
+    small = of_kind(results, SMALL)
     found["13-small-accuracy"] = Evidence(SEEN, [round(run.metrics["validation_accuracy"], 4) for run in small])
     found["13-small-never"] = Evidence(
         SEEN,
         holds=all(run.metrics["first_touch"] is None for run in small) if small else None,
         said=f"{sum(run.metrics['first_touch'] is None for run in small)} of {len(small)} never",
     )
-    shorter = measured.where(model=BASELINE, operation="add", step=SHORTER).column("overlap_10")
-    full = end.where(model=BASELINE, operation="add").column("overlap_10")
+    shorter = measured.where(kind=BASELINE, operation="add", step=SHORTER).column("overlap_10")
+    full = end.where(kind=BASELINE, operation="add").column("overlap_10")
     found["13-shorter-overlap"] = Evidence("@fig-joint-along-training", shorter)
     found["13-longer-separates"] = Evidence(
         "@fig-joint-along-training",
@@ -110,7 +111,7 @@ def evidence(results: Results) -> dict[str, Evidence]:
         if shorter
         else f"no moment at {SHORTER:,} steps",
     )
-    if {BASELINE, ADVERSARIAL} <= set(end.column("model")):  # or there is nothing to compare
+    if {BASELINE, ADVERSARIAL} <= set(end.column("kind")):  # or there is nothing to compare
         found |= _orders(end)
     return found
 
@@ -124,8 +125,8 @@ def _figure(own: Table, operation: str, column: str, second: str = "") -> Eviden
 
 
 def _orders(end: Table) -> dict[str, Evidence]:
-    def values(model: str, operation: str, column: str) -> list[float | None]:
-        return end.where(model=model, operation=operation).column(column)
+    def values(kind: str, operation: str, column: str) -> list[float | None]:
+        return end.where(kind=kind, operation=operation).column(column)
 
     def both(column: str) -> list[tuple[str, list[float | None], list[float | None]]]:
         """For each operation: its name, the adversarial models' values and the baseline's."""
@@ -166,8 +167,7 @@ def _above(own: Sequence[float | None], baseline: Sequence[float | None]) -> boo
 
 def tables(results: Results) -> dict[str, Table]:
     """What the figures of the chapter draw, by name."""
-    kept = tuple(run for run in results if model_of(run) in THREE)
-    three = Results(results.experiment, kept)
+    three = of_kind(results, *THREE)
     return published(
         __name__,
         {
@@ -185,15 +185,16 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     own = [claim for claim in claims.values() if claim.id in evidence(results)]
     judgements = judged(own, evidence(results), results.experiment.profile)
     found: Numbers = {**counted(judgements)}
-    for model in THREE:
-        found[model] = of_setting(_numbers_of_model(results, model), bool(runs_of(results, model)))
-    penalised = next((run.configuration for run in runs_of(results, ADVERSARIAL)), None)
+    for kind in THREE:
+        runs = of_kind(results, kind)
+        found[kind] = of_setting(_numbers_of_model(runs), bool(runs))
+    penalised = next((run.configuration for run in of_kind(results, ADVERSARIAL)), None)
     found |= {
         "every": str(penalised.adversarial_every) if penalised else ABSENT,
         "first": number(penalised.adversarial_from) if penalised else ABSENT,
         "removed": str(penalised.adversarial_directions) if penalised else ABSENT,
     }
-    small = [run for run in results if run.run.group == "small"]
+    small = of_kind(results, SMALL)
     found["small"] = {
         "width": number(max((run.configuration.d_model for run in small), default=None), missing=ABSENT),
         "accuracy": spread([run.metrics["validation_accuracy"] for run in small], lambda v: percent(v, 1)),
@@ -201,8 +202,8 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     return found
 
 
-def _numbers_of_model(results: Results, model: str) -> Numbers:
-    end, late = moments(results).where(at_end=True, model=model), late_calm(results, model)
+def _numbers_of_model(runs: Results) -> Numbers:
+    end, late = moments(runs).where(at_end=True), late_calm(runs)
     found: Numbers = {
         "overlap_10": spread(end.where(operation="add").column("overlap_10"), fraction),
         "late_overlap_10": _late(late.where(operation="add").column("overlap_10"), fraction),

@@ -11,16 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from epistemics.analysis.provenance_line import traced
-from epistemics.analysis.style import INK, MUTED, SETTINGS, WIDTH, Picture, name_beside, nothing_to_draw
+from epistemics.analysis.style import INK, SETTINGS, WIDTH, Picture, name_beside, nothing_to_draw
 from epistemics.analysis.tables import Table
 from epistemics.chapters.joint.figures import (
-    MODEL_COLOURS,
-    MODEL_NAMES,
     OPERATION_COLOURS,
     OPERATION_NAMES,
+    colours_of,
     learning,
     overlap,
 )
+from epistemics.chapters.joint.measured import ADVERSARIAL, BASELINE
 
 __all__ = ["abliteration", "learning", "overlap", "sweep"]
 
@@ -33,28 +33,26 @@ def abliteration(table: Table) -> Picture:
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.0))
         panels = figure.subplots(1, 2, sharey=True)
-        models = list(dict.fromkeys(table.column("model")))
+        colours = colours_of(table)
         for axes, operation in zip(panels, OPERATION_NAMES, strict=True):
             own = table.where(directions_of=operation, curve="about_mean")
-            for model in models:
+            for model, colour in colours.items():
                 for seed in sorted(set(own.where(model=model).column("seed"))):
                     line = own.where(model=model, seed=seed)
-                    axes.plot(
-                        line.column("removed"), line.column("accuracy"), color=MODEL_COLOURS.get(model, MUTED), lw=1.3
-                    )
+                    axes.plot(line.column("removed"), line.column("accuracy"), color=colour, lw=1.3)
             axes.set_title(OPERATION_NAMES[operation])
             axes.set_xlim(0, max(own.column("removed")))
             axes.set_ylim(-0.02, 1.03)
             axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0%}"))
             axes.set_xlabel("own directions removed")
         panels[0].set_ylabel("validation accuracy")
-        for place, model in enumerate(models):
+        for place, (model, colour) in enumerate(colours.items()):
             panels[1].text(
                 1.03,
                 0.97 - 0.08 * place,
-                MODEL_NAMES.get(model, model),
+                model,
                 transform=panels[1].transAxes,
-                color=MODEL_COLOURS.get(model, MUTED),
+                color=colour,
                 va="top",
                 size=8.5,
             )
@@ -104,10 +102,8 @@ def sweep(table: Table) -> Picture:
 
 def _varying(table: Table, held: str) -> Table:
     """The settings that have one value as experiment adversarial has it, and the model without the penalty."""
-    known = set(table.where(model="adversarial").column(held))
-    kept = [
-        tuple(record.values()) for record in table.records() if record["model"] == "baseline" or record[held] in known
-    ]
+    known = set(table.where(kind=ADVERSARIAL).column(held))
+    kept = [tuple(record.values()) for record in table.records() if record["kind"] == BASELINE or record[held] in known]
     return Table(table.columns, tuple(kept))
 
 

@@ -22,9 +22,8 @@ from epistemics.analysis.tables import (
     spread,
     table_of,
 )
-from epistemics.chapters.adversarial.chapter import ADVERSARIAL
-from epistemics.chapters.joint.chapter import BASELINE, OPERATIONS, late_calm, runs_of
-from epistemics.chapters.joint.measured import model_of, moments
+from epistemics.chapters.joint.chapter import OPERATIONS, late_calm
+from epistemics.chapters.joint.measured import ADVERSARIAL, BASELINE, kind_of, model_of, moments, of_kind, of_model
 from epistemics.declared.project import Project
 
 COMPARED = ("k_at_95", "overlap_10", "directions_95")
@@ -35,7 +34,7 @@ def load(project: Project | None = None) -> Results:
     joint, own, sweep = (load_results(name, project) for name in ("joint", "adversarial", "adversarial-sweep"))
     seeds = {run.configuration.seed for run in sweep}
     known = tuple(
-        run for run in (*joint, *own) if run.run.group in (BASELINE, ADVERSARIAL) and run.configuration.seed in seeds
+        run for run in (*joint, *own) if kind_of(run) in (BASELINE, ADVERSARIAL) and run.configuration.seed in seeds
     )
     return Results(sweep.experiment, known + sweep.runs)
 
@@ -52,10 +51,10 @@ def late(results: Results) -> Table:
     """
     measured = moments(results)
     end = length(results)
-    kept = ("model", "seed", "step", "operation", "calm", *COMPARED, "run")
+    kept = ("model", "kind", "seed", "step", "operation", "calm", *COMPARED, "run")
     rows = []
     for model in settings(results):
-        c = runs_of(results, model)[0].configuration
+        c = of_model(results, model).runs[0].configuration
         setting = {
             "adversarial_weight": c.adversarial_weight,
             "adversarial_directions": c.adversarial_directions if c.adversarial_weight else 0,
@@ -79,7 +78,7 @@ def summary(results: Results) -> Shown:
     table = late(results).where(calm=True)
     rows = []
     for model in settings(results):
-        runs, chosen = runs_of(results, model), table.where(model=model)
+        runs, chosen = of_model(results, model).runs, table.where(model=model)
         c = runs[0].configuration
         own = [chosen.where(operation=operation) for operation in OPERATIONS]
         rows.append(
@@ -120,9 +119,9 @@ def numbers(results: Results, known: Results) -> Numbers:
     }
     for operation in OPERATIONS:
         own = table.where(operation=operation)
-        found[operation] = {"k95_none": _range([_middle(own.where(model=BASELINE))])}
-        for model, name in ((ADVERSARIAL, "seeds"), (BASELINE, "baseline")):
-            of_one = late_calm(known, model).where(operation=operation)
+        found[operation] = {"k95_none": _range([_middle(own.where(kind=BASELINE))])}
+        for kind, name in ((ADVERSARIAL, "seeds"), (BASELINE, "baseline")):
+            of_one = late_calm(of_kind(known, kind)).where(operation=operation)
             seeds = [of_one.where(seed=seed) for seed in sorted(set(of_one.column("seed")))]
             found[operation][f"k95_{name}"] = _range([_middle(chosen) for chosen in seeds])
     heaviest = max(penalised, key=lambda c: c.adversarial_weight, default=None)

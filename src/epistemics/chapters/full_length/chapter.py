@@ -26,7 +26,8 @@ from epistemics.analysis.tables import (
     table_of,
 )
 from epistemics.chapters.contents import Share
-from epistemics.chapters.joint.chapter import BASELINE, OPERATIONS, late_calm
+from epistemics.chapters.joint.chapter import OPERATIONS, late_calm
+from epistemics.chapters.joint.measured import BASELINE, of_kind
 from epistemics.chapters.phase_1_2.measured import calm, dips, moments
 from epistemics.declared.project import Project
 
@@ -171,7 +172,7 @@ def numbers(results: Results, both: Results, claims: Mapping[str, Claim]) -> Num
     }
     weak, strong = (part(results, decay, PARTS - 1).column("k_at_95") for decay in COMPARED)
     found["ranges_last"] = ranges_compared(weak, strong)
-    late = late_calm(both, BASELINE)
+    late = late_calm(of_kind(both, BASELINE))
     for operation in OPERATIONS:
         found[f"joint_{operation}_k95_last"] = _spread(late.where(operation=operation).column("k_at_95"))
     return found

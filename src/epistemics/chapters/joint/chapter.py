@@ -7,7 +7,6 @@ The baseline and the capacity of entry 13 are these runs too. What the tables ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from epistemics.analysis.claims import Claim, Evidence, counted, judged
 from epistemics.analysis.provenance_line import published
@@ -15,19 +14,23 @@ from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Numbers, Shown, Table, number, of_setting, percent, ranked_median, shares, spread
 from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.measured import (
+    BASELINE,
+    CAPACITY,
     COLLATERAL_AT,
     KILLED,
     abliteration_curves,
     chance,
+    kind_of,
     learning_curves,
     model_of,
     moments,
+    of_kind,
+    of_model,
     overlaps,
 )
 from epistemics.chapters.phase_1_2 import measured as phase_1_2_measures
 from epistemics.declared.project import Project
 
-BASELINE, CAPACITY = "baseline", "capacity"
 OPERATIONS = {"add": "addition", "mul": "multiplication"}
 SEEN = "@tbl-joint-summary"
 SEEN_CUT = "@tbl-joint-cuts"
@@ -41,11 +44,6 @@ def load(project: Project | None = None) -> Results:
 def models(results: Results) -> list[str]:
     """The models, in the order of the file."""
     return list(dict.fromkeys(model_of(run) for run in results))
-
-
-def runs_of(results: Results, model: str) -> list[Any]:
-    """One model's runs, a seed each."""
-    return [run for run in results if model_of(run) == model]
 
 
 def summary(results: Results) -> Shown:
@@ -85,15 +83,11 @@ def _ends(results: Results) -> Iterator[tuple[list[str], Table]]:
             yield [model, name], end.where(model=model, operation=operation)
 
 
-def by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
-    """Resistance over all calm moments of the last third of training: one moment proves little.
-
-    Args:
-        of: the models to show; all by default.
-    """
+def by_moment(results: Results) -> Shown:
+    """Resistance over all calm moments of the last third of training: one moment proves little."""
     rows = []
-    for model in of or models(results):
-        late = late_calm(results, model)
+    for model in models(results):
+        late = late_calm(of_model(results, model))
         for operation, name in OPERATIONS.items():
             chosen = late.where(operation=operation)
             own = [
@@ -104,15 +98,11 @@ def by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
     return Shown(["Model", "Operation", "Moments", "k@95%", "k@50%", "Directions at 95%"], rows, left=2)
 
 
-def overlaps_by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
-    """The overlap of both operations over the same moments.
-
-    Args:
-        of: the models to show; all by default.
-    """
+def overlaps_by_moment(results: Results) -> Shown:
+    """The overlap of both operations over the same moments."""
     rows = []
-    for model in of or models(results):
-        chosen = late_calm(results, model).where(operation="add")  # an overlap is of both
+    for model in models(results):
+        chosen = late_calm(of_model(results, model)).where(operation="add")  # an overlap is of both
         shared = [
             spread(chosen.column(column), lambda v: number(v, 2)) if len(chosen) else "–"
             for column in ("overlap_5", "overlap_10", "overlap_30")
@@ -121,10 +111,10 @@ def overlaps_by_moment(results: Results, of: Sequence[str] = ()) -> Shown:
     return Shown(["Model", "Moments", "Overlap at 5", "at 10", "at 30"], rows)
 
 
-def late_calm(results: Results, model: str) -> Table:
-    """The calm moments of the last third of training."""
-    measured = moments(results).where(model=model, calm=True)
-    from_step = 2 / 3 * max((run.metrics["final_step"] for run in runs_of(results, model)), default=0)
+def late_calm(runs: Results) -> Table:
+    """The calm moments of the last third of training of one model's runs."""
+    measured = moments(runs).where(calm=True)
+    from_step = 2 / 3 * max((run.metrics["final_step"] for run in runs), default=0)
     kept = [tuple(record.values()) for record in measured.records() if record["step"] >= from_step]
     return Table(measured.columns, tuple(kept))
 
@@ -146,10 +136,9 @@ def evidence(results: Results, single: Results) -> dict[str, Evidence]:
     Args:
         single: the results of phase-1-2, for addition learned alone.
     """
-    baseline, capacity = (_of_model(results, model) for model in (BASELINE, CAPACITY))
-    found = {
-        "A.6-steps": Evidence("@tbl-joint-search", [run.metrics["first_touch"] for run in runs_of(results, BASELINE)])
-    }
+    baseline, capacity = (_of_kind(results, kind) for kind in (BASELINE, CAPACITY))
+    learned = [run.metrics["first_touch"] for run in of_kind(results, BASELINE)]
+    found = {"A.6-steps": Evidence("@tbl-joint-search", learned)}
     for operation in OPERATIONS:
         for name in ("accuracy", "significant", "k95", "k50", "collateral"):
             found[f"A.6-{name}-{operation}"] = baseline[f"{name}-{operation}"]
@@ -161,14 +150,14 @@ def evidence(results: Results, single: Results) -> dict[str, Evidence]:
     for k in (5, 10):
         found[f"13-baseline-overlap-{k}"] = baseline[f"overlap-{k}"]
         found[f"13-capacity-overlap-{k}"] = capacity[f"overlap-{k}"]
-    if {BASELINE, CAPACITY} <= set(models(results)):  # or there is nothing to compare
+    if {BASELINE, CAPACITY} <= set(map(kind_of, results)):  # or there is nothing to compare
         found |= _statements(results, single, baseline, capacity)
     return found
 
 
-def _of_model(results: Results, model: str) -> dict[str, Evidence]:
-    """Every figure of one model, at the end of training and at its other calm moments."""
-    measured = moments(results).where(model=model)
+def _of_kind(results: Results, kind: str) -> dict[str, Evidence]:
+    """Every figure of one kind of model, at the end of training and at its other calm moments."""
+    measured = moments(of_kind(results, kind))
     end, calm = measured.where(at_end=True), measured.where(calm=True)
     found = {}
     for operation in OPERATIONS:
@@ -187,7 +176,7 @@ def _of_model(results: Results, model: str) -> dict[str, Evidence]:
 def _statements(
     results: Results, single: Results, baseline: Mapping[str, Evidence], capacity: Mapping[str, Evidence]
 ) -> dict[str, Evidence]:
-    d_model = runs_of(results, BASELINE)[0].configuration.d_model
+    d_model = of_kind(results, BASELINE).runs[0].configuration.d_model
     overlap, other_overlap = (middle(model["overlap-10"].values) for model in (baseline, capacity))
     likely = chance(d_model, 10)[1][-1]
     alone = phase_1_2_measures.at_end(single).where(weight_decay=1.0).column("k_at_95")
@@ -269,15 +258,16 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> N
         "killed": percent(KILLED),
         "both_learned": percent(results.runs[0].configuration.grokking_accuracy, 1),
     }
-    for model in (BASELINE, CAPACITY):
-        found[model] = of_setting(_numbers_of_model(results, model), model in models(results))
+    for kind in (BASELINE, CAPACITY):
+        runs = of_kind(results, kind)
+        found[kind] = of_setting(_numbers_of_model(runs), bool(runs))
     return found
 
 
-def _numbers_of_model(results: Results, model: str) -> Numbers:
-    end = moments(results).where(at_end=True, model=model)
+def _numbers_of_model(runs: Results) -> Numbers:
+    end = moments(runs).where(at_end=True)
     found: Numbers = {
-        "touch": spread([run.metrics["first_touch"] for run in runs_of(results, model)]),
+        "touch": spread([run.metrics["first_touch"] for run in runs]),
         "overlap_10": spread(end.where(operation="add").column("overlap_10"), lambda v: number(v, 2)),
     }
     for operation in OPERATIONS:

@@ -27,17 +27,18 @@ from epistemics.analysis.style import (
     nothing_to_draw,
 )
 from epistemics.analysis.tables import Table, table_of
+from epistemics.chapters.joint.measured import ADVERSARIAL, BASELINE, CAPACITY, PENALTY
 
 OPERATION_COLOURS: Mapping[str, str] = {"add": BLUE, "mul": ORANGE}
 OPERATION_NAMES: Mapping[str, str] = {"add": "addition", "mul": "multiplication"}
-MODEL_COLOURS: Mapping[str, str] = {"baseline": GREEN, "capacity": PURPLE, "adversarial": RED}
-MODEL_NAMES: Mapping[str, str] = {"baseline": "2 layers", "capacity": "1 layer", "adversarial": "adversarial"}
+KIND_COLOURS: Mapping[str, str] = {BASELINE: GREEN, CAPACITY: PURPLE, ADVERSARIAL: RED, PENALTY: RED}
+"""Kind of a model → its colour; other kinds are grey."""
 
 
 @traced
-def abliteration(table: Table, model: str = "baseline") -> Picture:
-    """Both operations' accuracy against directions removed, a panel for each operation's directions."""
-    chosen = table.where(model=model)
+def abliteration(table: Table) -> Picture:
+    """Accuracy of the baseline's operations against directions removed, a panel for each operation's directions."""
+    chosen = table.where(kind=BASELINE)
     if not len(chosen):
         return nothing_to_draw()
     with mpl.rc_context(SETTINGS):
@@ -67,7 +68,7 @@ def abliteration(table: Table, model: str = "baseline") -> Picture:
         return Picture(figure)
 
 
-def abliteration_lines(table: Table, model: str = "baseline") -> Lines:
+def abliteration_lines(table: Table) -> Lines:
     """The same lines to be moved."""
     named = {
         **{operation: Series(name, OPERATION_COLOURS[operation]) for operation, name in OPERATION_NAMES.items()},
@@ -78,7 +79,7 @@ def abliteration_lines(table: Table, model: str = "baseline") -> Lines:
         table=table_of(
             [
                 {**record, "line": record["curve"] if record["curve"] in named else record["measured"]}
-                for record in table.where(model=model).records()
+                for record in table.where(kind=BASELINE).records()
             ]
         ),
         x="removed",
@@ -102,17 +103,16 @@ def overlap(table: Table) -> Picture:
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.2))
         axes = figure.subplots()
-        names = list(dict.fromkeys(table.column("model")))
-        first = table.where(model=names[0])
+        colours = colours_of(table)
+        first = table.where(model=next(iter(colours)))
         one = first.where(seed=first.column("seed")[0])
         band = (one.column("chance_low"), one.column("chance_high"))
         axes.fill_between(one.column("k"), *band, color=MUTED, alpha=0.35, lw=0)
-        for model in names:
+        for model, colour in colours.items():
             for seed in sorted(set(table.where(model=model).column("seed"))):
                 line = table.where(model=model, seed=seed)
-                axes.plot(line.column("k"), line.column("overlap"), color=MODEL_COLOURS.get(model, MUTED), lw=1.2)
-        shown = [(MODEL_NAMES.get(name, name), MODEL_COLOURS.get(name, MUTED)) for name in names]
-        _name(axes, [*shown, ("two random\nspans", MUTED)], 2.4)
+                axes.plot(line.column("k"), line.column("overlap"), color=colour, lw=1.2)
+        _name(axes, [*colours.items(), ("two random\nspans", MUTED)], 2.4)
         axes.set_xlim(1, max(one.column("k")))
         axes.set_ylim(0, 1)
         axes.set(xlabel="k, directions of each operation", ylabel="overlap of their spans")
@@ -120,9 +120,9 @@ def overlap(table: Table) -> Picture:
 
 
 @traced
-def along_training(table: Table, model: str = "baseline") -> Picture:
-    """Overlap, k@95% and accuracy of one model at every measured moment: thin for a seed, thick for their median."""
-    chosen = table.where(model=model)
+def along_training(table: Table) -> Picture:
+    """Overlap, k@95% and accuracy of the baseline at every measured moment: thin for a seed, thick for their median."""
+    chosen = table.where(kind=BASELINE)
     if not len(chosen):
         return nothing_to_draw()
     with mpl.rc_context(SETTINGS):
@@ -143,7 +143,7 @@ def along_training(table: Table, model: str = "baseline") -> Picture:
                     for seed in sorted(set(own.column("seed")))
                 ]
                 if column == "overlap_10":
-                    median_of(axes, lines, MODEL_COLOURS.get(model, MUTED))
+                    median_of(axes, lines, KIND_COLOURS[BASELINE])
                 else:
                     median_of(axes, lines, colour, band=False)  # bands of two operations would cover each other
             axes.set_ylabel(label)
@@ -165,13 +165,12 @@ def learning(table: Table, published: float | None = None) -> Picture:
     Args:
         published: the step at which the log's model learned both, marked in every panel.
     """
-    models = list(dict.fromkeys(table.column("model")))
+    colours = colours_of(table)
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(WIDTH, 0.85 * len(models)))
-        panels = figure.subplots(len(models), 1, sharey=True, sharex=True, squeeze=False)[:, 0]
-        for axes, model in zip(panels, models, strict=True):
+        figure = Figure(figsize=(WIDTH, 0.85 * len(colours)))
+        panels = figure.subplots(len(colours), 1, sharey=True, sharex=True, squeeze=False)[:, 0]
+        for axes, (model, colour) in zip(panels, colours.items(), strict=True):
             chosen = table.where(model=model)
-            colour = MODEL_COLOURS.get(model, MUTED)
             for seed in sorted(set(chosen.column("seed"))):
                 one = chosen.where(seed=seed)
                 axes.plot(one.column("step"), one.column("validation_accuracy"), color=colour, lw=0.9)
@@ -179,8 +178,7 @@ def learning(table: Table, published: float | None = None) -> Picture:
                 axes.axvline(published, color=INK, lw=0.9, ls=":")
             axes.set_ylim(-0.03, 1.05)
             axes.set_yticks([0, 1], ["0%", "100%"])
-            name = MODEL_NAMES.get(model, model)
-            axes.text(1.01, 0.5, name, transform=axes.transAxes, color=colour, va="center", size=8.5)
+            axes.text(1.01, 0.5, model, transform=axes.transAxes, color=colour, va="center", size=8.5)
         panels[-1].set_xlim(left=0)
         panels[-1].set_xlabel("step")
         panels[-1].xaxis.set_major_locator(MaxNLocator(4))
@@ -188,6 +186,12 @@ def learning(table: Table, published: float | None = None) -> Picture:
         figure.supylabel("validation accuracy", size=9.5, x=0.0)
         figure.subplots_adjust(hspace=0.3)
         return Picture(figure)
+
+
+def colours_of(table: Table) -> dict[str, str]:
+    """The models of a table in its order → their colours, by their kinds."""
+    named = zip(table.column("model"), table.column("kind"), strict=True)
+    return {model: KIND_COLOURS.get(kind, MUTED) for model, kind in named}
 
 
 def _name(axes: Axes, names: list[tuple[str, str]], inches: float) -> None:

@@ -15,6 +15,7 @@ Definitions, and the reading of the log that each follows:
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -33,6 +34,14 @@ KILLED = 0.05
 CALM = 0.99
 """Validation accuracy of both operations from which a moment counts as calm: not in one of training's dips."""
 COLLATERAL_AT = 10
+BASELINE, CAPACITY, SMALL, ADVERSARIAL, PENALTY = "baseline", "capacity", "small", "adversarial", "penalty"
+"""Kinds of models: as the defaults say, of fewer layers, narrower, penalised, and of another penalty. Other kinds are
+called by the settings that they change."""
+NO_OTHER_MODEL = (
+    "seed", "steps", "stop_after_grokking", "evaluate_every", "grokking_accuracy", "grokking_evaluations",
+    "measure_every", "measure_after_grokking", "compiled",
+)  # fmt: skip
+"""Settings that say how long a model trains and when it is looked at."""
 CHANCE_DRAWS = 200
 
 
@@ -48,18 +57,36 @@ def moments(results: Results) -> Table:
     )
 
 
-def model_of(run: StoredRun) -> str:
-    """What a run's model is called: by its group, or by what its group varies."""
+def kind_of(run: StoredRun) -> str:
+    """What a run's model is in the comparison, by how its configuration departs from the defaults of its experiment."""
     c = run.configuration
-    varied = {
-        "small": f"width {c.d_model}",
-        "penalty": f"λ {c.adversarial_weight:g}",
-        "directions": f"{c.adversarial_directions} directions",
-        "embedding scale": f"embedding scale {c.embedding_scale:g}",
-        "learning rate": f"learning rate {c.learning_rate:g}",
-        "train fraction": f"train fraction {c.train_fraction:g}",
-    }
-    return varied.get(run.run.group, run.run.group)
+    base = run.run.base or c
+    if base.adversarial_weight:
+        return PENALTY
+    if c.d_model < base.d_model:
+        return SMALL
+    if c.adversarial_weight:
+        return ADVERSARIAL
+    if c.layers < base.layers:
+        return CAPACITY
+    names = [field.name for field in dataclasses.fields(c) if field.name not in NO_OTHER_MODEL]
+    departs = [name for name in names if getattr(c, name) != getattr(base, name)]
+    return " and ".join(departs).replace("_", " ") or BASELINE
+
+
+def of_kind(results: Results, *kinds: str) -> Results:
+    """The runs of some kinds of models."""
+    return Results(results.experiment, tuple(run for run in results if kind_of(run) in kinds))
+
+
+def model_of(run: StoredRun) -> str:
+    """What a run's model is called."""
+    return run.run.model
+
+
+def of_model(results: Results, model: str) -> Results:
+    """One model's runs, a seed each."""
+    return Results(results.experiment, tuple(run for run in results if model_of(run) == model))
 
 
 def _measured(run: StoredRun, index: int, operation: str) -> dict[str, Any]:
@@ -74,6 +101,7 @@ def _measured(run: StoredRun, index: int, operation: str) -> dict[str, Any]:
     scale = noise_scale(float(at("gradient_small")), float(at("gradient_large")))
     return {
         "model": model_of(run),
+        "kind": kind_of(run),
         "seed": run.configuration.seed,
         "step": step,
         "at_end": step == run.metrics["final_step"],
@@ -135,6 +163,7 @@ def abliteration_curves(results: Results) -> Table:
                     rows.append(
                         {
                             "model": model_of(run),
+                            "kind": kind_of(run),
                             "seed": run.configuration.seed,
                             "step": run.metrics["moments"][index],
                             "directions_of": operation,
@@ -157,6 +186,7 @@ def overlaps(results: Results) -> Table:
             rows.append(
                 {
                     "model": model_of(run),
+                    "kind": kind_of(run),
                     "seed": c.seed,
                     "step": run.metrics["moments"][index],
                     "k": k,
@@ -190,6 +220,7 @@ def learning_curves(results: Results) -> Table:
             rows.append(
                 {
                     "model": model_of(run),
+                    "kind": kind_of(run),
                     "seed": run.configuration.seed,
                     "step": int(step),
                     "validation_accuracy": round(float(accuracy), 4),

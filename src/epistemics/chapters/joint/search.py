@@ -25,13 +25,22 @@ from epistemics.analysis.tables import (
     spread,
     table_of,
 )
-from epistemics.chapters.joint.chapter import BASELINE, COLUMNS, OPERATIONS, middle, runs_of
-from epistemics.chapters.joint.measured import chance, learning_curves, model_of, moments
+from epistemics.chapters.joint.chapter import COLUMNS, OPERATIONS, middle
+from epistemics.chapters.joint.measured import (
+    BASELINE,
+    chance,
+    kind_of,
+    learning_curves,
+    model_of,
+    moments,
+    of_kind,
+    of_model,
+)
 from epistemics.chapters.phase_1_2 import measured as phase_1_2_measures
 from epistemics.declared.project import Project
 
 NAMED = (BASELINE, "embedding scale")
-"""The groups whose models the prose names."""
+"""The kinds of models that the prose names."""
 STEPS = "A.6-steps"
 """The claim that says when the log's model has learned both operations."""
 SMALL_COLLATERAL = 0.99
@@ -43,13 +52,12 @@ OVERLAPS = (10, 30)
 def load(project: Project | None = None) -> Results:
     """The baseline of experiment joint and the settings searched, under the current profile."""
     joint, own = load_results("joint", project), load_results("joint-search", project)
-    baseline = tuple(run for run in joint if run.run.group == BASELINE)
-    return Results(own.experiment, baseline + own.runs)
+    return Results(own.experiment, of_kind(joint, BASELINE).runs + own.runs)
 
 
 def searched(results: Results) -> list[StoredRun]:
     """The runs of the search, without the baseline."""
-    return [run for run in results if run.run.group != BASELINE]
+    return [run for run in results if kind_of(run) != BASELINE]
 
 
 def nearest(results: Results, claims: Mapping[str, Claim]) -> str | None:
@@ -57,14 +65,14 @@ def nearest(results: Results, claims: Mapping[str, Claim]) -> str | None:
 
     By medians over seeds; None if no setting's median seed learns both.
     """
-    away = {model: _away(results, model, claims) for model in dict.fromkeys(map(model_of, searched(results)))}
+    away = {model: _away(of_model(results, model), claims) for model in map(model_of, searched(results))}
     learned = {model: steps for model, steps in away.items() if steps is not None}
     return min(learned, key=lambda model: learned[model], default=None)
 
 
-def _away(results: Results, model: str, claims: Mapping[str, Claim]) -> float | None:
+def _away(runs: Results, claims: Mapping[str, Claim]) -> float | None:
     """Steps between a model's median seed and the log's model, when both operations are learned; None for never."""
-    learned = ranked_median([run.metrics["first_touch"] for run in runs_of(results, model)])
+    learned = ranked_median([run.metrics["first_touch"] for run in runs])
     return None if learned is None else abs(learned - published_steps(claims))
 
 
@@ -105,10 +113,10 @@ def age(results: Results) -> int:
     return first.steps if first.stop_after_grokking is None else first.stop_after_grokking
 
 
-def young(results: Results, model: str) -> Table:
-    """The calm moments of one model's runs from grokking to the log's age."""
-    ages = {run.run.key: run.metrics["grokking_step"] for run in results if model_of(run) == model}
-    measured = moments(results).where(model=model, calm=True)
+def young(results: Results, runs: Results) -> Table:
+    """The calm moments of some of the runs from grokking to the log's age."""
+    ages = {run.run.key: run.metrics["grokking_step"] for run in runs}
+    measured = moments(runs).where(calm=True)
     kept = [
         tuple(record.values())
         for record in measured.records()
@@ -131,7 +139,7 @@ def measures(results: Results, claims: Mapping[str, Claim]) -> Table:
     """
     rows: list[dict[str, Value]] = []
     for model in learners(results):
-        known = young(results, model)
+        known = young(results, of_model(results, model))
         for id, operation, column, second in _figures():
             claim, own = claims[id], known.where(operation=operation)
             values = own.column(column)
@@ -172,12 +180,12 @@ def statements(results: Results, single: Results, claims: Mapping[str, Claim]) -
     alone = phase_1_2_measures.at_end(single).where(weight_decay=1.0).column("k_at_95")
     rows: list[dict[str, Value]] = []
     for model in learners(results):
-        known = young(results, model)
+        known = young(results, of_model(results, model))
         if not len(known):
             continue
         own = [known.where(operation=operation) for operation in OPERATIONS]
         overlap = [value for value in own[0].column("overlap_10") if value is not None]
-        likely = chance(runs_of(results, model)[0].configuration.d_model, 10)[1][-1]
+        likely = chance(of_model(results, model).runs[0].configuration.d_model, 10)[1][-1]
         k95, left = ([table.column(column) for table in own] for column in ("k_at_95", "collateral"))
         rows += [
             {"model": model, "claim": id, "says": claims[id].says, "holds": holds, "said": said}
@@ -255,40 +263,41 @@ def tables(results: Results, single: Results, claims: Mapping[str, Claim]) -> di
 
 
 def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
-    """The numbers of the section's prose, those of each model under the name of its group."""
+    """The numbers of the section's prose, those of each model under what it changes."""
     found, compared = nearest(results, claims), measures(results, claims)
     numbered: Numbers = {
         "age": number(age(results)),
         "nearest": found or "none",
-        "nearest_touch": _touch(results, found) if found else "never",
+        "nearest_touch": _touch(of_model(results, found)) if found else "never",
         "nearer": _nearer(results, found, claims),
         "figures": str(len(_figures())),
         "chance": f"{chance(results.runs[0].configuration.d_model, 10)[1][-1]:.2f}",
     }
-    groups = {run.run.group: model_of(run) for run in results}
-    for group in NAMED:
-        model = groups.get(group, group)
-        own, known = compared.where(model=model), young(results, model)
-        of_model: Numbers = {
-            "seeds": str(len(runs_of(results, model))),
-            "touch": _touch(results, model),
+    for kind in NAMED:
+        runs = of_kind(results, kind)
+        model = next(map(model_of, runs), "")
+        own, known = compared.where(model=model), young(results, runs)
+        named: Numbers = {
+            "seeds": str(len(runs)),
+            "touch": _touch(runs),
             "inside": str(sum(map(bool, own.column("inside")))),
             "overlap_10": _of(known, "add", "overlap_10", fraction),
         }
         for operation in OPERATIONS:
             shown = _of(known, operation, "collateral", partial(percent, digits=1))
-            of_model[operation] = {"collateral": shown}
-        numbered[group.replace(" ", "_")] = of_setting(of_model, group in groups)
+            named[operation] = {"collateral": shown}
+        numbered[kind.replace(" ", "_")] = of_setting(named, bool(runs))
     return numbered
 
 
-def _touch(results: Results, model: str) -> str:
-    return spread([run.metrics["first_touch"] for run in runs_of(results, model)])
+def _touch(runs: Results) -> str:
+    return spread([run.metrics["first_touch"] for run in runs])
 
 
 def _nearer(results: Results, found: str | None, claims: Mapping[str, Claim]) -> str:
     """How the nearest setting compares with the baseline, in words."""
-    steps, baseline = (_away(results, model, claims) if model else None for model in (found, BASELINE))
+    steps = _away(of_model(results, found), claims) if found else None
+    baseline = _away(of_kind(results, BASELINE), claims)
     if steps is None:
         return "no nearer than the baseline"
     return "nearer than the baseline" if baseline is None or steps < baseline else "no nearer than the baseline"

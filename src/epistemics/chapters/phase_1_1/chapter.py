@@ -26,6 +26,8 @@ from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 from epistemics.science.model import parameter_count
 
+DECAY = 1.0
+"""The weight decay of all that the other sweeps train."""
 SWEEPS = ("weight decay", "train fraction", "size")
 
 
@@ -45,7 +47,7 @@ def grokking_steps(results: Results) -> Table:
 
     A run that belongs to several sweeps (the baseline) stands in each.
     """
-    shared = baseline(results) | {"weight_decay": 1.0}
+    shared = baseline(results) | {"weight_decay": DECAY}
     rows = []
     for sweep, axes in {
         "weight decay": ("weight_decay",),
@@ -77,15 +79,16 @@ def grokking_steps(results: Results) -> Table:
 
 
 def precision_of(results: Results, sweep: str) -> str:
-    """The precision of one sweep's runs: of the runs taken over from phase-1-2, or of this experiment's own."""
-    own = [run for run in results if run.run.group != "weight decay"]
-    chosen = _shared(results) if sweep == "weight decay" else own or list(results)
+    """The precision of one sweep's runs: of those that vary weight decay, or of those that vary anything else."""
+    shared = baseline(results)
+    others = [run for run in results if any(getattr(run.configuration, key) != value for key, value in shared.items())]
+    chosen = _shared(results) if sweep == "weight decay" else others or list(results)
     return chosen[0].configuration.precision
 
 
 def _shared(results: Results) -> list[StoredRun]:
-    """The runs taken over from phase-1-2, by their group; all runs, if no group is called that."""
-    return [run for run in results if run.run.group == "weight decay"] or list(results)
+    """The runs at another weight decay than the experiment's own; all runs, if there are none."""
+    return [run for run in results if run.configuration.weight_decay != DECAY] or list(results)
 
 
 def learning_curves(results: Results) -> Table:

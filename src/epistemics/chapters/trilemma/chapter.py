@@ -15,9 +15,9 @@ from epistemics.analysis.provenance_line import published, traced
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Numbers, Shown, Table, name_of_value, number, of_setting, spread
 from epistemics.chapters.adversarial import chapter as adversarial
-from epistemics.chapters.adversarial.chapter import ADVERSARIAL
 from epistemics.chapters.contents import Share
-from epistemics.chapters.joint.chapter import BASELINE, OPERATIONS
+from epistemics.chapters.joint.chapter import OPERATIONS
+from epistemics.chapters.joint.measured import ADVERSARIAL, BASELINE
 from epistemics.chapters.trilemma.measured import LONG, STRONG, alone, curves, models, places, present
 from epistemics.declared.project import Project
 
@@ -123,8 +123,8 @@ def evidence(results: Results, single: Results) -> dict[str, Evidence]:
     }
 
 
-def _row(table: Table, model: str) -> dict[str, Any]:
-    return next(table.where(model=model).records(), {})
+def _row(table: Table, **which: str) -> dict[str, Any]:
+    return next(table.where(**which).records(), {})
 
 
 def _of_both(table: Table) -> list[dict[str, Any]]:
@@ -150,7 +150,7 @@ def corners(table: Table) -> tuple[list[str], list[str], list[str]] | None:
     Args:
         table: as ``models`` makes it.
     """
-    both, least = _of_both(table), _row(table, alone(RESISTANT)).get("robustness")
+    both, least = _of_both(table), _row(table, model=alone(RESISTANT)).get("robustness")
     if not both or least is None:
         return None
     separable = [model["model"] for model in both if _is_separable(model)]
@@ -175,11 +175,11 @@ def _no_third_corner(table: Table) -> Evidence:
 
 
 def _joint_is_fragile(table: Table, placed: Table) -> Evidence:
-    baseline, least = _row(placed, BASELINE), _row(placed, alone(STRONG)).get("robustness")
+    baseline, least = _row(placed, kind=BASELINE), _row(placed, model=alone(STRONG)).get("robustness")
     values = [baseline.get(f"robustness_{operation}") for operation in OPERATIONS]
     if least is None or baseline.get("separability") is None or any(value is None for value in values):
         return Evidence(SEEN, said="the baseline, or addition alone, is not mastered")
-    rows, reference = table.where(model=BASELINE), table.where(model=alone(STRONG))
+    rows, reference = table.where(kind=BASELINE), table.where(model=alone(STRONG))
     own = " and ".join(_spread(rows.column(f"robustness_{operation}"), 2) for operation in OPERATIONS)
     return Evidence(
         SEEN,
@@ -190,7 +190,7 @@ def _joint_is_fragile(table: Table, placed: Table) -> Evidence:
 
 
 def _most_robust(table: Table, placed: Table) -> Evidence:
-    resistant = _row(placed, alone(RESISTANT))
+    resistant = _row(placed, model=alone(RESISTANT))
     # Trained for longer, the same decay is not another that could be more robust.
     others = [m for m in placed.where(placed=True).records() if not m["model"].startswith(alone(RESISTANT))]
     if not resistant.get("placed") or not others:
@@ -234,14 +234,14 @@ def numbers(results: Results, single: Results, claims: Mapping[str, Claim]) -> N
         id.removeprefix("12-").replace("-", "_").replace(".", "_"): WORDS[verdicts.get(id, CANNOT_BE_JUDGED)]
         for id in found_by_id
     }
-    numbers |= {model: _of_model(table.where(model=model)) for model in (BASELINE, ADVERSARIAL)}
+    numbers |= {kind: _of_model(table.where(kind=kind)) for kind in (BASELINE, ADVERSARIAL)}
     numbers["alone"] = {
         "decay": {
             name_of_value(decay): {"robustness": _of_model(table.where(model=alone(decay)))["robustness"]}
             for decay in (RESISTANT, STRONG)
         }
     }
-    baseline = _row(every, BASELINE)
+    baseline = _row(every, kind=BASELINE)
     numbers["chance"] = (
         f"{baseline['chance_low']:.2f} to {baseline['chance_high']:.2f}" if baseline.get("chance_low") else "–"
     )

@@ -13,16 +13,17 @@ from matplotlib.ticker import FuncFormatter
 from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, INK, MUTED, SETTINGS, WIDTH, Picture, decay_colour, nothing_to_draw
 from epistemics.analysis.tables import Table
-from epistemics.chapters.joint.figures import MODEL_COLOURS, MODEL_NAMES
+from epistemics.chapters.joint.figures import KIND_COLOURS
+from epistemics.chapters.joint.measured import ADVERSARIAL, BASELINE
 from epistemics.chapters.trilemma.chapter import RESISTANT
-from epistemics.chapters.trilemma.measured import alone
+from epistemics.chapters.trilemma.measured import ALONE, alone
 
 CURVES: Mapping[str, tuple[str, str]] = {
-    "alone": ("alone", BLUE),
-    "baseline": ("beside\nmultiplication", MODEL_COLOURS["baseline"]),
-    "adversarial": ("beside it, trained\nagainst cuts", MODEL_COLOURS["adversarial"]),
+    ALONE: ("alone", BLUE),
+    BASELINE: ("beside\nmultiplication", KIND_COLOURS[BASELINE]),
+    ADVERSARIAL: ("beside it, trained\nagainst cuts", KIND_COLOURS[ADVERSARIAL]),
 }
-"""Group of a model → what its curves of addition are called, and their hue."""
+"""Kind of a model → what its curves of addition are called, and their hue."""
 THRESHOLD, OVER = 0.95, 0.05
 LABEL = 9.0
 AXES: Mapping[str, str] = {
@@ -41,16 +42,16 @@ def curves(table: Table) -> Picture:
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.2))
         axes = figure.subplots()
-        groups = [group for group in CURVES if group in set(table.column("group"))]
+        kinds = [kind for kind in CURVES if kind in set(table.column("kind"))]
         axes.axhline(THRESHOLD, color=MUTED, lw=0.8, ls=":")
-        for group in groups:
-            chosen = table.where(group=group)
+        for kind in kinds:
+            chosen = table.where(kind=kind)
             for seed in sorted(set(chosen.column("seed"))):
                 line = chosen.where(seed=seed)
-                axes.plot(line.column("removed"), line.column("accuracy"), color=CURVES[group][1], lw=1.4, alpha=0.9)
+                axes.plot(line.column("removed"), line.column("accuracy"), color=CURVES[kind][1], lw=1.4, alpha=0.9)
         height = 1.0
-        for group in groups:
-            name, colour = CURVES[group]
+        for kind in kinds:
+            name, colour = CURVES[kind]
             axes.text(1.02, height, name, transform=axes.transAxes, color=colour, va="top", size=9)
             height -= 0.1 + 0.065 * name.count("\n")
         left = [k for k, a in zip(table.column("removed"), table.column("accuracy"), strict=True) if a >= OVER]
@@ -87,7 +88,7 @@ def places(seeds: Table, models: Table) -> Picture:
                 )  # fmt: skip
             axes.set_xlabel(label)
             axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-        panels[0].set_yticks(range(len(placed)), [_label(model) for model in placed])
+        panels[0].set_yticks(range(len(placed)), [model["model"] for model in placed])
         for text, model in zip(panels[0].get_yticklabels(), placed, strict=True):
             text.set(color=_colour(model), size=8.5)
         panels[0].set_ylim(len(placed) - 0.4, -0.6)
@@ -104,11 +105,10 @@ def places(seeds: Table, models: Table) -> Picture:
 
 
 def _colour(model: Mapping[str, Any]) -> str:
-    """The hue of a model: of its decay where it learned one operation; sweeps have that of what they vary."""
+    """The hue of a model: of its decay where it learned one operation, else of its kind."""
     if model["by_construction"]:
         return decay_colour(model["weight_decay"])
-    varied = {"penalty": "adversarial", "directions": "adversarial"}
-    return MODEL_COLOURS.get(varied.get(model["group"], model["group"]), MUTED)
+    return KIND_COLOURS.get(model["kind"], MUTED)
 
 
 def _log_ticks(axes: Axes) -> None:
@@ -117,9 +117,3 @@ def _log_ticks(axes: Axes) -> None:
     shown = [tick for tick in ticks if low <= tick <= high]
     axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
     axes.minorticks_off()
-
-
-def _label(model: Mapping[str, Any]) -> str:
-    if model["by_construction"]:
-        return str(model["model"])
-    return str(MODEL_NAMES.get(model["group"], model["model"]))

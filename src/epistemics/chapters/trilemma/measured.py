@@ -23,16 +23,24 @@ import numpy as np
 
 from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.analysis.tables import Table, ranked_median, table_of
-from epistemics.chapters.adversarial.chapter import ADVERSARIAL
-from epistemics.chapters.joint.chapter import BASELINE, OPERATIONS
-from epistemics.chapters.joint.measured import VARIANCE, abliteration_curves, chance, model_of
+from epistemics.chapters.joint.chapter import OPERATIONS
+from epistemics.chapters.joint.measured import (
+    ADVERSARIAL,
+    BASELINE,
+    VARIANCE,
+    abliteration_curves,
+    chance,
+    kind_of,
+    model_of,
+    of_kind,
+)
 from epistemics.chapters.phase_1_2 import measured as phase_1_2_measures
 from epistemics.science.abliteration import falls_at
 from epistemics.science.geometry import variance_rank
 from epistemics.science.model import parameter_count
 
 ALONE = "alone"
-"""The group of the models that learn one operation."""
+"""The kind of the models that learn one operation."""
 LONG = "full-length"
 """The experiment that trains them for as long as those of two operations."""
 MASTERED = 0.95
@@ -77,7 +85,7 @@ def _place(run: StoredRun) -> dict[str, Any]:
     low, high = (None, None) if overlap is None else (band[-1] for band in chance(c.d_model, DIRECTIONS))
     return {
         "model": name_of(run),
-        "group": ALONE if by_construction else run.run.group,
+        "kind": ALONE if by_construction else kind_of(run),
         "operations": "+".join(c.operations),
         "weight_decay": c.weight_decay,
         "seed": c.seed,
@@ -144,7 +152,7 @@ def models(results: Results, single: Results) -> Table:
         shared = next(chosen.records())
         rows.append(
             {
-                **{name: shared[name] for name in ("model", "group", "operations", "weight_decay", "by_construction")},
+                **{name: shared[name] for name in ("model", "kind", "operations", "weight_decay", "by_construction")},
                 "seeds": len(chosen),
                 "parameters": shared["parameters"],
                 **middles,
@@ -187,10 +195,9 @@ def curves(results: Results, single: Results) -> Table:
     Each run at its last calm moment, as in the chapters that these runs are from.
     """
     strong = Results(single.experiment, tuple(run for run in single if name_of(run) == alone(STRONG)))
-    kept = Results(results.experiment, tuple(run for run in results if model_of(run) in (BASELINE, ADVERSARIAL)))
     own = phase_1_2_measures.abliteration_curves(strong).where(curve="about_mean")
-    both = abliteration_curves(kept).where(directions_of="add", curve="about_mean")
-    rows = [{**record, "model": alone(STRONG), "group": ALONE} for record in own.records()]
-    rows += [{**record, "group": record["model"]} for record in both.records()]
-    columns = ("model", "group", "seed", "step", "removed", "accuracy")
+    both = abliteration_curves(of_kind(results, BASELINE, ADVERSARIAL)).where(directions_of="add", curve="about_mean")
+    rows = [{**record, "model": alone(STRONG), "kind": ALONE} for record in own.records()]
+    rows += both.records()
+    columns = ("model", "kind", "seed", "step", "removed", "accuracy")
     return table_of([{column: row[column] for column in columns} for row in rows])
