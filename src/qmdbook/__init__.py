@@ -39,6 +39,7 @@ from qmdbook.site import replacing
 __all__ = ["BookError", "Listed", "Outline", "Problem", "Rendered", "cells", "check", "outline", "render", "replacing"]
 
 CACHE = Path(".workspace/book-cache")
+NOTHING: Mapping[Path, str] = {}
 Outputs = Mapping[Path, Sequence[Sequence[Output]]]
 
 
@@ -87,15 +88,19 @@ class Book:
     files: dict[Path, bytes]
 
 
-def check(project: Path) -> list[Problem]:
-    """Everything that is wrong with the book in folder `project` and can be seen without executing it."""
+def check(project: Path, printed: Mapping[Path, str] = NOTHING) -> list[Problem]:
+    """Everything that is wrong with the book in folder `project` and can be seen without executing it.
+
+    `printed` is Markdown by chapter, in place of the sections and tables that its cells print: so their labels are
+    known.
+    """
     problems: list[Problem] = []
     try:
         configuration, chapters = _read(project, problems)
     except BookError as error:
         return error.problems
     try:
-        _both_formats(configuration, chapters, None, problems)
+        _both_formats(configuration, chapters, None, printed, problems)
     except BookError as error:
         return error.problems
     return BookError(problems).problems
@@ -119,7 +124,7 @@ def outline(project: Path) -> Outline:
     configuration, chapters = _read(project, unreported)
     with pandoc.remembering(project / CACHE / "outline"):
         heads = [chapter.head for chapter in chapters]
-        documents = _book(configuration, heads, "html", None, set(), unreported).documents
+        documents = _book(configuration, heads, "html", None, NOTHING, set(), unreported).documents
     listed = [
         Listed(
             path=document.chapter.path,
@@ -144,17 +149,19 @@ def render(
     report: Callable[[str], None],
     workers: int,
     cell_seconds: float = math.inf,
+    printed: Mapping[Path, str] = NOTHING,
 ) -> Rendered:
     """Execute the book in folder `project` and write its website and PDF to `output`.
 
     `chapter_key(path, cells)` names all that a chapter's outputs depend on besides the code of its cells;
     `environment` is added to the kernels'. A cell that takes longer than `cell_seconds` is stopped, and is a problem.
+    `printed` is for the check before, as of `check`.
     Raises BookError with every problem that was found; `output` is then as it was before. What is unchanged since the
     last render is not executed again nor converted again. Of two renders at once, the second waits for the first and
     finds its work done.
     """
     with _alone(project / CACHE, report), pandoc.remembering(project / CACHE / "pandoc"):
-        return _render(project, output, chapter_key, environment, report, workers, cell_seconds)
+        return _render(project, output, chapter_key, environment, report, workers, cell_seconds, printed)
 
 
 def _render(
@@ -165,11 +172,12 @@ def _render(
     report: Callable[[str], None],
     workers: int,
     cell_seconds: float,
+    printed: Mapping[Path, str],
 ) -> Rendered:
     problems: list[Problem] = []
     with _timed("read and checked", report):
         configuration, chapters = _read(project, problems)
-        _both_formats(configuration, chapters, None, problems)
+        _both_formats(configuration, chapters, None, printed, problems)
     if problems:
         raise BookError(problems)
     with _timed("executed", report):
@@ -223,7 +231,7 @@ def _read(root: Path, problems: list[Problem]) -> tuple[Project, list[Chapter]]:
 def _converted(project: Project, chapters: Sequence[Chapter], outputs: Outputs) -> tuple[Book, Book]:
     """What the website and the PDF are written from. Raises BookError if anything is wrong."""
     problems: list[Problem] = []
-    pages, print_ = _both_formats(project, chapters, outputs, problems)
+    pages, print_ = _both_formats(project, chapters, outputs, NOTHING, problems)
     if problems:
         raise BookError(problems)
     _write_citations(project, pages)
@@ -234,7 +242,11 @@ def _converted(project: Project, chapters: Sequence[Chapter], outputs: Outputs) 
 
 
 def _both_formats(
-    project: Project, chapters: Sequence[Chapter], outputs: Outputs | None, problems: list[Problem]
+    project: Project,
+    chapters: Sequence[Chapter],
+    outputs: Outputs | None,
+    printed: Mapping[Path, str],
+    problems: list[Problem],
 ) -> tuple[Book, Book]:
     keys: set[str] = set()
     for path in project.bibliography:
@@ -248,7 +260,7 @@ def _both_formats(
         except RuntimeError as error:
             problems.append(failure(project.csl, error))
     pages, print_ = (
-        _book(project, chapters, output_format, outputs, keys, problems) for output_format in ("html", "typst")
+        _book(project, chapters, output_format, outputs, printed, keys, problems) for output_format in ("html", "typst")
     )
     problems.extend(characters.not_shown(project, print_.documents))
     return pages, print_
@@ -259,15 +271,16 @@ def _book(
     chapters: Sequence[Chapter],
     output_format: str,
     outputs: Outputs | None,
+    printed: Mapping[Path, str],
     keys: set[str],
     problems: list[Problem],
 ) -> Book:
-    """The book in one format; without `outputs`, figures and tables of cells are placeholders."""
+    """The book in one format; without `outputs`, figures and tables of cells are placeholders, and `printed` is."""
     files: dict[Path, bytes] = {}
     parts: list[Assembled] = []
     for chapter in chapters:
         shown = None if outputs is None else outputs[chapter.path]
-        parts.append(assemble(chapter, project, output_format, shown, problems))
+        parts.append(assemble(chapter, project, output_format, shown, printed.get(chapter.path, ""), problems))
         files.update(parts[-1].files)
 
     def read(chapter: Chapter, assembled: Assembled) -> Document:

@@ -33,13 +33,13 @@ class Assembled:
 
 
 def assemble(
-    chapter: Chapter, project: Project, output_format: str, outputs: Sequence[Sequence[Output]] | None,
+    chapter: Chapter, project: Project, output_format: str, outputs: Sequence[Sequence[Output]] | None, printed: str,
     problems: list[Problem],
 ) -> Assembled:  # fmt: skip
     """The chapter's Markdown for one format; `outputs` holds the outputs of each cell.
 
-    Without `outputs` the labelled cells get an empty figure or table in their place, so that references can
-    be checked before anything is executed.
+    Without `outputs` the labelled cells get an empty figure or table in their place, and `printed` ends the chapter,
+    so that references can be checked before anything is executed.
     """
     writer = _Writer(chapter, project, output_format, problems)
     text: list[str] = []
@@ -57,6 +57,9 @@ def assemble(
         text.append(part)
         count = part.count("\n") + 1
         lines += [segment.line] * count if isinstance(segment, Cell) else range(segment.line, segment.line + count)
+    if outputs is None and printed:
+        text.append(f"\n{printed}")
+        lines += [lines[-1]] * (printed.count("\n") + 2)
     return Assembled("\n".join(text), lines, writer.files)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -48,9 +47,3 @@ def test_a_chapter_on_all_experiments_depends_on_each(tmp_path: Path, chapter: s
         before, path = made_of(), project.experiments / f"{name}.yaml"
         path.write_text(path.read_text("utf-8") + "# a comment more\n", "utf-8")
         assert made_of() != before, name
-
-
-def test_every_experiment_has_its_section_in_the_list_of_runs() -> None:
-    chapter = (PROJECT / "chapters" / "runs.qmd").read_text("utf-8")
-    listed = re.findall(r"^## .*\{#sec-runs-(.*)\}$", chapter, re.M)
-    assert sorted(listed) == experiment_names(PROJECT / "experiments")

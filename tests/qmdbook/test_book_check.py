@@ -37,6 +37,15 @@ def test_a_book_in_the_dialect_has_no_problems(book: Path) -> None:
     assert check(book) == []
 
 
+def test_labels_that_a_cell_will_print_are_known_if_they_are_said(book: Path) -> None:
+    append(book, "@tbl-second of @sec-second, [as linked](one.qmd#sec-second).")
+    assert {problem.message.split(":")[0] for problem in check(book)} == {
+        "@tbl-second", "@sec-second", "link one.qmd#sec-second",
+    }  # fmt: skip
+    printed = "## Second {#sec-second}\n\n::: {#tbl-second}\n| a |\n|---|\n| 1 |\n\nA caption.\n:::\n"
+    assert check(book, {Path("chapters/one.qmd"): printed}) == []
+
+
 @pytest.mark.parametrize(
     ("text", "offset", "says"),
     [

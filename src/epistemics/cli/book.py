@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from epistemics.analysis.stored_runs import IncompleteResults
@@ -38,7 +39,7 @@ def prepare(project: Project, options: argparse.Namespace) -> int:
 
     try:
         _prepare(project, options)
-        if problems := qmdbook.check(project.folder):
+        if problems := qmdbook.check(project.folder, _printed(project)):
             raise qmdbook.BookError(problems)
     except qmdbook.BookError as error:
         raise FaultyBook(_listed(error.problems)) from error
@@ -49,6 +50,13 @@ def prepare(project: Project, options: argparse.Namespace) -> int:
 def _listed(problems: Sequence[Problem]) -> str:
     count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
     return "\n".join([f"the book has {count}; it is not rendered, and the last site stays:", *map(str, problems)])
+
+
+def _printed(project: Project) -> dict[Path, str]:
+    """The sections that cells will print, by chapter, so that references to them can be checked before."""
+    from epistemics.chapters.runs.sections import expected
+
+    return {Path("chapters/runs.qmd"): expected(project)}
 
 
 def _prepare(project: Project, options: argparse.Namespace) -> None:
@@ -123,6 +131,7 @@ def render(project: Project, options: argparse.Namespace) -> int:
             report=lambda line: print(line, flush=True),
             workers=options.workers,
             cell_seconds=options.cell_seconds,
+            printed=_printed(project),
         )
     except qmdbook.BookError as error:
         raise FaultyBook(_listed(error.problems)) from error
@@ -153,7 +162,7 @@ def check(project: Project, _: argparse.Namespace) -> int:
 
     if not (project.folder / "_variables.yml").is_file():  # else each variable in a chapter would be a problem
         raise FaultyBook("_variables.yml is not there yet: `epistemics prepare` writes it and data/; then check")
-    problems = qmdbook.check(project.folder)
+    problems = qmdbook.check(project.folder, _printed(project))
     for problem in problems:
         print(problem)
     counted = "one problem" if len(problems) == 1 else f"{len(problems)} problems"

@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,17 @@ AT_MOST = {
 
 CLAIMS = "claims.yaml"
 """The file beside the experiments that holds what the log claims; see ``claims``."""
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+NAME_IS = (
+    "called by small letters, digits and single hyphens, beginning with a letter: it stands in labels and addresses"
+)
+
+
+def fit_name(text: str) -> str:
+    """The name that is nearest to a text."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return name if NAME.fullmatch(name) else f"experiment-{name}".strip("-")
 
 
 @dataclass(frozen=True)
@@ -138,6 +150,8 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
     if not path.is_file():
         known = ", ".join(experiment_names(folder)) or "none"
         raise SpecificationError(f"{shown}: there is no such experiment; known: {known}")
+    if not NAME.fullmatch(name):
+        raise SpecificationError(f"{shown}: an experiment's name is of {NAME_IS}; rename it to {fit_name(name)}.yaml")
     if name in trail:
         raise SpecificationError(f"{shown}: runs_of goes round in a circle: {' → '.join((*trail, name))}")
     if profile not in PROFILES:

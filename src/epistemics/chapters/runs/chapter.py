@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 
 from epistemics.analysis.provenance_line import published
-from epistemics.analysis.stored_runs import Results, StoredRun
-from epistemics.analysis.tables import Shown, Table, number, table_of
+from epistemics.analysis.stored_runs import Results, StoredRun, load_every
+from epistemics.analysis.tables import Shown, Table, listed, number, table_of
 from epistemics.chapters.contents import Share
+from epistemics.chapters.runs.sections import in_order, plain, section
 from epistemics.declared.project import Project
 
 
@@ -96,13 +98,42 @@ def of_all(every: Mapping[str, Results]) -> list[StoredRun]:
     return list({r.run.key: r for results in every.values() for r in results}.values())
 
 
+def print_sections() -> None:
+    """Print a section for each experiment file: what its runs took, and their list."""
+    every = load_every()
+    for experiment in in_order([results.experiment for results in every.values()]):
+        results = every[experiment.name]
+        table = shown(results)._repr_markdown_() if len(results) else ""
+        sys.stdout.write(f"{section(experiment, _says(results, every), table)}\n")
+
+
+def _says(results: Results, every: Mapping[str, Results]) -> str:
+    own = results.experiment.name
+    if not len(results):
+        return f"Experiment {own} has no runs under the profile {results.experiment.profile}."
+    taken = [other for other in every.values() if other.experiment.name != own and _keys(other) <= _keys(results)]
+    among = [f"the {len(other)} of @sec-runs-{other.experiment.name}" for other in taken if len(other)]
+    found, csv = numbers(results), f"runs.{_variable(own)}.csv"
+    return (
+        f"{found['runs']} run{'s' if len(results) > 1 else ''}{f', {listed(among)} among them,' if among else ''} took "
+        f"{found['hours']} hours of one core on {plain(found['devices'])} with PyTorch {found['torch']}; "
+        f"{found['stale']} of them are stale. As data: [{csv}](../data/{csv})."
+    )
+
+
+def _keys(results: Results) -> set[str]:
+    return {run.run.key for run in results}
+
+
+def _variable(name: str) -> str:
+    return name.replace("-", "_")
+
+
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
-    from epistemics.analysis.stored_runs import load_every
-
     every = load_every(project)
-    listed = {name.replace("-", "_"): results for name, results in every.items()}
+    together = numbers(of_all(every))
     return (
-        {name: numbers(results) for name, results in listed.items()} | {"all": numbers(of_all(every))},
-        published(__name__, {name: runs(results) for name, results in listed.items()}),
+        {"all": {name: together[name] for name in ("runs", "hours")}},
+        published(__name__, {_variable(name): runs(results) for name, results in every.items()}),
     )
