@@ -13,6 +13,7 @@ from epistemics.analysis.stored_runs import IncompleteResults
 from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render, schema
 from epistemics.cli.inventory import prune, show_status, why
 from epistemics.cli.making import adopt, migrate, run, verify
+from epistemics.cli.new import CannotBegin, new
 from epistemics.declared.experiments import PROFILES
 from epistemics.declared.project import POLICIES, NoProject, UnknownPolicy, find_project
 from epistemics.declared.sections import SpecificationError
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "bench": bench,
             "check": check,
             "readme": readme,
+            "new": new,
             "schema": schema,
         }
         exit_status = verb[options.verb](project, options)
@@ -69,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         NoCluster,
         RunFailed,
         FaultyBook,
+        CannotBegin,
         DamagedResult,
         UnknownFormat,
         UnknownDefinition,
@@ -213,6 +216,8 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
     added.add_argument("--json", action="store_true", help="one object, for programs")
     verb("check", "say what is wrong with the chapters, without executing them", "check")
+    added = verb("new", "begin an experiment with a chapter of its own, which renders at once", "new learning-rate")
+    added.add_argument("name", metavar="NAME", help="of small letters, digits and hyphens, as learning-rate")
     verb("schema", "write experiments/schema.json, by which editors complete and check experiment files", "schema")
     verb("readme", "write the README's tables from the results and from benchmarks/rendering.json", "readme")
     return parser
