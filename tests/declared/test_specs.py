@@ -111,6 +111,33 @@ def test_a_model_is_called_by_its_label_or_else_by_its_group_and_what_that_varie
     assert [run.key for run in load(*labelled).runs] == [run.key for run in load().runs]  # it trains nothing again
 
 
+@pytest.mark.parametrize(
+    ("label", "says"),
+    [
+        ("x|y", "'x|y' must be a line of text without |"),
+        ("''", "'' must be a line of text"),
+        ("7", "7 must be text"),
+        ("'{width}'", "names 'width' in braces, which is no setting of a model"),
+        ("'{seed}'", "names 'seed' in braces"),
+        ("'{d_model.real}'", "names 'd_model.real' in braces"),
+        ("'{}'", "names '' in braces"),
+        (
+            "'{d_model'",
+            "can't be filled in: expected '}' before end of string; a setting in braces is written as {d_model",
+        ),
+        ("'{steps:s}'", "can't be filled in"),
+        ("'{operations:g}'", "can't be filled in"),
+        ("'{d_model:{steps}}'", "more than a label needs"),
+        ("'{d_model:9999}'", "more than a label needs"),
+    ],
+)
+def test_a_label_that_calls_no_model_is_named(load: Load, label: str, says: str) -> None:
+    with pytest.raises(SpecificationError) as caught:
+        load("seeds: [7]", f"label: {label}\n        seeds: [7]")
+    assert re.match(rf"{FILE}:\d+: profiles\.paper\.groups\[1\]\.label: .*{re.escape(says)}", str(caught.value))
+    assert str(caught.value).count("profiles.paper") == 1
+
+
 def test_a_label_stays_with_runs_that_are_taken_over(load: Load) -> None:
     load("name: second", "name: second\n        label: the plain one", name="other")
     text = GOOD.replace("seeds: [7]", "runs_of: other", 1).replace("seeds: [0, 1, 2]", "seeds: [5]")
@@ -302,13 +329,6 @@ FILE = "experiments/it.yaml"
         ("d_model: 16", "d_model: 33000", "defaults.d_model", "33000 must be at most 16,384"),
         ("seeds: [7]", f"seeds: [{2**64}]", "profiles.paper.groups[1].seeds", "none below 0 or from 2^64 on"),
         ("{layers: 2}", "{layers: 2, weight_decay: 1}", "profiles.paper.groups[0].set.weight_decay", "1 is varied by"),
-        ("seeds: [7]", "label: x|y\n        seeds: [7]", "profiles.paper.groups[1].label", "must be a line of text"),
-        ("seeds: [7]", "label: ''\n        seeds: [7]", "profiles.paper.groups[1].label", "must be a line of text"),
-        ("seeds: [7]", "label: '{width}'\n        seeds: [7]", "profiles.paper.groups[1].label", "'width' in braces"),
-        ("seeds: [7]", "label: '{seed}'\n        seeds: [7]", "profiles.paper.groups[1].label", "'seed' in braces"),
-        ("seeds: [7]", "label: '{d_model'\n        seeds: [7]", "profiles.paper.groups[1].label", "can't be filled in"),
-        ("seeds: [7]", "label: '{steps:s}'\n        seeds: [7]", "profiles.paper.groups[1].label", "can't be filled"),
-        ("seeds: [7]", "label: 7\n        seeds: [7]", "profiles.paper.groups[1].label", "7 must be text"),
         ("set: {layers: 2}", "label: both", "profiles.paper.groups[0].label", "must tell apart what the group varies"),
         ("seeds: [7]", "runs_of: nowhere", "profiles.paper.groups[1].runs_of", "'nowhere' is no experiment; kno"),
     ],

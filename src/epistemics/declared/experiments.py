@@ -251,11 +251,15 @@ def _model(group: Section, own_name: str, varied: Sequence[str], configuration: 
         return ", ".join([own_name, *(f"{key.replace('_', ' ')} {_written(values[key])}" for key in varied)])
     label = group.value("label", str)
     try:
-        if unknown := {name for _, name, _, _ in Formatter().parse(label) if name is not None} - values.keys():
-            group.fail("label", label, f"names {sorted(unknown)[0]!r} in braces, which is no setting of a model")
-        model = str(label.format_map(values))
-    except ValueError as error:
+        named = [(key, form or "") for _, key, form, _ in Formatter().parse(label) if key is not None]
+        unknown = next((key for key, _ in named if key not in values), None)
+        if any(re.search(r"[{}]|\d{3}", form) for _, form in named):  # it could fill the memory
+            raise ValueError("such a format is more than a label needs")
+        model = "" if unknown is not None else str(label.format_map(values))
+    except (ValueError, TypeError) as error:
         group.fail("label", label, f"can't be filled in: {error}; a setting in braces is written as {{d_model}}")
+    if unknown is not None:
+        group.fail("label", label, f"names {unknown!r} in braces, which is no setting of a model")
     if not model.strip() or not model.isprintable() or "|" in model:
         group.fail("label", label, "must be a line of text without |, for it stands in tables")
     return model
