@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prose import PROJECT
 
-from epistemics.analysis.claims import Evidence, Figure, counted, is_reproduced, judged, load_claims
+from epistemics.analysis.claims import Claim, Evidence, Figure, counted, is_reproduced, judged, load_claims
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import table_of
 from epistemics.chapters.joint import chapter as joint
@@ -168,14 +168,59 @@ def test_a_claim_whose_id_is_misspelt_is_named(tmp_path: Path, act: Callable[[Pr
         act(dataclasses.replace(project, folder=tmp_path))
 
 
-@pytest.mark.parametrize("id", ["1.2-k95-at-0", "1.2-k95-at-0.5", "1.3-k95-add", "9-k95-at-0.1", "14-rank99-at-1"])
-def test_a_claim_of_something_new_is_not_run_yet(tmp_path: Path, id: str) -> None:
+@pytest.fixture
+def with_claim(tmp_path: Path) -> Callable[[str], Project]:
+    """The project with one claim more, given without its entry, its words and how it is measured."""
     project = find_project(start=Path(__file__).parent)
     shutil.copytree(project.experiments, tmp_path / "experiments")
-    with (tmp_path / "experiments" / "claims.yaml").open("a", encoding="utf-8") as file:
-        file.write(f"  - {{id: {id}, entry: 9, declared: before, says: New, published: 3, measured: at the end}}\n")
-    found = {j.claim.id: j for j in ledger.judgements(dataclasses.replace(project, folder=tmp_path))}
-    assert (found[id].verdict, found[id].note) == ("can't be judged", "not run yet")
+
+    def add(claim: str) -> Project:
+        with (tmp_path / "experiments" / "claims.yaml").open("a", encoding="utf-8") as file:
+            file.write(f"  - {{{claim}, entry: 9, declared: before, says: New, measured: at the end}}\n")
+        return dataclasses.replace(project, folder=tmp_path)
+
+    return add
+
+
+def test_a_claim_that_waits_for_its_runs_is_not_run_yet(with_claim: Callable[[str], Project]) -> None:
+    found = {j.claim.id: j for j in ledger.judgements(with_claim("id: 9-new, published: 3, waits: true"))}
+    assert (found["9-new"].verdict, found["9-new"].note) == ("can't be judged", "not run yet")
+
+
+@pytest.mark.parametrize("id", ["1.2-k95-at-0", "1.2-k95-at-0.5", "1.3-k95-add", "9-k95-at-0.1", "14-rank99-at-1"])
+def test_a_claim_that_no_results_answer_and_that_does_not_wait_is_named(
+    with_claim: Callable[[str], Project], id: str
+) -> None:
+    with pytest.raises(SpecificationError, match=f"no results answer the claim '{id}'; write `waits: true` until"):
+        ledger.judgements(with_claim(f"id: {id}, published: 3"))
+
+
+def claim(id: str, in_kind: str | None = None, waits: bool = False) -> Claim:
+    return Claim(id, 9, id, "before", 3.0, 0, "at the end", "", False, in_kind, waits)
+
+
+@pytest.mark.parametrize(
+    ("claims", "says"),
+    [
+        ([claim("one"), claim("two", waits=True), claim("three")], "results answer the claim 'two': leave out `waits`"),
+        ([claim("one"), claim("two")], "no claim has the id 'three', which results answer"),
+        ([claim("one", "two"), claim("two"), claim("three", "one")], "'three' can't be reproduced in kind by 'one'"),
+    ],
+)
+def test_claims_and_what_answers_them_have_the_same_names(claims: list[Claim], says: str) -> None:
+    one, other = {"one": Evidence("@fig-x"), "two": Evidence("@fig-x")}, {"three": Evidence("@fig-y")}
+    with pytest.raises(SpecificationError, match=re.escape(says)):
+        ledger.check_names(claims, {"one": one, "two": one, "three": other})
+    ledger.check_names([claim("one", "two"), claim("two"), claim("three")], {"one": one, "two": one, "three": other})
+
+
+def test_a_chapter_prints_the_verdicts_of_the_ledger() -> None:
+    project = find_project(start=Path(__file__).parent)
+    in_ledger = {j.claim.says: j for j in ledger.judgements(project)}
+    printed = ledger.verdicts(joint.evidence, joint.load(project), phase_1_2.load(project)).rows
+    assert [(says, verdict) for says, verdict, *_ in printed] == [
+        (says, j.verdict) for says, j in in_ledger.items() if j.claim.entry == 11
+    ]
 
 
 @pytest.mark.parametrize(
@@ -222,12 +267,3 @@ def test_a_sweet_spot_needs_three_fractions_and_one_that_gets_there(
     ]
     monkeypatch.setattr(phase_1_1, "grokking_steps", lambda _: table_of([*others, *swept]))
     assert phase_1_1.evidence(results)["1.1-sweet-spot"].holds is holds
-
-
-def test_the_book_s_claims_and_their_evidence_have_the_same_names() -> None:
-    project = find_project(start=Path(__file__).parent)
-    claims = {claim.id: claim for claim in load_claims(project.experiments)}
-    one, two, both = (load_results(name, project) for name in ("phase-1-1", "phase-1-2", "joint"))
-    evidence = phase_1_1.evidence(one) | phase_1_2.evidence(two) | joint.evidence(both, two)
-    assert evidence.keys() - claims.keys() == set()
-    assert [claim.id for claim in claims.values() if claim.entry in (7, 8, 11) and claim.id not in evidence] == []

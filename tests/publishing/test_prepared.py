@@ -35,15 +35,28 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, text: str) -> None:
     assert _kept(tmp_path / "chapter.json", "one", lambda: Prepared({}, {})) == made
 
 
+def made_of(project: Project, chapter: str) -> str:
+    return chapter_key(project)(Path(), [f"from epistemics.chapters.{chapter} import chapter\nchapter.share"])
+
+
 @pytest.mark.parametrize("chapter", ["runs", "cluster"])
 def test_a_chapter_on_all_experiments_depends_on_each(tmp_path: Path, chapter: str) -> None:
     shutil.copytree(PROJECT / "experiments", tmp_path / "experiments")
     project = Project(tmp_path, "smoke", tmp_path / "results")
-
-    def made_of() -> str:
-        return chapter_key(project)(Path(), [f"from epistemics.chapters.{chapter} import chapter\nchapter.share"])
-
     for name in experiment_names(project.experiments):
-        before, path = made_of(), project.experiments / f"{name}.yaml"
+        before, path = made_of(project, chapter), project.experiments / f"{name}.yaml"
         path.write_text(path.read_text("utf-8") + "# a comment more\n", "utf-8")
-        assert made_of() != before, name
+        assert made_of(project, chapter) != before, name
+
+
+def test_the_ledger_depends_on_what_each_chapter_judges_claims_by(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "experiments", tmp_path / "experiments")
+    project = Project(tmp_path, "smoke", tmp_path / "results")
+    depends = set()
+    for name in experiment_names(project.experiments):
+        path, before = project.experiments / f"{name}.yaml", made_of(project, "ledger")
+        path.write_text(path.read_text("utf-8") + "# a comment more\n", "utf-8")
+        if made_of(project, "ledger") != before:
+            depends.add(name)
+    assert depends >= {"phase-1-1", "phase-1-2", "batch-size", "joint", "adversarial", "adversarial-sweep"}
+    assert not depends & {"baselines", "precision"}

@@ -50,6 +50,8 @@ class Claim:
     """Whether it is a statement of order or kind, and not a figure."""
     in_kind: str | None
     """The statement by which a figure that is not reproduced is reproduced in kind."""
+    waits: bool = False
+    """Whether there are no runs yet that answer it."""
 
     @property
     def shown(self) -> str:
@@ -118,7 +120,7 @@ def load_claims(folder: Path) -> list[Claim]:
 
 
 def _claim(section: Section) -> Claim:
-    section.allow("id", "entry", "says", "declared", "published", "digits", "measured", "criterion", "in_kind")
+    section.allow("id", "entry", "says", "declared", "published", "digits", "measured", "criterion", "in_kind", "waits")
     statement = "criterion" in section.content
     if statement == ("published" in section.content):
         raise SpecificationError(f"{section.path_to('published')}: a claim has either `published` or `criterion`")
@@ -142,6 +144,7 @@ def _claim(section: Section) -> Claim:
         criterion=section.value("criterion", str) if statement else criterion,
         statement=statement,
         in_kind=section.value("in_kind", str) if "in_kind" in section.content else None,
+        waits=section.value("waits", bool, False),
     )
 
 

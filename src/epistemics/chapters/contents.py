@@ -1,16 +1,20 @@
 """The one list of the book's chapters: what each follows of the log, asks, and gives to its prose and to readers.
 
-A chapter gives variables, shown as ``{{< var chapter.name >}}``, and tables, which lie in ``data/chapter.name.csv``.
-Whatever else needs a list of chapters takes it from here.
+A chapter gives variables, shown as ``{{< var chapter.name >}}``, and tables, which lie in ``data/chapter.name.csv``, by
+``share(project)`` in its folder's ``chapter``. If it judges claims of the log, ``evidence_of(project)`` beside it says
+what its results say to them: claim's id → evidence. Whatever else needs a list of chapters takes it from here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from epistemics.analysis.tables import Numbers, Table
+
+EVIDENCE = "\ndef evidence_of(project: Project) -> "
+"""How the function begins by which a chapter says what its results say to the log's claims."""
 
 Share = tuple[Numbers, Mapping[str, Table]]
 """The numbers of the prose, its variables, and tables by name."""
@@ -63,6 +67,15 @@ CHAPTERS = (
     Chapter("chapters/runs.qmd", name="runs"),
 )
 """In the order of the book."""
+
+
+def judging() -> tuple[str, ...]:
+    """The names of the chapters that judge claims of the log, by an ``evidence_of`` beside their ``share``.
+
+    They are read, not imported: what they compute is heavy.
+    """
+    folders = {chapter.name: Path(__file__).with_name(chapter.name) for chapter in CHAPTERS if chapter.name}
+    return tuple(name for name, folder in folders.items() if EVIDENCE in (folder / "chapter.py").read_text("utf-8"))
 
 
 def chapter_of(module: str) -> Chapter:

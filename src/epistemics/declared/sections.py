@@ -63,7 +63,7 @@ class Section:
         return [Section(self.file, f"{inner}[{i}]", item, self.lines) for i, item in enumerate(items)]
 
     def value(self, key: str, kind: type, default: Any = None) -> Any:
-        names = {str: "text", int: "an integer", list: "a list"}
+        names = {str: "text", int: "an integer", list: "a list", bool: "true or false"}
         if key not in self.content:
             if default is None:
                 raise SpecificationError(f"{self.path_to(key)} is missing; it must be {names[kind]}")

@@ -7,12 +7,15 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from epistemics.chapters.contents import judging
 from epistemics.declared.experiments import CLAIMS, experiment_names, load_experiment
 from epistemics.declared.project import Project
 from epistemics.lab.status import status
 from epistemics.store.fingerprint import code_fingerprint, reached_from, uses_of
 from epistemics.store.store import Store
 
+JUDGEMENTS = "chapters.ledger.chapter.judgements"
+EVIDENCE = "\nfrom epistemics.chapters.{0} import chapter as judging_{0}\njudging_{0}.evidence_of"
 LOAD_RESULTS = "analysis.stored_runs.load_results"
 
 
@@ -31,6 +34,9 @@ def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Calla
     def key(_: Path, cells: list[str]) -> str:
         text = "\n".join(cells)
         reached = reached_from(text)
+        if JUDGEMENTS in reached:  # which imports, by their names, the chapters that judge claims
+            text += "".join(EVIDENCE.format(name) for name in judging())
+            reached = reached_from(text)
         # Names, for they are shown below figures, and besides them what each is bound to.
         parts = [f"profile {project.profile}", code_fingerprint(text)]
         parts += [f"{name}\0{source}" for name, source in sorted(reached.items())]

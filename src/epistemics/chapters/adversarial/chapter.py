@@ -26,6 +26,7 @@ from epistemics.chapters.joint.measured import (
     of_model,
     overlaps,
 )
+from epistemics.chapters.ledger import chapter as ledger
 from epistemics.declared.project import Project
 
 THREE = (BASELINE, CAPACITY, ADVERSARIAL)
@@ -111,9 +112,17 @@ def evidence(results: Results) -> dict[str, Evidence]:
         if shorter
         else f"no moment at {SHORTER:,} steps",
     )
-    if {BASELINE, ADVERSARIAL} <= set(end.column("kind")):  # or there is nothing to compare
-        found |= _orders(end)
-    return found
+    there = {BASELINE, ADVERSARIAL} <= set(end.column("kind"))
+    missing = {id: Evidence(seen, said="one of the two models was not run") for id, seen in ORDERS.items()}
+    return found | (_orders(end) if there else missing)
+
+
+ORDERS = {
+    "13-adversarial-shares": "@fig-adversarial-overlap",
+    "13-adversarial-resists": "@fig-adversarial-abliteration",
+    "13-adversarial-diffuses": SEEN_CUT,
+}
+"""The statements that compare the adversarial models with the baseline → where each is seen."""
 
 
 def _figure(own: Table, operation: str, column: str, second: str = "") -> Evidence:
@@ -139,12 +148,12 @@ def _orders(end: Table) -> dict[str, Evidence]:
     resists, diffuses = both("k_at_95"), both("directions_95")
     return {
         "13-adversarial-shares": Evidence(
-            "@fig-adversarial-overlap",
+            ORDERS["13-adversarial-shares"],
             holds=_above(shared, alone),
             said=f"{spread(shared, fraction)} against {spread(alone, fraction)}",
         ),
         "13-adversarial-resists": Evidence(
-            "@fig-adversarial-abliteration",
+            ORDERS["13-adversarial-resists"],
             holds=all(_above(own, baseline) for _, own, baseline in resists),
             said="; ".join(
                 f"{name}: {spread(own, never='all')} against {spread(baseline, never='all')}"
@@ -152,7 +161,7 @@ def _orders(end: Table) -> dict[str, Evidence]:
             ),
         ),
         "13-adversarial-diffuses": Evidence(
-            SEEN_CUT,
+            ORDERS["13-adversarial-diffuses"],
             holds=all(1.5 <= middle(own) / middle(baseline) <= 3 for _, own, baseline in diffuses),
             said="; ".join(f"{name}: {spread(own)} against {spread(baseline)}" for name, own, baseline in diffuses),
         ),
@@ -220,8 +229,12 @@ def _numbers_of_model(runs: Results) -> Numbers:
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
     from epistemics.chapters.adversarial import sweep as adversarial_sweep
-    from epistemics.chapters.ledger import chapter as ledger
 
     all_of_them, sweep = load(project), adversarial_sweep.load(project)
     variables = numbers(all_of_them, ledger.by_id(project)) | {"sweep": adversarial_sweep.numbers(sweep, all_of_them)}
     return variables, tables(all_of_them) | adversarial_sweep.tables(sweep)
+
+
+def evidence_of(project: Project) -> dict[str, Evidence]:
+    """What its results say to the log's claims; see ``contents``."""
+    return evidence(load(project))

@@ -30,6 +30,8 @@ from epistemics.analysis.tables import (
 )
 from epistemics.chapters.batch_size import noise as batch_size_noise
 from epistemics.chapters.contents import Share
+from epistemics.chapters.ledger import chapter as ledger
+from epistemics.chapters.phase_1_2 import chapter as phase_1_2
 from epistemics.declared.project import Project
 from epistemics.science.configuration import Configuration
 
@@ -320,8 +322,10 @@ def _ratio(medians: Mapping[int, float | None], budget: int) -> str:
 
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
-    from epistemics.chapters.ledger import chapter as ledger
-    from epistemics.chapters.phase_1_2 import chapter as phase_1_2
-
     sizes, single = load(project), phase_1_2.load(project)
     return numbers(sizes, single, ledger.by_id(project)), tables(sizes, single)
+
+
+def evidence_of(project: Project) -> dict[str, Evidence]:
+    """What its results say to the log's claims; see ``contents``."""
+    return evidence(load(project))

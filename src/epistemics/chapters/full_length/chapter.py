@@ -28,6 +28,7 @@ from epistemics.analysis.tables import (
 from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.chapter import OPERATIONS, late_calm
 from epistemics.chapters.joint.measured import BASELINE, of_kind
+from epistemics.chapters.ledger import chapter as ledger
 from epistemics.chapters.phase_1_2.measured import calm, dips, moments
 from epistemics.declared.project import Project
 
@@ -202,7 +203,6 @@ def _of_decay(results: Results, decay: float) -> Numbers:
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
     from epistemics.chapters.joint import chapter as joint
-    from epistemics.chapters.ledger import chapter as ledger
 
     long = load(project)
     return numbers(long, joint.load(project), ledger.by_id(project)), tables(long)

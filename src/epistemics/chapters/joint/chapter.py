@@ -28,6 +28,8 @@ from epistemics.chapters.joint.measured import (
     of_model,
     overlaps,
 )
+from epistemics.chapters.ledger import chapter as ledger
+from epistemics.chapters.phase_1_2 import chapter as phase_1_2
 from epistemics.chapters.phase_1_2 import measured as phase_1_2_measures
 from epistemics.declared.project import Project
 
@@ -150,9 +152,20 @@ def evidence(results: Results, single: Results) -> dict[str, Evidence]:
     for k in (5, 10):
         found[f"13-baseline-overlap-{k}"] = baseline[f"overlap-{k}"]
         found[f"13-capacity-overlap-{k}"] = capacity[f"overlap-{k}"]
-    if {BASELINE, CAPACITY} <= set(map(kind_of, results)):  # or there is nothing to compare
-        found |= _statements(results, single, baseline, capacity)
-    return found
+    there = {BASELINE, CAPACITY} <= set(map(kind_of, results))
+    missing = {id: Evidence(seen, said="one of the two models was not run") for id, seen in COMPARED.items()}
+    return found | (_statements(results, single, baseline, capacity) if there else missing)
+
+
+COMPARED = {
+    "A.6-mostly-orthogonal": "@fig-joint-overlap",
+    "A.6-more-fragile": SEEN_CUT,
+    "A.6-collateral-is-small": "@fig-joint-abliteration",
+    "13-capacity-does-not-share": "@fig-joint-overlap",
+    "13-kill": "@fig-joint-abliteration",
+    "13-kill-is-selective": "@fig-joint-abliteration",
+}
+"""The claims that are judged where both models were run → where each is seen."""
 
 
 def _of_kind(results: Results, kind: str) -> dict[str, Evidence]:
@@ -185,23 +198,29 @@ def _statements(
     selective, lowest = _selective(results)
     return {
         "A.6-mostly-orthogonal": Evidence(
-            "@fig-joint-overlap", holds=overlap <= likely, said=f"{overlap:.2f}, two random spans up to {likely:.2f}"
+            COMPARED["A.6-mostly-orthogonal"],
+            holds=overlap <= likely,
+            said=f"{overlap:.2f}, two random spans up to {likely:.2f}",
         ),
         "A.6-more-fragile": Evidence(
-            SEEN_CUT,
+            COMPARED["A.6-more-fragile"],
             holds=all(middle(values) < middle(alone) for values in joint.values()) if alone else None,
             said=f"{spread(joint['add'])} and {spread(joint['mul'])}, alone {spread(alone)}",
         ),
         "A.6-collateral-is-small": Evidence(
-            "@fig-joint-abliteration",
+            COMPARED["A.6-collateral-is-small"],
             holds=all(middle(values) >= 0.99 for values in left.values()),
             said=" and ".join(spread(values, lambda v: percent(v, 1)) for values in left.values()),
         ),
         "13-capacity-does-not-share": Evidence(
-            "@fig-joint-overlap", holds=other_overlap <= overlap, said=f"{other_overlap:.2f} against {overlap:.2f}"
+            COMPARED["13-capacity-does-not-share"],
+            holds=other_overlap <= overlap,
+            said=f"{other_overlap:.2f} against {overlap:.2f}",
         ),
-        "13-kill": Evidence("@fig-joint-abliteration", _kills(results)),
-        "13-kill-is-selective": Evidence("@fig-joint-abliteration", holds=selective, said=f"{percent(lowest, 1)} left"),
+        "13-kill": Evidence(COMPARED["13-kill"], _kills(results)),
+        "13-kill-is-selective": Evidence(
+            COMPARED["13-kill-is-selective"], holds=selective, said=f"{percent(lowest, 1)} left"
+        ),
     }
 
 
@@ -282,10 +301,13 @@ def _numbers_of_model(runs: Results) -> Numbers:
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
     from epistemics.chapters.joint import search as joint_search
-    from epistemics.chapters.ledger import chapter as ledger
-    from epistemics.chapters.phase_1_2 import chapter as phase_1_2
 
     both, search = load(project), joint_search.load(project)
     single, claims = phase_1_2.load(project), ledger.by_id(project)
     variables = numbers(both, single, claims) | {"search": joint_search.numbers(search, claims)}
     return variables, tables(both) | joint_search.tables(search, single, claims)
+
+
+def evidence_of(project: Project) -> dict[str, Evidence]:
+    """What its results say to the log's claims; see ``contents``."""
+    return evidence(load(project), phase_1_2.load(project))

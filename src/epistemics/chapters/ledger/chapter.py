@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 
 from epistemics.analysis.claims import Claim, Evidence, Judgement, counted, judged, load_claims
 from epistemics.analysis.provenance_line import Origin, published
 from epistemics.analysis.stored_runs import Results
 from epistemics.analysis.tables import Shown, Table, table_of
-from epistemics.chapters.adversarial import chapter as adversarial
-from epistemics.chapters.batch_size import chapter as batch_size
-from epistemics.chapters.contents import Share, chapter_of
-from epistemics.chapters.joint import chapter as joint
-from epistemics.chapters.phase_1_1 import chapter as phase_1_1
-from epistemics.chapters.phase_1_2 import chapter as phase_1_2
-from epistemics.chapters.trilemma import chapter as trilemma
+from epistemics.chapters.contents import Share, chapter_of, judging
 from epistemics.declared.experiments import CLAIMS
 from epistemics.declared.project import Project, find_project
 from epistemics.declared.sections import SpecificationError
@@ -23,30 +18,56 @@ from epistemics.declared.sections import SpecificationError
 CLAIMS_FILE = f"experiments/{CLAIMS}"
 JUDGEMENTS = "ledger.judgements"
 """The table of all of them, as readers get it in ``data/``."""
-ALIKE = 0.85
-"""From how alike on one id is taken for another, misspelt; the id of a new claim is less like every one."""
 
 
 def judgements(project: Project | None = None) -> list[Judgement]:
-    """Every claim, judged by the stored results."""
-    one, two, both = phase_1_1.load(project), phase_1_2.load(project), joint.load(project)
-    evidence = {
-        **phase_1_1.evidence(one),
-        **phase_1_2.evidence(two),
-        **batch_size.evidence(batch_size.load(project)),
-        **joint.evidence(both, two),
-        **adversarial.evidence(adversarial.load(project)),
-        **trilemma.evidence(trilemma.load(project), trilemma.load_single(project)),
-    }
+    """Every claim, judged by the results of the chapter that answers it, and so as that chapter judges it.
+
+    Raises:
+        SpecificationError: where claims and evidence don't have the same names.
+    """
+    project = project or find_project()
     claims = claims_of(project)
-    without = evidence.keys() - {claim.id for claim in claims}
+    answering: dict[str, Mapping[str, Evidence]] = {}
+    for name in judging():
+        evidence = import_module(f"epistemics.chapters.{name}.chapter").evidence_of(project)
+        if twice := sorted(answering.keys() & evidence.keys()):
+            raise SpecificationError(f"{CLAIMS_FILE}: two chapters answer the claim {twice[0]!r}; {name} is the second")
+        answering |= dict.fromkeys(evidence, evidence)
+    check_names(claims, answering)
+    return [verdict for claim in claims for verdict in judged([claim], answering.get(claim.id, {}), project.profile)]
+
+
+def check_names(claims: Sequence[Claim], answering: Mapping[str, Mapping[str, Evidence]]) -> None:
+    """That results answer every claim but those that wait for theirs, and nothing else.
+
+    Args:
+        answering: claim's id → the evidence that answers it, together with whatever else the same chapter answers.
+
+    Raises:
+        SpecificationError: if not, with the claim's id.
+    """
+    ids = [claim.id for claim in claims]
     for claim in claims:
-        if claim.id not in evidence and (near := difflib.get_close_matches(claim.id, without, n=1, cutoff=ALIKE)):
-            # Not "not run yet", which is what a claim without evidence counts as otherwise.
+        if claim.id not in answering and not claim.waits:
+            near = difflib.get_close_matches(claim.id, answering.keys() - set(ids), n=1)
+            meant = f"did you mean {near[0]!r}?" if near else "write `waits: true` until some do"
+            raise SpecificationError(f"{CLAIMS_FILE}: no results answer the claim {claim.id!r}; {meant}")
+        if claim.id in answering and claim.waits:
+            raise SpecificationError(f"{CLAIMS_FILE}: results answer the claim {claim.id!r}: leave out `waits`")
+        if claim.in_kind and claim.in_kind not in answering.get(claim.id, {claim.in_kind}):
             raise SpecificationError(
-                f"{CLAIMS_FILE}: no results answer the claim {claim.id!r}; did you mean {near[0]!r}?"
+                f"{CLAIMS_FILE}: the claim {claim.id!r} can't be reproduced in kind by {claim.in_kind!r}, which the "
+                "results of another chapter answer"
             )
-    return judged(claims, evidence, one.experiment.profile)
+    for id in answering.keys() - set(ids):
+        raise SpecificationError(_unclaimed(id, ids))
+
+
+def _unclaimed(id: str, claims: Iterable[str]) -> str:
+    near = difflib.get_close_matches(id, claims, n=1)
+    meant = f"; is {near[0]!r} meant to be it?" if near else ""
+    return f"{CLAIMS_FILE}: no claim has the id {id!r}, which results answer{meant}"
 
 
 def claims_of(project: Project | None = None) -> list[Claim]:
@@ -63,9 +84,7 @@ class ClaimsById(dict[str, Claim]):
     """Claims, and an error that names what is there in place of one that is not."""
 
     def __missing__(self, id: str) -> Claim:
-        near = difflib.get_close_matches(id, self, n=1)
-        meant = f"; is {near[0]!r} meant to be it?" if near else ""
-        raise SpecificationError(f"{CLAIMS_FILE}: no claim has the id {id!r}, which results answer{meant}")
+        raise SpecificationError(_unclaimed(id, self))
 
 
 def verdicts(evidence: Callable[..., Mapping[str, Evidence]], *results: Results) -> Shown:

@@ -23,6 +23,7 @@ from epistemics.analysis.tables import (
     table_of,
 )
 from epistemics.chapters.contents import Share
+from epistemics.chapters.ledger import chapter as ledger
 from epistemics.declared.project import Project
 from epistemics.science.model import parameter_count
 
@@ -360,7 +361,10 @@ def _at_least(never: Table, step: float | None) -> str:
 
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
-    from epistemics.chapters.ledger import chapter as ledger
-
     one = load(project)
     return numbers(one, ledger.by_id(project)), tables(one)
+
+
+def evidence_of(project: Project) -> dict[str, Evidence]:
+    """What its results say to the log's claims; see ``contents``."""
+    return evidence(load(project))

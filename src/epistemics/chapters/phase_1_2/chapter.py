@@ -34,6 +34,7 @@ from epistemics.analysis.tables import (
     spread,
 )
 from epistemics.chapters.contents import Share
+from epistemics.chapters.ledger import chapter as ledger
 from epistemics.chapters.phase_1_2.measured import (
     abliteration_curves,
     at_end,
@@ -267,7 +268,10 @@ def _of_decay(results: Results, decay: float) -> Numbers:
 
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
-    from epistemics.chapters.ledger import chapter as ledger
-
     two = load(project)
     return numbers(two, ledger.by_id(project)), tables(two)
+
+
+def evidence_of(project: Project) -> dict[str, Evidence]:
+    """What its results say to the log's claims; see ``contents``."""
+    return evidence(load(project))

@@ -18,6 +18,7 @@ from epistemics.chapters.adversarial import chapter as adversarial
 from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.chapter import OPERATIONS
 from epistemics.chapters.joint.measured import ADVERSARIAL, BASELINE
+from epistemics.chapters.ledger import chapter as ledger
 from epistemics.chapters.trilemma.measured import LONG, STRONG, alone, curves, models, places, present
 from epistemics.declared.project import Project
 
@@ -260,7 +261,10 @@ def _of_model(places: Table) -> Numbers:
 
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
-    from epistemics.chapters.ledger import chapter as ledger
-
     all_of_them, single = load(project), load_single(project)
     return numbers(all_of_them, single, ledger.by_id(project)), tables(all_of_them, single)
+
+
+def evidence_of(project: Project) -> dict[str, Evidence]:
+    """What its results say to the log's claims; see ``contents``."""
+    return evidence(load(project), load_single(project))
