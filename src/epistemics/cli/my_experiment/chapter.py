@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from epistemics.analysis.provenance_line import published, traced
 from epistemics.analysis.stored_runs import Results, load_results
-from epistemics.analysis.tables import Shown, Table, Value, number, percent, ranked_median, spread, table_of
+from epistemics.analysis.tables import Numbers, Shown, Table, Value, number, percent, ranked_median, spread, table_of
 from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 
@@ -42,12 +43,12 @@ def curves(results: Results) -> Table:
     return table_of(rows, columns)
 
 
-def summary(results: Results) -> Shown:
+@traced
+def summary(steps: Table) -> Shown:
     """Each model for reading: medians over seeds, with the range."""
-    table = steps(results)
     rows = []
-    for model in dict.fromkeys(table.column("model")):
-        own = table.where(model=model)
+    for model in dict.fromkeys(steps.column("model")):
+        own = steps.where(model=model)
         accuracy = spread(own.column("validation_accuracy"), lambda value: percent(value, 1))
         rows.append([model, str(len(own)), spread(own.column("grokking_step")), accuracy])
     return Shown(["Model", "Seeds", "Grokking step", "Validation accuracy"], rows)
@@ -55,10 +56,10 @@ def summary(results: Results) -> Shown:
 
 def tables(results: Results) -> dict[str, Table]:
     """What the chapter draws and prints, by name: each is a CSV for readers."""
-    return {"steps": steps(results), "curves": curves(results)}
+    return published(__name__, {"steps": steps(results), "curves": curves(results)}, results)
 
 
-def numbers(results: Results) -> dict[str, str]:
+def numbers(results: Results) -> Numbers:
     """The numbers of the chapter's prose."""
     table = steps(results)
     medians = [

@@ -6,6 +6,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import (
     BLUE,
     GREEN,
@@ -26,6 +27,7 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, SKY)
 """Of the models, in the order of the experiment file; those after the last are grey."""
 
 
+@traced
 def curves(table: Table) -> Picture:
     """Validation accuracy along training, a line for each seed."""
     if not len(table):
