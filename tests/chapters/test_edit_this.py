@@ -221,7 +221,7 @@ def test_an_edited_setting_is_in_the_data_and_one_that_is_gone_is_said_to_be(
         ("phase_1_1.grokking_steps", "train_fraction", "0.8"),
         ("phase_1_2.moments", "weight_decay", "0.03"),
         ("baselines.places", "removed", "5"),
-        ("precision.runs", "seed", "1"),
+        ("method.runs", "seed", "1"),
     ):
         with (site / "data" / f"{table}.csv").open(newline="", encoding="utf-8") as file:
             assert value in {row[column] for row in csv.DictReader(file)}, table

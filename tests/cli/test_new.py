@@ -132,7 +132,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Rendering:
     for path in (folder / "experiments").glob("*.yaml"):
         if path.stem not in (NAME, "claims"):
             path.unlink()
-    _keep_chapters(folder / CONTENTS, {"learning_rate", "runs"})
+    _keep_chapters(folder / CONTENTS, {NAME, "runs"})
     (folder / "index.qmd").write_text("# First\n\nSee @sec-learning-rate.\n\n## Costs {#sec-cluster}\n", "utf-8")
     runs = folder / "chapters" / "runs.qmd"
     runs.write_text(runs.read_text("utf-8").replace("(@sec-code)", ""), "utf-8")
@@ -154,7 +154,7 @@ def _keep_chapters(path: Path, names: set[str]) -> None:
     (listed,) = [node for node in ast.parse(text).body if ast.unparse(node).startswith("CHAPTERS = ")]
     assert isinstance(listed, ast.Assign)
     assert isinstance(listed.value, ast.Tuple)
-    kept = [ast.unparse(entry) for entry in listed.value.elts if any(f"'{n}'" in ast.unparse(entry) for n in names)]
+    kept = [ast.unparse(entry) for entry in listed.value.elts if any(f"/{n}.qmd'" in ast.unparse(entry) for n in names)]
     lines = text.splitlines(keepends=True)
     lines[listed.lineno - 1 : listed.end_lineno] = [f"CHAPTERS = ({', '.join(kept)})\n"]
     path.write_text("".join(lines), "utf-8")

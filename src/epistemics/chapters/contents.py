@@ -28,9 +28,12 @@ class Chapter:
     entries: tuple[int, ...] = ()
     """The log's entries that it follows; none for an appendix."""
     question: str = ""
-    name: str | None = None
-    """Of its folder here, whose ``chapter.share`` makes its variables and data, which have this name too; None if it
-    computes nothing."""
+
+    @property
+    def name(self) -> str | None:
+        """Of its folder here, and of its variables and data: that of its path. None if it computes nothing."""
+        name = PurePosixPath(self.path).stem.replace("-", "_")
+        return name if Path(__file__).with_name(name).joinpath("chapter.py").is_file() else None
 
     @property
     def label(self) -> str:
@@ -39,32 +42,25 @@ class Chapter:
 
 
 CHAPTERS = (
-    Chapter("chapters/epistemology.qmd", (1, 2), "What can be known about a neural network?", "epistemology"),
-    Chapter("chapters/debate.qmd", (3, 4), "Does debate between liars and honest players help a weak judge?", "debate"),
-    Chapter("chapters/von-neumann.qmd", (5,), "When can a machine make what is as complex as itself?", "von_neumann"),
-    Chapter(
-        "chapters/scaling-laws.qmd",
-        (6,),
-        "How is compute best divided, and what does a larger batch buy?",
-        "scaling_laws",
-    ),
-    Chapter("chapters/phase-1-1.qmd", (7,), "What decides how soon a network groks?", "phase_1_1"),
-    Chapter("chapters/phase-1-2.qmd", (8,), "Does weight decay decide how hard a skill is to cut out?", "phase_1_2"),
-    Chapter("chapters/full-length.qmd", (8, 11), "Does resistance last?", "full_length"),
-    Chapter("chapters/baselines.qmd", (8, 11), "What has a cut to be compared with?", "baselines"),
-    Chapter("chapters/batch-size.qmd", (6,), "Do small batches grok in fewer samples, and why?", "batch_size"),
+    Chapter("chapters/epistemology.qmd", (1, 2), "What can be known about a neural network?"),
+    Chapter("chapters/debate.qmd", (3, 4), "Does debate between liars and honest players help a weak judge?"),
+    Chapter("chapters/von-neumann.qmd", (5,), "When can a machine make what is as complex as itself?"),
+    Chapter("chapters/scaling-laws.qmd", (6,), "How is compute best divided, and what does a larger batch buy?"),
+    Chapter("chapters/phase-1-1.qmd", (7,), "What decides how soon a network groks?"),
+    Chapter("chapters/phase-1-2.qmd", (8,), "Does weight decay decide how hard a skill is to cut out?"),
+    Chapter("chapters/full-length.qmd", (8, 11), "Does resistance last?"),
+    Chapter("chapters/baselines.qmd", (8, 11), "What has a cut to be compared with?"),
+    Chapter("chapters/batch-size.qmd", (6,), "Do small batches grok in fewer samples, and why?"),
     Chapter("chapters/literature.qmd", (9,), "What was known, and what of it is new?"),
-    Chapter("chapters/open-questions.qmd", (10,), "Does resisting a cut mean resisting an input?", "input_robustness"),
-    Chapter("chapters/joint.qmd", (11,), "Can one skill be cut out of a model that has two?", "joint"),
-    Chapter("chapters/adversarial.qmd", (13,), "Can training make a skill hard to cut out?", "adversarial"),
-    Chapter("chapters/trilemma.qmd", (12,), "Can a model be separable, robust and efficient at once?", "trilemma"),
-    Chapter(
-        "chapters/ledger.qmd", (6, 7, 8, 11, 12, 13), "Which of the log's claims hold over several seeds?", "ledger"
-    ),
-    Chapter("chapters/method.qmd", name="precision"),
-    Chapter("chapters/code.qmd", name="code"),
-    Chapter("chapters/cluster.qmd", name="cluster"),
-    Chapter("chapters/runs.qmd", name="runs"),
+    Chapter("chapters/open-questions.qmd", (10,), "Does resisting a cut mean resisting an input?"),
+    Chapter("chapters/joint.qmd", (11,), "Can one skill be cut out of a model that has two?"),
+    Chapter("chapters/adversarial.qmd", (13,), "Can training make a skill hard to cut out?"),
+    Chapter("chapters/trilemma.qmd", (12,), "Can a model be separable, robust and efficient at once?"),
+    Chapter("chapters/ledger.qmd", (6, 7, 8, 11, 12, 13), "Which of the log's claims hold over several seeds?"),
+    Chapter("chapters/method.qmd"),
+    Chapter("chapters/code.qmd"),
+    Chapter("chapters/cluster.qmd"),
+    Chapter("chapters/runs.qmd"),
 )
 """In the order of the book."""
 

@@ -108,7 +108,7 @@ def _line_in(folder: Path, path: Path, name: str) -> str:
     last = following[-1]
     lines = text.splitlines(keepends=True)
     if path == CONTENTS:
-        place, line = last.lineno - 1, _entry(name)
+        place, line = last.lineno - 1, f'    Chapter("chapters/{name}.qmd", (7,), "What does it ask?"),\n'
     else:
         before = ast.literal_eval(last.args[0])
         found = [number for number, own in enumerate(lines) if re.match(rf"\s*- {re.escape(before)}\s*(#|$)", own)]
@@ -132,12 +132,3 @@ def _following(contents: str) -> list[ast.Call]:
     ]
     entries = listed[0].elts if listed and isinstance(listed[0], ast.Tuple) else []
     return [entry for entry in entries if isinstance(entry, ast.Call) and len(entry.args) > 1]
-
-
-def _entry(name: str) -> str:
-    """The chapter's line in the list of chapters, as the formatter leaves it."""
-    arguments = [f'"chapters/{name}.qmd"', "(7,)", '"What does it ask?"', f'"{name.replace("-", "_")}"']
-    line = f"    Chapter({', '.join(arguments)}),\n"
-    if len(line.rstrip()) <= 120:
-        return line
-    return "".join(["    Chapter(\n", *(f"        {argument},\n" for argument in arguments), "    ),\n"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from epistemics.chapters.precision.chapter import agree
+from epistemics.chapters.method.chapter import agree
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from epistemics.analysis.stored_runs import Results
 from epistemics.chapters.baselines import chapter as baselines
-from epistemics.chapters.input_robustness import chapter as input_robustness
-from epistemics.chapters.input_robustness.chapter import nearest_other, smallest_changes, with_first_number_changed
+from epistemics.chapters.open_questions import chapter as open_questions
+from epistemics.chapters.open_questions.chapter import nearest_other, smallest_changes, with_first_number_changed
 from epistemics.science.abliteration import falls_at
 from epistemics.science.configuration import Configuration
 from epistemics.science.model import final_state, named_parameters, read_out
@@ -86,7 +86,7 @@ def test_tables_hold_what_was_attacked_beside_the_stored_curve(
     results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(baselines, "UNDERSTOOD", 0.0)  # these models are too small to understand
-    found = input_robustness.tables(results)
+    found = open_questions.tables(results)
     attacks, models = found["attacks"], found["models"]
     run = results.runs[0]
     c = run.configuration
@@ -98,11 +98,11 @@ def test_tables_hold_what_was_attacked_beside_the_stored_curve(
     (model,) = models.records()
     assert model["of_nearest"] == pytest.approx(float(np.median(attacks.column("of_nearest"))), abs=1e-4)
     assert model["k_at_95"] == falls_at(run.result.arrays["add.about_mean"][-1], 0.95)
-    again = input_robustness.attacks(results)
+    again = open_questions.attacks(results)
     assert again == attacks
-    assert input_robustness.numbers(results, found)["models"] == "1 model"
+    assert open_questions.numbers(results, found)["models"] == "1 model"
 
 
 def test_a_weaker_correlation_needs_more_models() -> None:
     """29 for a correlation of 0.5 and 85 for 0.3, as in Cohen's tables (5%, two-sided, power 80%)."""
-    assert [input_robustness.models_needed(c) for c in (0.5, 0.3)] == pytest.approx([29, 85], abs=1)
+    assert [open_questions.models_needed(c) for c in (0.5, 0.3)] == pytest.approx([29, 85], abs=1)
