@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+import torch
 
 from epistemics.declared.experiments import configuration_key
 from epistemics.lab.status import current_seals
 from epistemics.science.configuration import Configuration
+from epistemics.science.measures import Measures, measure
+from epistemics.science.model import initial_parameters
+from epistemics.science.training import first_touch, grokking_step
 from epistemics.store.record import Arrays, Part, Result
 
 PROVENANCE: dict[str, Any] = {
@@ -57,6 +63,73 @@ def result(configuration: Configuration, weights: bool = False) -> Result:
     return Result(
         key=configuration_key(configuration), configuration=as_json, parts={"training": training, "measures": measured}
     )
+
+
+def learned(configuration: Configuration, accuracies: Sequence[float], weights: bool = False) -> Result:
+    """Of a run with these validation accuracies, one an evaluation; from one on it stays at the last.
+
+    Measured is a model with random parameters. Where accuracy was high, its curves of accuracy start as high.
+    """
+    c = configuration
+    steps = np.arange(0, c.steps + 1, c.evaluate_every)
+    validation = np.array([accuracies[min(index, len(accuracies) - 1)] for index in range(len(steps))], np.float32)
+    settled = (steps.tolist(), validation.tolist(), c.grokking_accuracy)
+    grokked = grokking_step(*settled, c.grokking_evaluations)
+    wanted = {*range(0, c.steps + 1, c.measure_every or c.steps + 1)} - {0} | {c.steps}
+    wanted |= set() if grokked is None else {grokked + after for after in c.measure_after_grokking}
+    moments = sorted(wanted & set(steps.tolist()))
+    metrics = {
+        "grokking_step": grokked, "first_touch": first_touch(*settled), "final_step": int(steps[-1]),
+        "train_accuracy": 1.0, "validation_accuracy": float(validation[-1]), "moments": moments,
+    }  # fmt: skip
+    history = {
+        "step": steps, "train_loss": np.exp(-steps / c.steps), "validation_loss": 1 - validation,
+        "train_accuracy": np.minimum(1, 2 * steps / c.steps), "validation_accuracy": validation,
+    }  # fmt: skip
+    at = [float(validation[step // c.evaluate_every]) for step in moments]
+    measured = {
+        f"{operation}.{name}": np.stack([_raised(name, values, accuracy) for accuracy in at]).astype(np.float32)
+        for operation, measures in _of_random_parameters(_alike(c)).items()
+        for name, values in vars(measures).items()
+        if values is not None
+    }
+    made = result(configuration)
+    training, measuring = made.parts.values()
+    training = msgspec.structs.replace(
+        training,
+        metrics=metrics,
+        arrays={f"history.{n}": v if n == "step" else np.float32(v) for n, v in history.items()},
+        weights={"parameters": initial_parameters(c.architecture, c.seed, c.embedding_scale).float().numpy()}
+        if weights
+        else {},
+    )
+    canary = {name: {"norm": 0.5, "digest": "bb"} for name in measured}
+    measuring = msgspec.structs.replace(measuring, canary=canary, arrays=measured)
+    return msgspec.structs.replace(made, parts=dict(zip(made.parts, (training, measuring), strict=True)))
+
+
+def _alike(c: Configuration) -> Configuration:
+    """A configuration whose measures have the same shapes, one for many."""
+    return dataclasses.replace(
+        c, layers=1, seed=c.seed % 2, train_fraction=0.5, batch_size=1, steps=1, evaluate_every=1, measure_every=0,
+        measure_after_grokking=(), weight_decay=1.0, learning_rate=1.0, shuffled_answers=False, adversarial_weight=0.0,
+        precision="float32", embedding_scale=1.0, stop_after_grokking=None, grokking_evaluations=0,
+        adversarial_directions=1, adversarial_from=0, grokking_accuracy=1.0,
+    )  # fmt: skip
+
+
+@cache
+def _of_random_parameters(configuration: Configuration) -> Mapping[str, Measures]:
+    c = configuration
+    return measure(c, initial_parameters(c.architecture, c.seed, c.embedding_scale).to(torch.float32))
+
+
+def _raised(name: str, values: Any, accuracy: float) -> Any:
+    if name == "validation_accuracy":
+        return np.asarray(accuracy)
+    if name.endswith(("about_mean", "about_zero")):
+        return np.clip(values - values[0] + accuracy, 0, 1)
+    return np.asarray(values)
 
 
 def made_up(key: str, metrics: dict[str, Any], arrays: Arrays) -> Result:

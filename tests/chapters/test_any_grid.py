@@ -1,0 +1,213 @@
+"""Whatever an experiment file says, each chapter that loads it makes its numbers, tables and figures."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stored
+import yaml
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
+from prose import CELL, PROJECT
+
+from epistemics.chapters.contents import CHAPTERS, Chapter
+from epistemics.chapters.needs import require
+from epistemics.declared.experiments import CLAIMS, experiment_names, load_experiment
+from epistemics.declared.project import Project
+from epistemics.declared.sections import SpecificationError
+from epistemics.publishing.chapter_keys import loaded
+from epistemics.publishing.variables import _made
+from epistemics.store.fingerprint import reached_from
+from epistemics.store.store import Store
+
+EXPERIMENTS = experiment_names(PROJECT / "experiments")
+VARIABLE = re.compile(r"\{\{< var ([\w.]+) >\}\}")
+NAMED = {name for path in PROJECT.glob("**/*.qmd") for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
+"""Every variable that the book's prose shows."""
+
+SMALLER = {"d_model": 8, "batch_size": 64, "adversarial_directions": 10}
+"""By what the values of a declared grid are divided."""
+LENGTHS = ("steps", "measure_every", "stop_after_grokking")
+"""What all groups of a small grid have in common."""
+
+LEARNING = {
+    "never": [0.1],
+    "from the start": [1.0],
+    "soon": [0.0, 1.0],
+    "late, with a dip": [0.0, 0.2, 0.2, 1.0, 1.0, 0.9, 1.0],
+    "in part": [0.0, 0.6, 0.96],
+}
+"""Validation accuracies at a run's evaluations."""
+
+
+def cells_of(chapter: Chapter) -> list[str]:
+    """The code of its cells."""
+    cells = CELL.findall((PROJECT / chapter.path).read_text(encoding="utf-8"))
+    return ["\n".join(cell.splitlines()[1:-1]) for cell in cells]
+
+
+def experiments_of(chapter: Chapter) -> list[str]:
+    """The experiments that its numbers and cells load."""
+    code = "\n".join([*cells_of(chapter), f"from epistemics.chapters.{chapter.name} import chapter\nchapter.share"])
+    return loaded(code, reached_from(code), EXPERIMENTS)
+
+
+LOADING = [chapter for chapter in CHAPTERS if chapter.name and experiments_of(chapter)]
+
+
+@st.composite
+def grids(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    """Another paper profile of an experiment file, of small models."""
+    paper = declared(name)["profiles"]["paper"]
+    some = st.lists(st.booleans(), min_size=len(paper["groups"]), max_size=len(paper["groups"]))
+    there = draw(st.just([True] * len(paper["groups"])) | some.filter(any))
+    others = draw(
+        st.sets(st.sampled_from(["weight_decay", "train_fraction", "layers", "d_model", "adversarial_weight"]))
+    )
+    return {
+        "defaults": paper.get("defaults", {})
+        | {
+            "modulus": draw(st.sampled_from([5, 7, 3, 13])),
+            "layers": draw(st.sampled_from([1, 2])),
+            "d_model": draw(st.sampled_from([16, 8])),
+            "heads": 2,
+            "train_fraction": draw(st.sampled_from([0.7, 0.3])),
+            "batch_size": 1,
+            "weight_decay": draw(st.sampled_from([1.0, 0.3])),
+            "steps": draw(st.sampled_from([40, 90, 10])),
+            "stop_after_grokking": None,
+            "evaluate_every": 10,
+            "grokking_evaluations": draw(st.sampled_from([1, 0])),
+            "measure_every": draw(st.sampled_from([10, 0])),
+            "measure_after_grokking": draw(st.sampled_from([[0], [], [0, 20]])),
+            "compiled": False,
+            "adversarial_directions": 1,
+        },
+        "groups": [
+            draw(changed(group, others)) for group, is_there in zip(paper["groups"], there, strict=True) if is_there
+        ],
+    }
+
+
+def declared(name: str) -> dict[str, Any]:
+    """The content of an experiment file."""
+    return dict(yaml.safe_load((PROJECT / "experiments" / f"{name}.yaml").read_text(encoding="utf-8")))
+
+
+@st.composite
+def changed(draw: st.DrawFn, group: dict[str, Any], others: set[str]) -> dict[str, Any]:
+    """A group with some of its values, or with others; with other seeds, renamed or not, with weights or without."""
+    name = {"name": draw(st.sampled_from([group["name"], f"renamed {group['name']}"]))}
+    if "runs_of" in group:
+        return group | name
+    seeds = draw(st.sampled_from([[0], [0, 1, 2], [4, 7]]))
+    fixed = {key: other(key, value, others) for key, value in group.get("set", {}).items() if key not in LENGTHS}
+    varied = {}
+    for key, values in group.get("vary", {}).items():
+        own = [other(key, value, others) for value in values]
+        varied[key] = draw(st.just(own) | st.lists(st.sampled_from(own), min_size=1, unique=True))
+    weights = {"keep_weights": seeds} if "keep_weights" in group and draw(st.booleans()) else {}
+    return name | {"set": fixed, "vary": varied, "seeds": seeds} | weights
+
+
+def other(key: str, value: Any, others: set[str]) -> Any:
+    """A value of a declared grid, of a small model, or one beside it."""
+    if key in SMALLER:
+        value = max(1, value // SMALLER[key])
+    if key not in others:
+        return value
+    return 2 * value if isinstance(value, int) else 0.3 + value / 2
+
+
+@st.composite
+def studies(draw: st.DrawFn, names: list[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The grid of each experiment, and how their runs learn, in turn."""
+    found = {name: draw(grids(name)) for name in names}
+    return found, draw(st.lists(st.sampled_from(sorted(LEARNING)), min_size=1, max_size=3))
+
+
+def written(folder: Path, drawn: Mapping[str, dict[str, Any]], learning: list[str]) -> Project:
+    """A project with these experiments, and a result of each run."""
+    for name in ("experiments", "results"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "experiments").mkdir(parents=True)
+    (folder / "chapters").mkdir(exist_ok=True)
+    shutil.copy(PROJECT / "_quarto.yml", folder)
+    shutil.copy(PROJECT / "experiments" / CLAIMS, folder / "experiments")
+    for name, paper in drawn.items():
+        content = declared(name)
+        content["profiles"]["paper"] = paper
+        (folder / "experiments" / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    project = Project(folder, "paper", folder / "results", "stored")
+    try:
+        require(project)
+        runs = [run for name in drawn for run in load_experiment(project.experiments, name).runs]
+    except SpecificationError:
+        assume(False)  # that a file can't be so is said before anything trains
+    kept, store = {run.key for run in runs if run.keep_weights}, Store(project.results)
+    for number, (key, run) in enumerate({run.key: run for run in runs}.items()):
+        store.write(stored.learned(run.configuration, LEARNING[learning[number % len(learning)]], key in kept))
+    return project
+
+
+def texts(variables: Mapping[str, Any], name: str) -> Iterator[tuple[str, str]]:
+    for key, value in variables.items():
+        if isinstance(value, Mapping):
+            yield from texts(value, f"{name}.{key}")
+        else:
+            yield f"{name}.{key}", value
+
+
+def executed(cells: list[str]) -> None:
+    """Execute cells as a kernel does, and show what each ends in."""
+    shown = DisplayFormatter()
+    shown.active_types = shown.format_types
+    namespace: dict[str, Any] = {}
+    for cell in cells:
+        *statements, last = ast.parse(cell).body
+        exec(compile(ast.Module(statements, []), "<cell>", "exec"), namespace)
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace)
+            if value is not None:
+                data, _ = shown.format(value)  # type: ignore[no-untyped-call]
+                assert {"text/markdown", "text/html", "image/svg+xml"} & set(data), cell
+        else:
+            exec(compile(ast.Module([last], []), "<cell>", "exec"), namespace)
+
+
+@pytest.mark.parametrize("chapter", LOADING, ids=[chapter.name for chapter in LOADING])
+def test_a_chapter_takes_any_grid(
+    chapter: Chapter, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("any") / "project"
+    for variable in ("EPISTEMICS_PROFILE", "EPISTEMICS_RESULTS"):
+        monkeypatch.delenv(variable, raising=False)
+
+    @settings(
+        max_examples=6,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(studies(experiments_of(chapter)))
+    def holds(study: tuple[dict[str, dict[str, Any]], list[str]]) -> None:
+        project = written(folder, *study)
+        monkeypatch.chdir(folder / "chapters")
+        assert chapter.name is not None
+        prepared = _made(project, chapter.name)
+        found = dict(texts(prepared.variables, chapter.name))
+        assert {name for name in NAMED if name.startswith(f"{chapter.name}.")} <= set(found)
+        assert not [name for name, text in found.items() if re.search(r"\b(nan|inf|None)\b", text) or not text]
+        executed(cells_of(chapter))
+
+    holds()
