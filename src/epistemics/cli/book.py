@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from epistemics.analysis.stored_runs import IncompleteResults
+from epistemics.chapters.needs import require
 from epistemics.cli.inventory import runs_of
 from epistemics.cli.making import adopt_stale, require_device, train
 from epistemics.declared.experiments import Run
@@ -68,6 +69,7 @@ def _prepare(project: Project, options: argparse.Namespace) -> None:
     from epistemics.publishing.variables import write_variables_and_data
 
     qmdbook.outline(project.folder)  # a project file that can't be read is said before anything trains
+    require(project)
     runs = runs_of(project, [])
     if project.policy == "stored":
         _require_stored(project, runs)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from epistemics.analysis.claims import VERDICTS
+from epistemics.chapters.needs import require
 from epistemics.cli.display import Display, duration
 from epistemics.cli.inventory import elapsed, runs_of, stored_keys, training_costs
 from epistemics.declared.experiments import Run, experiment_names, load_experiment
@@ -24,6 +25,7 @@ def run(project: Project, options: argparse.Namespace) -> int:
         known = ", ".join(experiment_names(project.experiments))
         raise SpecificationError(f"name experiments, or say --all; known: {known}")
     wanted = ("missing", "damaged", "stale") if options.stale else ("missing", "damaged")
+    require(project, options.experiments)
     if options.dry_run:
         return _plan(project, runs_of(project, options.experiments), wanted, options.workers, options.device)
     runs = runs_of(project, options.experiments)
