@@ -237,10 +237,13 @@ def _ten_times(one: Sequence[float | None], zero: Sequence[float | None]) -> boo
 
 
 def _factor(steps: Table, sweep: str) -> float:
-    """How many times longer the slowest value of a sweep takes than the fastest, of those at which every seed groks."""
+    """How many times longer the slowest value of a sweep takes than the fastest, of those at which every seed groks.
+
+    1 where none does, or where the fastest is there before the first step.
+    """
     found = [touches(steps, sweep, **value) for value in values_of(steps, sweep)]
     medians = [median(t for t in touched if t is not None) for touched in found if None not in touched]
-    return max(medians) / min(medians) if medians else 1.0
+    return max(medians) / min(medians) if medians and min(medians) else 1.0
 
 
 def best_fractions(steps: Table) -> list[float]:
@@ -278,7 +281,7 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     zero_median = ranked_median(zero.column("first_touch"))
     reached = [step for step in zero.column("first_touch") if step is not None]
     one_median = ranked_median(one)
-    ratio = None if zero_median is None or one_median is None else zero_median / one_median
+    ratio = None if zero_median is None or not one_median else zero_median / one_median
     sizes = [(median_step(steps, "size", "first_touch", **v), label_of(v)) for v in values_of(steps, "size")]
     fastest = min(((m, label) for m, label in sizes if m is not None), default=(None, "none"))
     touched = {r["precision"]: [] for r in precisions(results).records()}  # type: dict[str, list[float | None]]
@@ -319,7 +322,7 @@ def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
             "fractions": claims["1.1-best-fraction"].shown,
             "decay": {name_of_value(0.0): {"steps": claims["1.1-steps-at-decay-0"].shown}},
         },
-        "best_fraction": ", ".join(f"{f:g}" for f in best_fractions(steps)),
+        "best_fraction": ", ".join(f"{f:g}" for f in best_fractions(steps)) or "none",
         "largest_fraction": _largest_fraction(results, steps),
         "fastest_size": fastest[1],
         "fastest_size_steps": number(fastest[0]),

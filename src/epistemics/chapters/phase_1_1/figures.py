@@ -126,12 +126,16 @@ def _sweep(
     axis: str,
     colour: Callable[[dict[str, Any]], str],
 ) -> Picture:
-    """Filled points: the grokking step; open ones: the first touch; a bar at the median; a band for "never"."""
+    """Filled points: the grokking step; open ones: the first touch; a bar at the median; a band for "never".
+
+    What is there before the first step stands at the lower edge.
+    """
     if not len(table):
         return nothing_to_draw()
     places = sorted({place(record) for record in table.records()})
-    known = [s for name in ("grokking_step", "first_touch") for s in table.column(name) if s is not None]
+    known = [s for name in ("grokking_step", "first_touch") for s in table.column(name) if s]
     lowest, highest = (min(known), max(known)) if known else (100, 1000)
+    edge = lowest / 1.6
     never = highest * 2.2
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, 3.0))
@@ -145,7 +149,7 @@ def _sweep(
                     missed |= step is None
                     axes.plot(
                         position + shift + offset,
-                        never if step is None else step,
+                        never if step is None else max(step, edge),
                         marker="o" if step is not None else "^",
                         markersize=5,
                         markeredgecolor=colour(record),
@@ -156,8 +160,9 @@ def _sweep(
             for name, shift in (("first_touch", -0.13), ("grokking_step", 0.13)):
                 median = ranked_median([record[name] for record in records])
                 if median is not None:
-                    axes.plot([position + shift - 0.1, position + shift + 0.1], [median] * 2, color=INK, linewidth=1.2)
-        _log_steps(axes, lowest / 1.6, never * 1.35 if missed else highest * 1.6)
+                    ends = [position + shift - 0.1, position + shift + 0.1]
+                    axes.plot(ends, [max(median, edge)] * 2, color=INK, linewidth=1.2)
+        _log_steps(axes, edge, never * 1.35 if missed else highest * 1.6)
         if missed:
             axes.axhline(never / 1.4, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
             axes.text(len(places) - 0.45, never, "never", color=MUTED, va="center", ha="left", fontsize=8)
