@@ -41,8 +41,9 @@ def asymmetric_pairs(answers: NDArray[np.int64]) -> int:
 
 
 def unseen(violations: int, inputs: int, sample: int = SAMPLE) -> float:
-    """The chance that so many inputs, drawn without replacement, hold no violation."""
-    return comb(inputs - violations, sample) / comb(inputs, sample)
+    """The chance that so many inputs, or all if there are fewer, drawn without replacement, hold no violation."""
+    drawn = min(sample, inputs)
+    return comb(inputs - violations, drawn) / comb(inputs, drawn)
 
 
 def verdicts(single: Results) -> Table:

@@ -146,7 +146,7 @@ def planes(results: Results) -> Table:
 
     For each model whose weights are kept, the class means less the mean of all states, along directions 1 to 4, and
     the frequency that fits each plane best: the one with the most power in the discrete Fourier transform of the
-    plane's two coordinates along the answers.
+    plane's two coordinates along the answers. A model of fewer directions has none.
     """
     rows = []
     for run in results:
@@ -157,6 +157,8 @@ def planes(results: Results) -> Table:
         parameters = torch.from_numpy(run.result.weights["parameters"])
         states = final_states(c, parameters, questions.questions)
         directions, _ = class_directions(states, questions.answers, c.modulus)
+        if len(directions) < 4:
+            continue
         means = np.stack([states[questions.answers == answer].mean(0) for answer in range(c.modulus)])
         coordinates = (means - states.mean(0)) @ directions[:4].T
         for plane in (0, 1):
