@@ -315,7 +315,7 @@ def _ratio(medians: Mapping[int, float | None], budget: int) -> str:
     """Median at the largest size over that at the smallest; a bound where the largest never gets there."""
     ordered = list(medians.values())
     smallest, largest = ordered[0], ordered[-1]
-    if smallest is None:
+    if not smallest:  # never, or before the first step
         return "unknown"
     return f"more than {budget / smallest:.1f}" if largest is None else f"{largest / smallest:.1f}"
 

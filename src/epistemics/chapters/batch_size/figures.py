@@ -53,6 +53,8 @@ def steps(table: Table) -> Picture:
 def _against_size(table: Table, columns: tuple[str, str, str], arms: Sequence[str], label: str, unit: float) -> Picture:
     """Filled points within the budget, open ones after it, triangles for never; lines join medians.
 
+    What is there before the first step stands at the lower edge.
+
     Args:
         columns: of the value, of whether it is within the budget, and of the budget.
         arms: to draw, of column ``decay``.
@@ -62,7 +64,7 @@ def _against_size(table: Table, columns: tuple[str, str, str], arms: Sequence[st
     value, within, budget = columns
     places = sorted(set(table.column("batch_size")))
     (limit,) = set(table.column(budget))
-    known = [v for v in table.column(value) if v is not None] + [limit]
+    known = [v for v in table.column(value) if v] + [limit]
     low, high = min(known) / 1.5, max(known) * 1.35
     missed = None in table.column(value)
     never = high * 1.45
@@ -81,9 +83,10 @@ def _against_size(table: Table, columns: tuple[str, str, str], arms: Sequence[st
                 shared = len(arms) > 1 and all(r["run"] in of_both for r in records)
                 centre = position + (0 if shared or len(arms) == 1 else 0.13 * side)
                 if not shared or arm == arms[0]:
-                    _points(axes, centre, records, (value, within), never, INK if shared else ARM_COLOURS[arm])
+                    colour = INK if shared else ARM_COLOURS[arm]
+                    _points(axes, centre, records, (value, within), (low, never), colour)
                 median = ranked_median([r[value] if r[within] else None for r in records]) if records else None
-                line.append((centre, math.nan if median is None else median))
+                line.append((centre, math.nan if median is None else max(median, low)))
             axes.plot(*zip(*line, strict=True), color=ARM_COLOURS[arm], lw=1.3)
             for centre, median in line:
                 axes.plot([centre - 0.1, centre + 0.1], [median] * 2, color=ARM_COLOURS[arm], lw=2.2)
@@ -123,16 +126,16 @@ def _points(
     centre: float,
     records: Sequence[Mapping[str, Any]],
     columns: tuple[str, str],
-    never: float,
+    edges: tuple[float, float],
     colour: str,
 ) -> None:
-    value, within = columns
+    (value, within), (low, never) = columns, edges
     for index, record in enumerate(records):
         offset = 0.045 * (index - (len(records) - 1) / 2)
         missed = record[value] is None
         axes.plot(
             centre + offset,
-            never if missed else record[value],
+            never if missed else max(record[value], low),
             marker="^" if missed else "o",
             markersize=5,
             markeredgecolor=colour,

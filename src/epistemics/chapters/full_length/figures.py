@@ -42,11 +42,11 @@ def along_training(table: Table) -> Picture:
                             )  # fmt: skip
                 median_of(axes, lines, colour)
             axes.set_ylim(bottom=0)
-            axes.set_xlim(left=0)
             axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
             axes.set_ylabel(label)
         for place, decay in enumerate(decays):
             name_beside(panels[0], f"decay {decay:g}", 0.95 - 0.11 * place, decay_colour(decay))
+        panels[1].set_xlim(left=0)
         panels[1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
         panels[1].set_xlabel("step")
         return Picture(figure)
