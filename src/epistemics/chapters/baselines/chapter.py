@@ -26,6 +26,7 @@ from epistemics.analysis.tables import (
 from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 from epistemics.science.abliteration import accuracy_curve, falls_at
+from epistemics.science.configuration import Configuration
 from epistemics.science.geometry import Array, class_directions
 from epistemics.science.measures import final_states
 from epistemics.science.model import named_parameters
@@ -65,7 +66,7 @@ def curves(single: Results, shuffled: Results) -> Table:
     """Validation accuracy after removing k directions of each kind about the mean, at the end of training."""
     rows: list[dict[str, Value]] = []
     for run in dissected(single):
-        foreign = _of_seed(shuffled, run.configuration.seed)
+        foreign = _of_seed(shuffled, run.configuration)
         for curve, directions in CURVES.items():
             if curve != "shuffled":
                 accuracies = run.result.arrays[f"{OPERATION}.{curve}"][-1]
@@ -86,8 +87,10 @@ def curves(single: Results, shuffled: Results) -> Table:
     return table_of(rows)
 
 
-def _of_seed(results: Results, seed: int) -> StoredRun | None:
-    return next((run for run in results if run.configuration.seed == seed and run.run.keep_weights), None)
+def _of_seed(results: Results, own: Configuration) -> StoredRun | None:
+    """The model of one's seed, if its states have as many dimensions."""
+    wanted = [run for run in results.where(seed=own.seed, d_model=own.d_model) if run.run.keep_weights]
+    return next(iter(wanted), None)
 
 
 def _states(run: StoredRun) -> Array:

@@ -200,8 +200,11 @@ def overlaps(results: Results) -> Table:
 
 @cache
 def chance(dimensions: int, longest: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """5th and 95th percentile of the overlap of two random spans of k = 1 … longest dimensions."""
-    draws = []
+    """5th and 95th percentile of the overlap of two random spans of k = 1 … longest of these dimensions.
+
+    In a model of fewer dimensions the spans end where they are all of it, and their overlap is 1.
+    """
+    longest, draws = min(longest, dimensions), []
     for draw in range(CHANCE_DRAWS):
         one, other = (random_directions(dimensions, 2 * draw + which)[:longest] for which in (0, 1))
         # The squared cosines of principal angles sum to the squared entries of the product: no SVD for each k.
