@@ -34,7 +34,9 @@ CHAPTERS = {
     "chapters/trilemma.qmd": "trilemma",
     "chapters/ledger.qmd": "ledger",
     "chapters/method.qmd": "method",
+    "chapters/architecture.qmd": "architecture",
     "chapters/code.qmd": "code",
+    "chapters/api.qmd": "prompt",
     "chapters/cluster.qmd": "cluster",
     "chapters/runs.qmd": "runs",
 }
@@ -52,6 +54,7 @@ OF_RESULTS = [
     "trilemma",
     "ledger",
     "method",
+    "prompt",
     "cluster",
     "runs",
 ]

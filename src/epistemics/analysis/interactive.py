@@ -22,6 +22,7 @@ class Series:
     """How the lines that share a value of the series column are named and drawn."""
 
     name: str
+    """As the legend has it."""
     colour: str
     """As ``#rrggbb`` on the light page; the dark one turns it over as it does the static figure's."""
     dashed: bool = False
@@ -38,9 +39,13 @@ class Lines:
     table: Table
     """Has a column ``seed`` beside the columns named below."""
     x: str
+    """Column of the numbers along x."""
     y: str
+    """Column of the shares."""
     panel: str
+    """Column that says in which panel a row is."""
     series: str
+    """Column that says to which series a row belongs."""
     panels: Mapping[Any, str]
     """Value of the panel column → title, in the order shown."""
     named: Mapping[Any, Series]
@@ -102,6 +107,13 @@ def interactive(figure: str, lines: Lines) -> None:
     """Print what makes the figure of this label interactive, for HTML alone: its data, and the script that draws it.
 
     Nothing for lines without a row.
+
+    Args:
+        figure: the label of the figure, such as ``fig-cuts``.
+        lines: what the reader can move.
+
+    Raises:
+        ValueError: if the table has rows but none of the panels and series named, or two of one line at the same x.
     """
     if not len(lines.table):  # the figure says so
         return

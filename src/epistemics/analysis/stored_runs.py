@@ -24,6 +24,7 @@ class StoredRun:
 
     run: Run
     result: Result
+    """All that is stored of it: metrics, and arrays by name, such as ``history.validation_accuracy``."""
     state: str
     """fresh, adopted or stale, as in ``RunStatus``."""
 
@@ -34,10 +35,12 @@ class StoredRun:
 
     @property
     def configuration(self) -> Configuration:
+        """All that decides the result."""
         return self.run.configuration
 
     @property
     def metrics(self) -> dict[str, Any]:
+        """What is said of the training at its end: steps, and accuracies as shares; None is never."""
         return self.result.metrics
 
 
@@ -60,14 +63,21 @@ class Results:
 
     @property
     def stale(self) -> list[StoredRun]:
+        """Those whose code has changed since."""
         return [r for r in self.runs if r.stale]
 
 
 def load_results(name: str, project: Project | None = None) -> Results:
     """Every result of experiment ``name`` under the project's profile.
 
+    Args:
+        name: of a file in ``experiments/``, without its ending.
+        project: the one of the working directory if none is given.
+
     Raises:
         IncompleteResults: if any is missing or damaged.
+        SpecificationError: if there is no such experiment, or its file has a fault.
+        NoProject: if none is given and the working directory is in none.
     """
     project = project or find_project()
     experiment = load_experiment(project.experiments, name, project.profile)
@@ -86,10 +96,10 @@ def load_results(name: str, project: Project | None = None) -> Results:
 def load_every(project: Project | None = None) -> dict[str, Results]:
     """The results of every experiment that has a file, by its name; a run may be in several.
 
-    What calls this depends on all of them, which ``publishing.chapter_key`` knows.
+    A chapter that calls this executes again when any of them changes.
 
     Raises:
-        IncompleteResults: if any is missing or damaged.
+        IncompleteResults, SpecificationError, NoProject: as ``load_results``.
     """
     project = project or find_project()
     return {name: load_results(name, project) for name in experiment_names(project.experiments)}

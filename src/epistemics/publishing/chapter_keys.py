@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from epistemics.analysis.package import documented, rooms
 from epistemics.chapters.contents import judging
 from epistemics.declared.experiments import CLAIMS, experiment_names, load_experiment
 from epistemics.declared.project import Project
@@ -17,6 +18,12 @@ from epistemics.store.store import Store
 JUDGEMENTS = "chapters.ledger.chapter.judgements"
 EVIDENCE = "\nfrom epistemics.chapters.{0} import chapter as judging_{0}\njudging_{0}.evidence_of"
 LOAD_RESULTS = "analysis.stored_runs.load_results"
+
+READ_FROM_SOURCE: Mapping[str, Callable[[], object]] = {
+    "analysis.package.documented": documented,
+    "analysis.package.rooms": rooms,
+}
+"""Functions whose answers hang on docstrings, annotations and imports, which the source that is reached is without."""
 
 
 def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Callable[[Path, list[str]], str]:
@@ -47,6 +54,7 @@ def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Calla
                 parts.append(f"{s.run.key} {store.content(s.run.key)}{f' {s.state}' if s.state in states else ''}")
         if "analysis.claims.load_claims" in reached:
             parts.append((project.experiments / CLAIMS).read_text(encoding="utf-8"))
+        parts += [repr(read()) for name, read in READ_FROM_SOURCE.items() if name in reached]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     return key

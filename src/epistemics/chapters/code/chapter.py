@@ -24,8 +24,8 @@ EDITS = (
     # edit, stale results, missing ones, what becomes of the stale, chapters executed again
     ("a comment in the optimizer", "0", "0", "", "nothing"),
     ("a docstring in the model", "0", "0", "", "nothing"),
-    ("a constant of the training renamed", "0", "0", "", "nothing"),
-    ("the optimizer rearranged, computing the same", "all", "0", "adopted", "nothing"),
+    ("a constant of the training renamed", "0", "0", "", "prompt"),
+    ("the optimizer rearranged, computing the same", "all", "0", "adopted", "prompt"),
     ("the optimizer changed", "all", "0", "trained again", "all that show results"),
     ("a measure changed", "all", "0", "measured again", "all that show results"),
     (

@@ -1,0 +1,57 @@
+"""The rooms of the code and what they import, read from the source as it is."""
+
+from __future__ import annotations
+
+from epistemics.analysis.package import Room, needed, rooms
+from epistemics.analysis.provenance_line import source_page
+from epistemics.analysis.tables import Shown, Table, table_of
+from epistemics.chapters.contents import Share
+from epistemics.declared.project import Project
+
+
+def arrows() -> Table:
+    """One row for each import of a room by another that does not follow from two others."""
+    found = needed({room.name: room.imports for room in rooms()})
+    return table_of([{"from": room, "to": one} for room, own in found.items() for one in own], ("from", "to"))
+
+
+def described() -> Table:
+    """One row for each room: what its docstring begins with, and all that it imports."""
+    return table_of([{"room": r.name, "is": r.says, "imports": ", ".join(r.imports)} for r in rooms()])
+
+
+def shown() -> Shown:
+    """The rooms for reading, the highest first."""
+    depth = depths(arrows())
+    found = sorted(rooms(), key=lambda room: (depth[room.name], room.name))
+    rows = [[_linked(room), room.says, ", ".join(room.imports) or "–"] for room in found]
+    return Shown(["Room", "What it is", "Imports"], rows, left=3)
+
+
+def _linked(room: Room) -> str:
+    """Its name, which leads to its page if it is one of the package's."""
+    name = f"`{room.name}`"
+    return name if room.is_beside else f"[{name}](../{source_page(f'epistemics.{room.name}').as_posix()})"
+
+
+def depths(table: Table) -> dict[str, int]:
+    """Room → how many arrows lead down to it at most: 0 for what nothing imports."""
+    above: dict[str, list[str]] = {}
+    for record in table.records():
+        above.setdefault(record["from"], [])
+        above.setdefault(record["to"], []).append(record["from"])
+
+    def depth(room: str) -> int:
+        return 1 + max((depth(one) for one in above[room]), default=-1)
+
+    return {room: depth(room) for room in above}
+
+
+def tables() -> dict[str, Table]:
+    """What the chapter draws and prints, by name."""
+    return {"arrows": arrows(), "rooms": described()}
+
+
+def share(_: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    return {}, tables()
