@@ -55,11 +55,19 @@ Returns:
 
 Raises:
     ValueError: if none."""
-    one = Documented("cut", "epistemics.science.a", "", "cut(states: Array) -> Array", text, (("x: int", "steps"),))
+    one = Documented(
+        "cut",
+        "epistemics.science.a",
+        "",
+        "cut(states: Array) -> Array",
+        text,
+        (("y: int", ""), ("x: int", "steps"), ("z: int", "")),
+    )
     assert "\n".join(markdown(one)) == (
         "```python\ncut(states: Array) -> Array\n```\n\n"
         "Cut.\n\nMore. [Source](../data/source/epistemics.science.a.html#cut)\n\n"
-        "- `states`: [n, d], float64.\n- Returns: [n, d].\n- Raises `ValueError`: if none.\n- `x: int` \u2003steps"
+        "- `y: int`, `z: int`\n- `states`: [n, d], float64.\n"
+        "- Returns: [n, d].\n- Raises `ValueError`: if none.\n- `x: int` \u2003steps"
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `as` makes a name public to type checkers
-    from epistemics.analysis.interactive import Lines as Lines, Series as Series, interactive as interactive
+    from epistemics.analysis.interactive import interactive as interactive
     from epistemics.analysis.provenance_line import provenance as provenance
     from epistemics.analysis.stored_runs import (
         IncompleteResults as IncompleteResults,

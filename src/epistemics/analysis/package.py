@@ -15,8 +15,8 @@ from pathlib import Path
 from epistemics import PUBLIC
 from epistemics.store.fingerprint import PACKAGE
 
-LINE = 76
-"""Characters of a signature from which on each argument has a line of its own."""
+LINE = 62
+"""The longest signature that stands on one line: no more fits a printed page."""
 
 SECTION = re.compile(r"^(?:Args|Returns|Raises):$", re.M)
 IMPORT = re.compile(r"^\s*(?:from|import) (epistemics|qmdbook)(?:\.(\w+))?", re.M)

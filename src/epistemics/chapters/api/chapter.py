@@ -31,7 +31,9 @@ def markdown(one: Documented) -> Iterator[str]:
     yield from ("```python", one.signature, "```", "")
     text = SECTION.sub("", one.text + "\n").strip()
     yield f"{text} [Source](../{page}#{one.name})"
-    bullets = [*_listed(one.text + "\n"), *(f"`{field}` \u2003{says}".rstrip() for field, says in one.fields)]
+    bullets = [*_listed(one.text + "\n"), *(f"`{field}` \u2003{says}" for field, says in one.fields if says)]
+    if plain := ", ".join(f"`{field}`" for field, says in one.fields if not says):
+        bullets.insert(0, plain)
     if bullets:
         yield ""
         yield from (f"- {bullet}" for bullet in bullets)

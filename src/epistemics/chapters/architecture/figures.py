@@ -29,7 +29,7 @@ def drawn_rooms(table: Table) -> Picture:
     }
     widest = max((len(row) for row in rows.values()), default=1)
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(WIDTH, 0.55 * len(rows)))
+        figure = Figure(figsize=(WIDTH, 0.6 * len(rows)))
         axes = figure.subplots()
         axes.set(xlim=(-widest / 2, widest / 2), ylim=(len(rows) - 0.6, -0.4))
         axes.axis("off")
@@ -40,7 +40,7 @@ def drawn_rooms(table: Table) -> Picture:
             corner = (x - HALF_WIDTH, y - HALF_HEIGHT)
             shape = "round,pad=0,rounding_size=0.08"
             axes.add_patch(FancyBboxPatch(corner, 2 * HALF_WIDTH, 2 * HALF_HEIGHT, shape, **look))
-            axes.text(x, y, room, ha="center", va="center", color=INK, fontsize=9.5)
+            axes.text(x, y, room, ha="center", va="center", color=INK, fontsize=12)
         for record in table.records():
             _arrow(axes, places[record["from"]], places[record["to"]])
         return Picture(figure)
