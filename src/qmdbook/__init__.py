@@ -313,7 +313,7 @@ def _write_citations(project: Project, book: Book) -> None:
     bibliography = [project.root / path for path in project.bibliography]
     with failing(projects.CONFIGURATION):
         cited = pandoc.cite(blocks, bibliography, project.root / project.csl if project.csl else None)
-    for document, block in zip(book.documents, cited, strict=False):
+    for document, block in zip(book.documents, cited, strict=False):  # a book without a list gets one at its end
         document.blocks = block["c"][1]
 
 

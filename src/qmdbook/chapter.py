@@ -200,6 +200,7 @@ def _syntax_errors(file: Path, cell: Cell) -> Iterator[Problem]:
     """What Python says of the cell's code, without executing it."""
     try:
         with warnings.catch_warnings(action="ignore"):
+            # As a kernel does it: `await` may stand outside functions, and this module's __future__ is not the cell's.
             compile(cell.code, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
         number = error.lineno or 1

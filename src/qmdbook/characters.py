@@ -54,6 +54,7 @@ def _without_font(project: Project, characters: set[str]) -> set[str]:
     try:
         typst.compile("\n\n".join(page).encode(), font_paths=fonts, pdf_standards="ua-1")
     except typst.TypstError as error:
+        # Every second line is empty, and the first is the title's: the characters stand on lines 3, 5, 7, …
         return {asked[int(line) // 2 - 1] for line in PLACE.findall(error.diagnostic)}
     return set()
 

@@ -146,7 +146,7 @@ class Execution(NotebookClient):
             self.km = AsyncKernelManager(
                 kernel_name="python3",
                 kernel_spec_manager=ThisInterpreter(),
-                transport="ipc",
+                transport="ipc",  # files in its own folder: a port that was free may be taken before it is bound
                 connection_file=f"{own}/kernel.json",
             )
             log = Path(own, "log")

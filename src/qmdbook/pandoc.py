@@ -104,6 +104,7 @@ class _Memory:
             printed, said = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):  # not there, or damaged
             printed, said = _started(arguments, text)
+            # Chapters are converted in threads, and two may ask the same at once.
             temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
             temporary.write_text(json.dumps([printed, said]), encoding="utf-8")
             temporary.replace(path)
@@ -145,6 +146,7 @@ def unreadable_formulas(blocks: list[Node], arguments: list[str]) -> list[str]:
 
 
 def document(blocks: list[Node]) -> str:
+    # The version of the tree that the bundled pandoc reads; it refuses one whose first two numbers are others.
     return json.dumps({"pandoc-api-version": [1, 23, 1], "meta": {}, "blocks": blocks})
 
 

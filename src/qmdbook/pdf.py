@@ -21,6 +21,7 @@ from qmdbook.pandoc import Attributes, Node
 from qmdbook.project import Project
 from qmdbook.references import typst_identifier
 
+# Without `citations` and `smart`: both are written out in the tree by now, and Typst is not to do them again.
 WRITER = ["--to", "typst-citations-smart", "--syntax-highlighting=idiomatic", "--wrap=none"]
 
 

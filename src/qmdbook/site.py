@@ -33,7 +33,8 @@ def replacing(output: Path) -> Iterator[Path]:
     new = Path(tempfile.mkdtemp(prefix=f".{output.name}.new-", dir=output.parent))
     try:
         yield new
-        new.chmod(0o755)
+        new.chmod(0o755)  # mkdtemp lets nobody else read it
+        # No call puts a folder in the place of one that is not empty, so the old one steps aside first.
         old = Path(tempfile.mkdtemp(prefix=f".{output.name}.old-", dir=output.parent))
         if output.exists():
             os.rename(output, old / output.name)

@@ -117,6 +117,7 @@ def interactive(figure: str, lines: Lines) -> None:
     """
     if not len(lines.table):  # the figure says so
         return
+    # A `</script>` in a label would end the element.
     data = json.dumps(lines.description(), ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
     scripts = "\n".join(
         f'<script src="{FOLDER}/{name}.js" defer></script>' for name in ("d3.min", "plot.min", "interactive")

@@ -82,6 +82,7 @@ class Picture:
         with mpl.rc_context(SETTINGS):
             drawn = fit(figure)
             frame = Bbox([[0, drawn.ymin - EDGE], [figure.get_figwidth(), drawn.ymax + EDGE]])
+            # With a date each render would write other bytes, and every cache below it would be out of date.
             figure.savefig(text, format="svg", bbox_inches=frame, metadata={"Date": None})
         self.svg = text.getvalue()
 

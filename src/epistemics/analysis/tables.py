@@ -64,7 +64,7 @@ class Table:
     def to_csv(self) -> str:
         """Comma-separated, with a header; None is an empty field."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(text, lineterminator="\n")  # its own ends lines as Windows does
         writer.writerow(self.columns)
         writer.writerows(self.rows)
         return text.getvalue()

@@ -38,6 +38,7 @@ class Display:
                 parts.append(f"{label}: {p.phase}s" if p.phase == "measure" else f"{label}: starts")
         line = " | ".join([head, *parts])
         if self.terminal:
+            # One column short: a line that fills the terminal wraps, and `\r` goes back over its last row only.
             width = os.get_terminal_size().columns
             print(f"\r\x1b[2K{line[: width - 1]}", end="\n" if overview.done == overview.total else "", flush=True)
         else:

@@ -181,6 +181,7 @@ def _arrays(result: Result, record: Record) -> Iterator[Arrays]:
     for kind, files in of_kind.items():
         arrays = result.arrays if kind == "arrays" else result.weights
         content = packed(arrays)
+        # The format: the header's length in eight bytes, the header in JSON, then the arrays.
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         shown = [
             (name, f"{' × '.join(map(str, array['shape'])) or 'scalar'}, {array['dtype']}")

@@ -14,8 +14,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+            os.fsync(file.fileno())  # or a machine that stops now may leave the new name with an empty file
+        Path(temporary).chmod(0o644)  # mkstemp lets nobody else read it
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

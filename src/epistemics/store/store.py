@@ -68,6 +68,7 @@ class Store:
     def keys(self) -> list[str]:
         """Keys of every stored result, damaged ones included, sorted."""
         folders = self.folder.iterdir() if self.folder.is_dir() else ()
+        # `lexists`, here and below: a link to nothing in a record's place is damage, and not a result that is missing.
         return sorted(path.name for path in folders if os.path.lexists(path / "result.json"))
 
     def __contains__(self, key: str) -> bool:
