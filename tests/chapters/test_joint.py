@@ -17,7 +17,8 @@ from epistemics.chapters.joint import chapter as joint
 from epistemics.chapters.joint.measured import abliteration_curves, chance, last_calm, moments, overlaps
 from epistemics.declared.experiments import PROFILES, Experiment, Run, load_experiment
 from epistemics.declared.project import find_project
-from epistemics.lab.worker import Job, work
+from epistemics.lab.scheduler import Job
+from epistemics.lab.worker import work
 from epistemics.science.configuration import Configuration
 from epistemics.store.store import Store
 

@@ -21,6 +21,7 @@ from epistemics.science.configuration import Configuration
 from epistemics.store import fingerprint
 from epistemics.store.record import Result
 from epistemics.store.store import Store
+from epistemics.study import tolerance
 
 pytestmark = pytest.mark.slow
 
@@ -159,10 +160,10 @@ def test_why_shows_the_definition_its_difference_and_the_way_to_it(draft: Draft)
 def test_a_canary_says_where_two_part(configuration: Callable[..., Configuration]) -> None:
     c = configuration(steps=20)
     canary = canary_of(c)
-    for same in compare(canary, canary_of(c), c.precision).values():
+    for same in compare(canary, canary_of(c), tolerance(c)).values():
         assert (same.first_difference, same.parts_at, same.difference) == (None, None, 0.0)
     other = canary_of(dataclasses.replace(c, learning_rate=2e-3))
-    apart = compare(canary, other, c.precision)["training"]
+    apart = compare(canary, other, tolerance(c))["training"]
     assert apart.first_difference == apart.parts_at == "step 1"
 
 
@@ -191,5 +192,5 @@ def test_no_number_is_near_another() -> None:
     """A loss that is no number would differ by no number from the stored one, which is no more than any tolerance."""
     step = {"step": 1, "train_loss": 1.0, "validation_loss": 1.0, "digest": "aa"}
     broken = {**step, "train_loss": float("nan"), "digest": "bb"}
-    compared = compare({"training": {"steps": [step]}}, {"training": {"steps": [broken]}}, "float32")["training"]
+    compared = compare({"training": {"steps": [step]}}, {"training": {"steps": [broken]}}, 1e-4)["training"]
     assert compared.parts_at == "step 1"

@@ -22,9 +22,9 @@ from epistemics.declared.experiments import Run
 from epistemics.lab import elsewhere as remote
 from epistemics.lab.progress import Overview
 from epistemics.lab.ray_cluster import Needs, NoCluster, joined, train_on_cluster
-from epistemics.lab.scheduler import RunFailed
+from epistemics.lab.scheduler import Job, RunFailed
 from epistemics.lab.verification import compared
-from epistemics.lab.worker import Job, work
+from epistemics.lab.worker import work
 from epistemics.science.configuration import Configuration
 from epistemics.store.record import Result
 from epistemics.store.store import Store

@@ -11,10 +11,11 @@ import torch
 from epistemics.science.abliteration import project_out
 from epistemics.science.configuration import Configuration
 from epistemics.science.geometry import class_directions, fourier_power
+from epistemics.science.grokking import History
 from epistemics.science.measures import Measures, final_states, measure
 from epistemics.science.model import named_parameters
 from epistemics.science.tasks import table, training_rows
-from epistemics.science.training import History, train
+from epistemics.science.training import train
 
 Make = Callable[..., Configuration]
 

@@ -12,9 +12,10 @@ from textwrap import dedent
 
 import pytest
 
-from epistemics.lab.status import CODE, current_code
+from epistemics.lab.status import current_code
 from epistemics.store import fingerprint as module
 from epistemics.store.fingerprint import UnknownDefinition, fingerprint, reached, reached_from
+from epistemics.study import PARTS
 
 Edit = Callable[[str, str, str], None]
 
@@ -110,7 +111,7 @@ def test_the_model_changes_both(edit: Edit) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("science/training.py", "next((s for s, a in zip", "next((s + 1 for s, a in zip"),  # first_touch
+        ("science/grokking.py", "next((s for s, a in zip", "next((s + 1 for s, a in zip"),  # first_touch
         ("science/abliteration.py", "return len(curve) - 1", "return len(curve)"),  # survives
         ("store/record.py", "FORMAT = 3", "FORMAT = 4"),
     ],
@@ -449,7 +450,7 @@ def test_an_unknown_name_is_refused_with_its_file(package: Callable[..., None]) 
 def test_experiment_code_uses_nothing_that_reading_can_t_follow() -> None:
     """No attribute or definition is looked up by a text, so that what is reached is what runs."""
     hidden = {"getattr", "globals", "locals", "eval", "exec", "__import__", "import_module", "import_string"}
-    for name, source in reached(*CODE.values()).items():
+    for name, source in reached(*PARTS.values()).items():
         called = {node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
         names = {c.id if isinstance(c, ast.Name) else c.attr for c in called if isinstance(c, ast.Name | ast.Attribute)}
         assert not names & hidden, name

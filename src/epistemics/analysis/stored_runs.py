@@ -9,9 +9,9 @@ from typing import Any
 from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment
 from epistemics.declared.project import Project, find_project
 from epistemics.lab.status import status
-from epistemics.science.configuration import Configuration
 from epistemics.store.record import Result
 from epistemics.store.store import Store
+from epistemics.study import Configuration
 
 
 class IncompleteResults(LookupError):

@@ -30,10 +30,7 @@ class Display:
         for p in overview.working:
             label = f"{p.runs[0].label} on {p.place}" if p.place else p.runs[0].label
             if p.phase == "train":
-                parts.append(
-                    f"{label}: step {p.step:,}, loss {p.train_loss:.2g}/{p.validation_loss:.2g}, "
-                    f"accuracy {p.train_accuracy:.0%}/{p.validation_accuracy:.0%}"
-                )
+                parts.append(f"{label}: step {p.step:,}, {p.seen}")
             elif p.phase != "stored":
                 parts.append(f"{label}: {p.phase}s" if p.phase == "measure" else f"{label}: starts")
         line = " | ".join([head, *parts])

@@ -18,6 +18,7 @@ from epistemics.lab.scheduler import MissingCompiler, require_compiler
 from epistemics.lab.speed import measured_speed
 from epistemics.lab.status import RunStatus, checked, current_code, part_state, status, unnamed
 from epistemics.store.store import MissingResult, Store
+from epistemics.study import kind_of_step
 
 STATES = ("fresh", "adopted", "stale", "damaged", "missing")
 
@@ -32,7 +33,7 @@ def show_status(project: Project, options: argparse.Namespace) -> int:
     experiments = [load_experiment(project.experiments, name, project.profile) for name in names]
     found = status([run for experiment in experiments for run in experiment.runs], store)
     try:
-        costs = training_costs(project, [s.run for s in found if s.state in ("missing", "damaged")])
+        costs = training_costs(project, [s for s in found if s.state in ("missing", "damaged")])
     except MissingCompiler as error:
         print(f"epistemics: no cost of training: {error}", file=sys.stderr)
         costs = {}
@@ -192,16 +193,18 @@ def stored_keys(store: Store, beginnings: Sequence[str]) -> list[str]:
     return chosen
 
 
-def training_costs(project: Project, left: Sequence[Run]) -> dict[str, float]:
-    """Key → seconds of training of every run, from this machine's measured speed."""
-    require_compiler(left)
-    kinds = {(r.configuration.precision, r.configuration.compiled): r.configuration for r in left}
+def training_costs(project: Project, left: Sequence[RunStatus]) -> dict[str, float]:
+    """Key → seconds of training of every run, from this machine's measured speed; 0 for what need only be measured."""
+    require_compiler([s.run for s in left])
+    measured = {s.run.key: 0.0 for s in left if moments_at_hand(s, project)}
+    trained = [s.run for s in left if s.run.key not in measured]
+    kinds = {kind_of_step(run.configuration): run.configuration for run in trained}
 
     def announce(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
 
     speeds = {kind: measured_speed(project.workspace, c, announce) for kind, c in kinds.items()}
-    return {r.key: speeds[r.configuration.precision, r.configuration.compiled].seconds(r.configuration) for r in left}
+    return measured | {run.key: speeds[kind_of_step(run.configuration)].seconds(run.configuration) for run in trained}
 
 
 def elapsed(costs: Iterable[float], workers: int) -> float:

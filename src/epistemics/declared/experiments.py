@@ -20,21 +20,9 @@ from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
 
 from epistemics.declared.sections import Section, SpecificationError, number_meant, read
-from epistemics.science.configuration import OPERATIONS, PRECISIONS, Configuration
+from epistemics.study import Configuration, distinguishing, faults, label
 
 PROFILES = ("paper", "smoke")
-
-AT_MOST = {
-    "modulus": 10_000,
-    "layers": 1_000,
-    "d_model": 16_384,
-    "steps": 1_000_000_000,
-    "learning_rate": 100,
-    "weight_decay": 1_000_000,
-    "embedding_scale": 1_000_000,
-    "adversarial_weight": 1_000_000,
-}
-"""Bounds far above what trains on any machine: more is a slip of the pen, which would be found only after hours."""
 
 CLAIMS = "claims.yaml"
 """The file beside the experiments that holds what the log claims; see ``claims``."""
@@ -76,19 +64,8 @@ class Run:
     @property
     def label(self) -> str:
         """What tells this run from its neighbours, for people."""
-        c = self.configuration
-        words = [
-            "+".join(c.operations),
-            "shuffled" if c.shuffled_answers else "",
-            f"{c.layers}L d{c.d_model} wd {c.weight_decay:g} fraction {c.train_fraction:g}",
-            f"batch {c.batch_size} lr {c.learning_rate:g}",
-            f"embeddings {c.embedding_scale:g}" if c.embedding_scale != 0.02 else "",
-            f"adversarial {c.adversarial_weight:g}, {c.adversarial_directions}" if c.adversarial_weight else "",
-            c.precision,
-            self.told_apart,
-            f"seed {c.seed}",
-        ]
-        return " ".join(word for word in words if word)
+        words = [label(self.configuration), self.told_apart, f"seed {self.configuration.seed}"]
+        return " ".join(filter(None, words))
 
 
 @dataclass(frozen=True)
@@ -193,13 +170,9 @@ def _profiles(file: Section) -> Section:
 
 
 def told_apart(runs: list[Run]) -> list[Run]:
-    """The runs, with modulus and steps in their labels where they differ in these."""
-
-    def words(c: Configuration) -> dict[str, str]:
-        return {"modulus": f"modulus {c.modulus}", "steps": f"{c.steps:,} steps"}
-
-    said = [words(run.configuration) for run in runs]
-    differing = [key for key in words(runs[0].configuration) if len({one[key] for one in said}) > 1] if runs else []
+    """The runs, with what the study says of it in their labels where they differ."""
+    said = [distinguishing(run.configuration) for run in runs]
+    differing = [key for key in said[0] if len({one[key] for one in said}) > 1] if runs else []
     return [
         dataclasses.replace(run, told_apart=" ".join(one[key] for key in differing))
         for run, one in zip(runs, said, strict=True)
@@ -304,7 +277,7 @@ def configuration_from(settings: Mapping[str, Any], places: Mapping[str, Section
             raise SpecificationError(f"{group.path_to(key)} is missing; it must be {_described(hint)}")
         values[key] = _typed(settings[key], hint, places.get(key, group), key)
     configuration = Configuration(**values)
-    for key, requirement in _faults(configuration):
+    for key, requirement in faults(configuration):
         places.get(key, group).fail(key, settings.get(key, getattr(configuration, key)), requirement)
     return configuration
 
@@ -330,71 +303,3 @@ def _described(hint: Any) -> str:
         return f"a list of {'integers' if args[0] is int else 'names'}"
     names = {float: "a number", int: "an integer", str: "a name", bool: "true or false"}
     return names[hint]
-
-
-def _faults(c: Configuration) -> Iterator[tuple[str, str]]:
-    """Key and requirement of every value that is out of range."""
-    for key, bound in AT_MOST.items():
-        if getattr(c, key) > bound:
-            yield key, f"must be at most {bound:,}"
-            return
-    for operation in c.operations:
-        if operation not in OPERATIONS:
-            yield "operations", f"holds {operation!r}; known operations: {', '.join(OPERATIONS)}"
-    if not c.operations or len(set(c.operations)) != len(c.operations):
-        yield "operations", "must name at least one operation, and none twice"
-    if c.modulus < 2:
-        yield "modulus", "must be at least 2"
-    if "mul" in c.operations and not _is_prime(c.modulus):
-        yield "modulus", "must be prime for multiplication, or its classes are not of equal size"
-    for key in ("layers", "d_model", "heads", "batch_size", "steps", "evaluate_every"):
-        if getattr(c, key) < 1:
-            yield key, "must be at least 1"
-            return
-    if c.d_model % c.heads:
-        yield "d_model", f"must be divisible by heads, which is {c.heads}"
-    if not 0 < c.train_fraction < 1:
-        yield "train_fraction", "must lie between 0 and 1, both excluded"
-    elif (rows := round(c.train_fraction * c.modulus**2) * len(c.operations)) < c.batch_size:
-        yield "batch_size", f"must be at most {rows}, the training questions at this train_fraction"
-    elif round(c.train_fraction * c.modulus**2) == c.modulus**2:
-        yield "train_fraction", f"leaves no question modulo {c.modulus} for validation"
-    if not c.learning_rate > 0:
-        yield "learning_rate", "must be above 0"
-    if c.weight_decay < 0:
-        yield "weight_decay", "must not be below 0"
-    for key in ("beta1", "beta2"):
-        if not 0 <= getattr(c, key) < 1:
-            yield key, "must be at least 0 and below 1"
-    if not 0 < c.grokking_accuracy <= 1:
-        yield "grokking_accuracy", "must be above 0 and at most 1"
-    if c.grokking_evaluations < 0:
-        yield "grokking_evaluations", "must not be below 0"
-    if c.embedding_scale <= 0:
-        yield "embedding_scale", "must be above 0"
-    if c.adversarial_weight < 0:
-        yield "adversarial_weight", "must not be below 0"
-    if c.adversarial_every < 1:
-        yield "adversarial_every", "must be at least 1"
-    if c.adversarial_from < 0:
-        yield "adversarial_from", "must not be below 0"
-    if c.adversarial_weight > 0 and not 0 < c.adversarial_directions < min(c.d_model, c.modulus):
-        yield "adversarial_directions", f"must be at least 1 and below {min(c.d_model, c.modulus)}, d_model and modulus"
-    if c.precision not in PRECISIONS:
-        yield "precision", f"must be one of {', '.join(PRECISIONS)}"
-    whole = f"must be a multiple of evaluate_every, which is {c.evaluate_every}"
-    window = c.grokking_evaluations * c.evaluate_every
-    for key in ("steps", "measure_every"):
-        if getattr(c, key) < 0 or getattr(c, key) % c.evaluate_every:
-            yield key, whole
-    if c.stop_after_grokking is not None and (
-        c.stop_after_grokking < window or c.stop_after_grokking % c.evaluate_every
-    ):
-        yield "stop_after_grokking", f"{whole}, and at least {window}: grokking is known no sooner"
-    for after in c.measure_after_grokking:
-        if after != 0 and (after < window or after % c.evaluate_every):
-            yield "measure_after_grokking", f"{whole}; other than 0, at least {window}"
-
-
-def _is_prime(number: int) -> bool:
-    return number >= 2 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))

@@ -1,4 +1,4 @@
-"""Where the project's files lie, and the three settings that every command shares."""
+"""Where the project's files lie, and the settings that every command shares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 PROFILE_VARIABLE = "EPISTEMICS_PROFILE"
 RESULTS_VARIABLE = "EPISTEMICS_RESULTS"
 POLICY_VARIABLE = "EPISTEMICS_POLICY"
+MOMENTS_VARIABLE = "EPISTEMICS_MOMENTS"
 
 POLICIES = {
     "compute": "adopt or train what is missing or stale before a render",
@@ -86,3 +87,8 @@ def find_project(
 
 def _own_results(folder: Path, profile: str) -> Path:
     return folder / "results" if profile == "paper" else folder / ".workspace" / f"{profile}-results"
+
+
+def moments_folder(workspace: Path) -> Path:
+    """Where the parameters of measured moments are kept: EPISTEMICS_MOMENTS, or in the workspace."""
+    return Path(os.environ.get(MOMENTS_VARIABLE) or workspace / "moments").resolve()

@@ -13,17 +13,15 @@ import json
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from epistemics.declared.experiments import AT_MOST, PROFILES
+from epistemics.declared.experiments import PROFILES
 from epistemics.declared.project import Project
-from epistemics.science.configuration import OPERATIONS, PRECISIONS, Configuration
 from epistemics.store.files import write_if_changed
+from epistemics.study import AT_MOST, NAMES, Configuration
 
 MODELINE = "# yaml-language-server: $schema=schema.json\n"
 """The first line of an experiment file."""
 
 TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
-NAMES = {"operations": OPERATIONS, "precision": PRECISIONS}
-"""Settings whose values are names, and these."""
 
 
 def write_schema(project: Project) -> list[Path]:
@@ -34,7 +32,7 @@ def write_schema(project: Project) -> list[Path]:
 
 def schema() -> dict[str, Any]:
     """The schema (JSON Schema, draft 2020-12)."""
-    hints, said = get_type_hints(Configuration), _documentation()
+    hints, said = get_type_hints(Configuration), documentation()
     settings = {name: {"description": said[name], **_of(name, hints[name])} for name in said if name != "seed"}
     varied = {name: {"type": "array", "minItems": 1, "items": setting} for name, setting in settings.items()}
     seeds = {"type": "array", "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**64}}
@@ -95,8 +93,8 @@ def _of(name: str, hint: Any) -> dict[str, Any]:
     return {"type": TYPES[hint], **bounds, **names}
 
 
-def _documentation() -> dict[str, str]:
-    """Field of a configuration → the text below it in the source."""
+def documentation() -> dict[str, str]:
+    """Setting → the text below it in the source of ``Configuration``."""
     (definition,) = ast.parse(inspect.getsource(Configuration)).body
     assert isinstance(definition, ast.ClassDef)
     said = {}

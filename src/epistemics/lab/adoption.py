@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from epistemics.lab.scheduler import RunFailed, worker_environment
-from epistemics.lab.status import CODE, current_seals
+from epistemics.lab.status import current_seals
 from epistemics.store.fingerprint import reached
 from epistemics.store.store import Store
+from epistemics.study import PARTS
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> It
     ]
     process.stdin.write(json.dumps(asked))
     process.stdin.close()
-    store.keep_sources(reached(*CODE.values()).values())  # `why` compares an adopted result with these
+    store.keep_sources(reached(*PARTS.values()).values())  # `why` compares an adopted result with these
     for key, line in zip(keys, process.stdout, strict=False):
         yield _judged(store, key, json.loads(line))
     if process.wait() != 0:

@@ -1,9 +1,9 @@
 """A result's canary: what its configuration's first steps give, to be given again by code that claims to be the same.
 
 Losses and a digest of all parameters after 1, 2, 4, 8 and 16 steps speak for the training, the measures of the last of
-them for the measures. It costs seconds, and its steps are those of the real training; a penalty that sets in late is
-brought forward, or it would not be seen. Equal digests prove equal arithmetic on one device with the same versions;
-elsewhere losses may differ by the rounding that ``TOLERANCES`` declares.
+them for each family of measures. It costs seconds, and its steps are those of the real training; a penalty that sets in
+late is brought forward, or it would not be seen. Equal digests prove equal arithmetic on one device with the same
+versions; elsewhere losses may differ by the rounding that ``study.tolerance`` allows.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from epistemics.lab.parts import MEASURES, TRAINING, function_of
 from epistemics.lab.provenance import provenance_of
-from epistemics.science.configuration import Configuration, configuration_from_json
-from epistemics.science.measures import measure
-from epistemics.science.training import train
+from epistemics.study import LOSSES, SETTINGS, Configuration, configuration_from_json, in_short, tolerance
 
 STEPS = (1, 2, 4, 8, 16)
-TOLERANCES = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 2e-2}
-"""Relative difference of a loss, or of a measure's norm, that another device or version may make."""
 
 Canary = dict[str, dict[str, Any]]
 """Part of a result → its canary: ``steps``, or the name of a measure → its norm and digest."""
@@ -35,32 +33,36 @@ Canary = dict[str, dict[str, Any]]
 
 def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
     """The canary of a configuration under the present code: plain values, fit for JSON."""
-    c = dataclasses.replace(
-        configuration,
-        steps=STEPS[-1],
-        evaluate_every=1,
-        stop_after_grokking=None,
-        measure_every=0,
-        measure_after_grokking=(),
-    )
-    if c.adversarial_weight:
-        c = dataclasses.replace(c, adversarial_from=0, adversarial_every=3)
+    c = in_short(configuration, STEPS[-1])
     torch.compiler.reset()  # what is compiled for many configurations in one process meets a limit
-    steps = []
-    for evaluation in train([c], device):
+    steps, moments = [], []
+    for evaluation in function_of(TRAINING)([c], device):
         state, history = evaluation.state, evaluation.state.histories[0]
+        moments += evaluation.moments
         if state.step in STEPS:
-            losses = {"train_loss": history.train_loss[-1], "validation_loss": history.validation_loss[-1]}
+            losses = {name: getattr(history, name)[-1] for name in LOSSES}
             steps.append({"step": state.step, **losses, "digest": _digest(state.flat.cpu().numpy())})
-    measures = {}
-    for operation, found in measure(c, state.flat[0].cpu()).items():
-        for field in dataclasses.fields(found):
-            if getattr(found, field.name) is None:
-                continue
-            values = np.asarray(getattr(found, field.name), np.float64)
-            norm = float(np.sqrt((values**2).sum()))
-            measures[f"{operation}.{field.name}"] = {"norm": norm, "digest": _digest(values)}
-    return {"training": {"steps": steps}, "measures": measures}
+    canary: Canary = {TRAINING: {"steps": steps}}
+    for family in MEASURES:
+        values = measured(family, c, moments[-1].parameters)
+        canary[family] = {
+            name: {"norm": float(np.sqrt((value**2).sum())), "digest": _digest(value)} for name, value in values.items()
+        }
+    return canary
+
+
+def measured(family: str, configuration: Configuration, parameters: torch.Tensor) -> dict[str, NDArray[np.float64]]:
+    """What one family of measures gives for one moment's parameters [N], by name: ``add.about_mean``."""
+    found = function_of(family)(configuration, parameters, **SETTINGS.get(family, {}))
+    values: dict[str, NDArray[np.float64]] = {}
+    for name, value in found.items():
+        fields = (
+            {f"{name}.{f.name}": getattr(value, f.name) for f in dataclasses.fields(value)}
+            if dataclasses.is_dataclass(value)
+            else {name: value}
+        )
+        values |= {name: np.asarray(one, np.float64) for name, one in fields.items() if one is not None}
+    return values
 
 
 def _digest(values: np.ndarray[Any, Any]) -> str:
@@ -79,10 +81,10 @@ class Comparison:
     """The largest relative difference of a loss, or of a measure's norm."""
 
 
-def compare(stored: Canary, repeated: Canary, precision: str) -> dict[str, Comparison]:
+def compare(stored: Canary, repeated: Canary, tolerance: float) -> dict[str, Comparison]:
     """Hold two canaries against each other: what comes out for each part that both have."""
     both = [part for part in stored if part in repeated]
-    return {part: _compared(_values(stored[part]), _values(repeated[part]), precision) for part in both}
+    return {part: _compared(_values(stored[part]), _values(repeated[part]), tolerance) for part in both}
 
 
 def _values(canary: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -92,7 +94,7 @@ def _values(canary: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {f"measure {name}": canary[name] for name in sorted(canary)}
 
 
-def _compared(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], precision: str) -> Comparison:
+def _compared(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], tolerance: float) -> Comparison:
     if unshared := sorted(before.keys() ^ after.keys()):
         return Comparison(unshared[0], unshared[0], math.inf)
     first_difference = parts_at = None
@@ -105,7 +107,7 @@ def _compared(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]
             difference = abs(one[name] - other[name]) / max(abs(one[name]), abs(other[name]), 1e-12)
             difference = math.inf if math.isnan(difference) else difference  # no number is near another
             largest = max(largest, difference)
-            if difference > TOLERANCES[precision]:
+            if difference > tolerance:
                 parts_at = parts_at or where
     return Comparison(first_difference, parts_at, largest)
 
@@ -119,7 +121,7 @@ def main() -> int:
     for asked in json.load(sys.stdin):
         configuration, stored = configuration_from_json(asked["configuration"]), asked["canary"]
         repeated = canary_of(configuration, device)
-        compared = compare(stored, repeated, configuration.precision)
+        compared = compare(stored, repeated, tolerance(configuration))
         place = place or provenance_of([configuration], torch.device(device))
         answer = {part: dataclasses.asdict(comparison) for part, comparison in compared.items()}
         answer |= {name: place[name] for name in ("device", "versions")}

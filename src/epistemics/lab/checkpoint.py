@@ -1,4 +1,4 @@
-"""What a worker keeps of a stack in the workspace: its state, to go on from, and its moments, to measure.
+"""What a worker keeps of a stack in the workspace: its state, to go on from, and which moments it passed.
 
 A folder can be deleted at any time: all that it holds can be computed again.
 """
@@ -12,13 +12,35 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from epistemics.science.training import History, Moment, State
+from epistemics.lab.moments import Moments
+from epistemics.store.files import write_atomically
+from epistemics.study import History, restored
+
+CHECKPOINT, FINISHED = "checkpoint.safetensors", "finished.safetensors"
+
+
+class State(Protocol):
+    """What a training goes on from: besides these, tensors."""
+
+    step: int
+    histories: list[History]
+
+
+class Moment(Protocol):
+    """One member's parameters, [N] on the CPU, after ``step`` steps."""
+
+    @property
+    def member(self) -> int: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def parameters(self) -> torch.Tensor: ...
 
 
 @contextmanager
@@ -32,12 +54,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def save_state(path: Path, state: State, code: str, provenance: dict[str, Any]) -> None:
     """Write what ``load_state`` reads; ``code`` is the fingerprint of the training that made it."""
-    tensors = {
-        "flat": state.flat,
-        "first": state.first,
-        "second": state.second,
-        "candidate": state.candidate,
-    }
+    tensors = {name: value for name, value in vars(state).items() if isinstance(value, torch.Tensor)}
     metadata = {
         "code": code,
         "step": str(state.step),
@@ -63,30 +80,29 @@ def load_state(path: Path, code: str, device: torch.device) -> tuple[State, dict
         return None
     with safe_open(path, framework="pt", device=str(device)) as file:
         metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in ("flat", "first", "second", "candidate")}
-    histories = [History(**columns) for columns in json.loads(metadata["histories"])]
-    return State(step=int(metadata["step"]), **tensors, histories=histories), json.loads(metadata["provenance"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    state = restored(int(metadata["step"]), tensors, json.loads(metadata["histories"]))
+    return state, json.loads(metadata["provenance"])
 
 
-def save_moment(folder: Path, moment: Moment) -> None:
+def save_moment(folder: Path, moments: Moments, moment: Moment) -> None:
     """Keep the parameters of one member at one step."""
-    path = folder / "moments" / str(moment.member) / f"{moment.step}.safetensors"
+    path = folder / "moments" / str(moment.member) / str(moment.step)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _save(path, {"parameters": moment.parameters}, {})
+    write_atomically(path, moments.keep(moment.parameters).encode())
 
 
-def forget_moments(folder: Path) -> None:
-    """Before a training from the start: another code's moments must not mix in."""
+def forget_training(folder: Path) -> None:
+    """Before a training from the start: another code's states and moments must not mix in."""
     shutil.rmtree(folder / "moments", ignore_errors=True)
+    for name in (FINISHED, CHECKPOINT):
+        (folder / name).unlink(missing_ok=True)
 
 
-def load_moments(folder: Path, member: int) -> dict[int, torch.Tensor]:
-    """Step → parameters of one member."""
-    moments = {}
-    for path in (folder / "moments" / str(member)).glob("*.safetensors"):
-        with safe_open(path, framework="pt") as file:
-            moments[int(path.stem)] = file.get_tensor("parameters")
-    return moments
+def saved_moments(folder: Path, member: int) -> dict[int, str]:
+    """Step → digest of the parameters of one member, in ascending order."""
+    found = (folder / "moments" / str(member)).glob("[0-9]*")
+    return {int(path.name): path.read_text() for path in sorted(found, key=lambda path: int(path.name))}
 
 
 def until(history: History, step: int) -> History:

@@ -19,11 +19,11 @@ from typing import Any
 from epistemics import __version__
 from epistemics.declared.experiments import Run
 from epistemics.lab.scheduler import Events, Worker
-from epistemics.lab.status import CODE, current_code, status
-from epistemics.science.configuration import configuration_from_json
+from epistemics.lab.status import current_code, status
 from epistemics.store.fingerprint import reached
 from epistemics.store.record import UnknownFormat
 from epistemics.store.store import Store
+from epistemics.study import PARTS, configuration_from_json
 
 WORKSPACE_VARIABLE = "EPISTEMICS_WORKSPACE"
 """Where a machine keeps checkpoints and what it made; if it is not set, in the workspace of whoever asks, where that is
@@ -97,7 +97,7 @@ def receive(made: Made, store: Store) -> None:
     Raises:
         DamagedResult: if what came is not what was sent.
     """
-    store.keep_sources(reached(*CODE.values()).values())  # the code is the same there, or it would have refused
+    store.keep_sources(reached(*PARTS.values()).values())  # the code is the same there, or it would have refused
     for key, files in made.items():
         with tempfile.TemporaryDirectory(prefix="epistemics-") as folder:
             place = Path(folder) / key

@@ -1,32 +1,41 @@
-"""What readers rely on in a stored result, whose parts the store takes for any: configuration, numbers, shapes."""
+"""The parts of a result as this study has them: what makes each, and what readers rely on in a stored one.
+
+The store takes parts for any; here their configuration, numbers and shapes are checked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Annotated, Any
 
 import numpy as np
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, structs
 
-from epistemics.science.configuration import Configuration, configuration_from_json
 from epistemics.store.record import InvalidContent, Part, Provenance, Result, Seconds, converted
+from epistemics.study import LOSSES, PARTS, Configuration, History, Metrics, Step, configuration_from_json
 
-HISTORY = ("step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-"""The fields of ``training.History``, which to import takes torch."""
+TRAINING, *MEASURES = PARTS
+"""The first part, which all others are made from, and these."""
 
-Step = Annotated[int, Meta(ge=0, le=2**53)]
-Share = Annotated[float, Meta(ge=0, le=1)]
+HISTORY = tuple(field.name for field in dataclasses.fields(History))
 
 
-class Metrics(Struct):
-    """The numbers of a training."""
+def function_of(part: str) -> Callable[..., Any]:
+    """What makes a part. Importing it may take torch."""
+    module, _, name = PARTS[part].rpartition(".")
+    made_by: Callable[..., Any] = getattr(import_module(f"epistemics.{module}"), name)
+    return made_by
 
-    grokking_step: Step | None
-    first_touch: Step | None
+
+class Ended(Struct):
+    """When a training ended and when it was measured: metrics of the training besides those of the study."""
+
     final_step: Step
-    train_accuracy: Share
-    validation_accuracy: Share
     moments: Annotated[list[Step], Meta(min_length=1)]
+    parameters: list[str] | UnsetType = UNSET
+    """For each moment, the digest of its parameters; see ``moments``."""
 
 
 class TrainingProvenance(Provenance, kw_only=True):
@@ -39,26 +48,21 @@ class TrainingProvenance(Provenance, kw_only=True):
     date: str
     seeds: list[int]
     threads: int
-    precision: str
-    compiled: bool
     subnormals: str | UnsetType = UNSET
     stack: int
     resumed: int
 
 
-class CanaryStep(Struct, forbid_unknown_fields=True):
-    """What a training gave after some steps."""
-
-    step: Step
-    train_loss: float
-    validation_loss: float
-    digest: str
+CanaryStep = defstruct(
+    "CanaryStep", [("step", Step), *((name, float) for name in LOSSES), ("digest", str)], forbid_unknown_fields=True
+)
+"""What a training gave after some steps."""
 
 
 class TrainingCanary(Struct, forbid_unknown_fields=True):
     """The canary of a training."""
 
-    steps: list[CanaryStep]
+    steps: list[CanaryStep]  # type: ignore[valid-type]  # made of the study's names
 
 
 class CanaryMeasure(Struct, forbid_unknown_fields=True):
@@ -68,17 +72,17 @@ class CanaryMeasure(Struct, forbid_unknown_fields=True):
     digest: str
 
 
-def check(result: Result, configuration: Configuration, training: str) -> None:
-    """Raise what is wrong with the content of a stored result, by field; ``training`` is the name of that part.
+def check(result: Result, configuration: Configuration) -> None:
+    """Raise what is wrong with the content of a stored result, by field.
 
     Raises:
         InvalidContent: with the first fault.
     """
-    for fault in _faults(result, configuration, training):
+    for fault in _faults(result, configuration):
         raise InvalidContent(fault)
 
 
-def _faults(result: Result, configuration: Configuration, training: str) -> Iterator[str]:
+def _faults(result: Result, configuration: Configuration) -> Iterator[str]:
     # A later version may know more settings; this run's key says that they are at their defaults.
     known = {name: value for name, value in result.configuration.items() if name in vars(configuration)}
     try:
@@ -89,21 +93,22 @@ def _faults(result: Result, configuration: Configuration, training: str) -> Iter
     if stored != configuration:
         names = (name for name in vars(configuration) if getattr(stored, name) != getattr(configuration, name))
         yield f"configuration.{next(names)}: not that of the run with this key"
-    if training not in result.parts:  # nothing can be said of what was measured of it
+    if TRAINING not in result.parts:  # nothing can be said of what was measured of it
         return
-    metrics = converted(result.parts[training].metrics, Metrics, f"parts.{training}.metrics")
+    said, where = result.parts[TRAINING].metrics, f"parts.{TRAINING}.metrics"
+    ended, metrics = converted(said, Ended, where), converted(said, Metrics, where)
     for name, part in result.parts.items():
         where = f"parts.{name}"
-        if name == training:
+        if name == TRAINING:
             converted(part.provenance, TrainingProvenance, f"{where}.provenance")
             converted(part.canary, TrainingCanary, f"{where}.canary")
-            yield from (f"{where}.{fault}" for fault in _history_faults(part, metrics))
+            yield from (f"{where}.{fault}" for fault in _history_faults(part, ended, metrics))
         else:
             converted(part.canary, dict[str, CanaryMeasure], f"{where}.canary")
-            yield from (f"{where}.{fault}" for fault in _measure_faults(part, len(metrics.moments)))
+            yield from (f"{where}.{fault}" for fault in _measure_faults(part, len(ended.moments)))
 
 
-def _history_faults(part: Part, metrics: Metrics) -> Iterator[str]:
+def _history_faults(part: Part, ended: Ended, metrics: Metrics) -> Iterator[str]:
     if lacking := [name for name in HISTORY if f"history.{name}" not in part.arrays]:
         yield f"arrays.history.{lacking[0]}: missing"
         return
@@ -115,14 +120,15 @@ def _history_faults(part: Part, metrics: Metrics) -> Iterator[str]:
         if column.shape != steps.shape or column.dtype.kind != "f":
             yield f"arrays.history.{name}: {_described(column)}, where {len(steps)} floats belong"
     taken = set(steps.tolist())
-    named = {"grokking_step": metrics.grokking_step, "first_touch": metrics.first_touch}
-    for name, step in named.items():
-        if step is not None and step not in taken:
+    for name, step in structs.asdict(metrics).items():
+        if isinstance(step, int) and step not in taken:
             yield f"metrics.{name}: {step} is no step of the history"
-    if metrics.final_step != steps[-1]:
-        yield f"metrics.final_step: {metrics.final_step}, and the history ends at {steps[-1]}"
-    if metrics.moments != sorted(taken & set(metrics.moments)):
-        yield f"metrics.moments: {metrics.moments} are no steps of the history in ascending order"
+    if ended.final_step != steps[-1]:
+        yield f"metrics.final_step: {ended.final_step}, and the history ends at {steps[-1]}"
+    if ended.moments != sorted(taken & set(ended.moments)):
+        yield f"metrics.moments: {ended.moments} are no steps of the history in ascending order"
+    if ended.parameters is not UNSET and len(ended.parameters) != len(ended.moments):
+        yield f"metrics.parameters: {len(ended.parameters)}, and there are {len(ended.moments)} moments"
     for name, values in part.weights.items():
         if values.ndim != 1 or values.dtype.kind != "f":
             yield f"weights.{name}: {_described(values)}, where floats in a row belong"

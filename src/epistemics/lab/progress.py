@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epistemics.declared.experiments import Run
-from epistemics.science.configuration import step_operations
+from epistemics.study import training_operations
 
 
 @dataclass
@@ -18,10 +18,8 @@ class Progress:
     runs: tuple[Run, ...]
     phase: str = "starts"
     step: int = 0
-    train_loss: float = float("nan")
-    validation_loss: float = float("nan")
-    train_accuracy: float = float("nan")
-    validation_accuracy: float = float("nan")
+    seen: str = ""
+    """The last evaluation in a few words."""
     place: str = ""
     """Node and device, where there are several."""
     resumed_step: int = 0
@@ -32,7 +30,7 @@ class Progress:
         if event["phase"] == "starts":
             self.step = self.resumed_step = 0
         first = self.phase == "starts"
-        for name in ("phase", "step", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy"):
+        for name in ("phase", "step", "seen"):
             setattr(self, name, event.get(name, getattr(self, name)))
         if first and self.step > 0:
             self.resumed_step = self.step
@@ -104,4 +102,4 @@ class Account:
 
 def work(run: Run) -> float:
     """Operations of a run's longest possible training."""
-    return run.configuration.steps * step_operations(run.configuration)
+    return training_operations(run.configuration, run.configuration.steps, 0)

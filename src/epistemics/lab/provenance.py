@@ -13,18 +13,15 @@ import numpy as np
 import torch
 
 from epistemics import __version__
-from epistemics.science.configuration import Configuration
+from epistemics.study import Configuration
 
 
 def provenance_of(configurations: Sequence[Configuration], device: torch.device) -> dict[str, Any]:
     """Of a stack that begins to train now, in this process."""
-    shared = configurations[0]
     return {
         "seeds": [c.seed for c in configurations],
         "device": torch.cuda.get_device_name() if device.type == "cuda" else processor(),
         "threads": torch.get_num_threads(),
-        "precision": shared.precision,
-        "compiled": shared.compiled,
         "subnormals": "flushed to zero",
         "stack": len(configurations),
         "versions": {

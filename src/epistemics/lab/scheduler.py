@@ -17,16 +17,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from epistemics.declared.experiments import Run
 from epistemics.lab.progress import Account, Overview, Progress, work
 from epistemics.store.store import Store
+from epistemics.study import Configuration, configuration_from_json, is_compiled, stack_key
 
 DIVERGED = 3
 """The exit status of a worker that stored what it could, and of which a run diverged."""
+
+CHECKPOINT_SECONDS = 30.0
 
 MEMBERS_AT_MOST = 64
 """Members of one stack on a CUDA device."""
@@ -67,7 +70,7 @@ class MissingCompiler(RuntimeError):
 def require_compiler(runs: Iterable[Run]) -> None:
     """Raise MissingCompiler if any of the runs has its step compiled and no C++ compiler is on the PATH."""
     compilers = [os.environ.get("CXX", ""), "g++", "clang++", "c++"]
-    if any(run.configuration.compiled for run in runs) and not any(c and shutil.which(c) for c in compilers):
+    if any(is_compiled(run.configuration) for run in runs) and not any(c and shutil.which(c) for c in compilers):
         raise MissingCompiler(
             "these runs have `compiled: true`, which needs a C++ compiler and Python's headers "
             "(Debian: apt-get install g++ python3-dev)"
@@ -138,8 +141,6 @@ def stacks(runs: Sequence[Run], device: str) -> list[tuple[Run, ...]]:
     """What trains together, longest first: on a CPU each run alone, on CUDA all of one architecture."""
     if not device.startswith("cuda"):
         return sorted(((run,) for run in runs), key=lambda stack: -work(stack[0]))
-    from epistemics.science.training import stack_key
-
     alike: dict[tuple[object, ...], list[Run]] = {}
     for run in sorted(runs, key=work, reverse=True):
         alike.setdefault(stack_key(run.configuration), []).append(run)
@@ -150,19 +151,51 @@ def stacks(runs: Sequence[Run], device: str) -> list[tuple[Run, ...]]:
     ]
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a worker is asked to do."""
+
+    configurations: list[Configuration]
+    """One for each member of the stack."""
+    keep_weights: list[bool]
+    """For each member, whether its parameters at the end are stored."""
+    results: Path
+    workspace: Path
+    device: str
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    """Time between checkpoints; Ctrl-C writes one at once."""
+
+    def to_json(self) -> str:
+        """For the worker's standard input."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """The inverse of ``to_json``."""
+        content = json.loads(text)
+        return cls(
+            [configuration_from_json(c) for c in content["configurations"]],
+            content["keep_weights"],
+            Path(content["results"]),
+            Path(content["workspace"]),
+            content["device"],
+            content["checkpoint_seconds"],
+        )
+
+
 class Worker:
     """A worker process and the thread that reads what it reports."""
 
     def __init__(self, runs: tuple[Run, ...], store: Store, workspace: Path, device: str, events: Events) -> None:
         self.progress = Progress(runs)
         self.errors = ""
-        job = {
-            "configurations": [asdict(run.configuration) for run in runs],
-            "keep_weights": [run.keep_weights for run in runs],
-            "results": str(store.folder),
-            "workspace": str(workspace),
-            "device": device,
-        }
+        job = Job(
+            configurations=[run.configuration for run in runs],
+            keep_weights=[run.keep_weights for run in runs],
+            results=store.folder,
+            workspace=workspace,
+            device=device,
+        )
         self.process = subprocess.Popen(
             [sys.executable, "-m", "epistemics.lab.worker"],
             stdin=subprocess.PIPE,
@@ -172,7 +205,7 @@ class Worker:
             env=worker_environment(workspace),
         )
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(job))
+        self.process.stdin.write(job.to_json())
         self.process.stdin.close()
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
         self._collector = threading.Thread(target=self._collect_errors, daemon=True)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
+from epistemics.lab.parts import TRAINING, function_of
 from epistemics.lab.scheduler import worker_environment
-from epistemics.science.configuration import Configuration, training_operations
+from epistemics.study import (
+    Configuration,
+    configuration_from_json,
+    kind_of_step,
+    shortened,
+    smallest,
+    training_operations,
+)
 
 
 @dataclass(frozen=True)
@@ -30,17 +42,15 @@ class Speed:
 
 
 def measured_speed(workspace: Path, configuration: Configuration, announce: Callable[[str], None]) -> Speed:
-    """This machine's speed at a configuration's precision: its own step and a small one are timed once, and kept in the
-    workspace.
-    """
+    """This machine's speed at a configuration's kind of step: its own and a small one are timed once, and kept."""
     path = workspace / "speeds.json"
-    name = f"{configuration.precision}{' compiled' if configuration.compiled else ''}"
+    name = kind_of_step(configuration)
     known: dict[str, dict[str, float]] = {}
     if path.is_file():
         known = json.loads(path.read_text())
     if name not in known:
         announce(f"timing a training step in {name} on this machine, once")
-        command = [sys.executable, "-m", "epistemics.lab.worker", "--time"]
+        command = [sys.executable, "-m", "epistemics.lab.speed"]
         done = subprocess.run(
             command,
             input=json.dumps(asdict(configuration)),
@@ -53,3 +63,33 @@ def measured_speed(workspace: Path, configuration: Configuration, announce: Call
         workspace.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(known, indent=1, sort_keys=True))
     return Speed(**known[name])
+
+
+def training_speed(configuration: Configuration) -> Speed:
+    """What this machine does in training, from the configuration and from the smallest model of its kind."""
+    train, every = function_of(TRAINING), 20
+
+    def timed(c: Configuration) -> float:
+        """Seconds of ``every`` steps and an evaluation: the median of six goes."""
+        moments = [time.monotonic() for _ in train([shortened(c, 7 * every, every)])]
+        return median(after - before for before, after in pairwise(moments[1:]))
+
+    (large, large_work), (small, small_work) = (
+        (timed(c), training_operations(c, every, 1)) for c in (configuration, smallest(configuration))
+    )
+    if large <= small:  # nothing but overhead can be told apart
+        return Speed(large_work / large, 0.0)
+    speed = (large_work - small_work) / (large - small)
+    return Speed(speed, max(0.0, small - small_work / speed) / every)
+
+
+def main() -> None:
+    """For ``measured_speed``, in a process like a worker's: a configuration in, its speed out."""
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    print(json.dumps(asdict(training_speed(configuration_from_json(json.loads(sys.stdin.read()))))))
+
+
+if __name__ == "__main__":
+    main()

@@ -10,25 +10,20 @@ import msgspec
 
 from epistemics.declared.experiments import Run, named_keys
 from epistemics.lab import parts
-from epistemics.science.configuration import Configuration
 from epistemics.store.fingerprint import definitions, fingerprint
 from epistemics.store.record import DamagedResult, InvalidContent, Result, UnknownFormat
 from epistemics.store.store import MissingResult, Seal, Store
-
-CODE = {"training": "science.training.train", "measures": "science.measures.measure"}
-"""The parts of a result and the function that each is made by; all are made from what the first gives."""
-
-TRAINING = next(iter(CODE))
+from epistemics.study import PARTS, SETTINGS, Configuration, distinguishing
 
 
 def current_code() -> dict[str, str]:
     """The fingerprints that a result made now would carry."""
-    return {part: fingerprint(name) for part, name in CODE.items()}
+    return {part: fingerprint(name) for part, name in PARTS.items()}
 
 
 def current_seals() -> dict[str, Seal]:
     """For each part, its fingerprint and the definitions behind it: ``module.name`` → hash of its source."""
-    return {part: Seal(fingerprint(name), definitions(name)) for part, name in CODE.items()}
+    return {part: Seal(fingerprint(name), definitions(name)) for part, name in PARTS.items()}
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ def _status(run: Run, store: Store, code: Mapping[str, str]) -> RunStatus:
         return RunStatus(run, "missing")
     except DamagedResult as error:
         return RunStatus(run, "damaged", str(error))
-    states = {part: part_state(result, part, code[part]) for part in CODE}
+    states = {part: part_state(result, part, code[part]) for part in PARTS}
     if absent := [part for part, state in states.items() if state == "missing"]:
         return RunStatus(run, "missing", f"of it, {' and '.join(absent)} {_are(absent)} not stored", states)
     if run.keep_weights and not result.weights:
@@ -89,7 +84,7 @@ def checked(store: Store, key: str, configuration: Configuration) -> Result:
     """
     result = store.read(key)
     try:
-        parts.check(result, configuration, TRAINING)
+        parts.check(result, configuration)
     except InvalidContent as error:
         raise DamagedResult(f"results/{key}/result.json: {error}") from None
     return result
@@ -99,7 +94,7 @@ def part_state(result: Result, part: str, code: str) -> str:
     """fresh, adopted, stale or missing."""
     if part not in result.parts:
         return "missing"
-    if result.parts[part].code != code:
+    if result.parts[part].code != code or result.parts[part].settings != SETTINGS.get(part, {}):
         return "stale"
     return "adopted" if "adopted" in result.parts[part].provenance else "fresh"
 
@@ -134,4 +129,4 @@ def _unnamed(store: Store, key: str) -> Unnamed:
         return Unnamed(key, f"damaged: {error}")
     except (MissingResult, msgspec.ValidationError):  # moved by another process; or settings that there are no more
         return Unnamed(key, "of settings that this version does not know")
-    return Unnamed(key, f"{Run('', '', '', c, keep_weights=False).label}, modulus {c.modulus}, {c.steps:,} steps")
+    return Unnamed(key, ", ".join([Run("", "", "", c, keep_weights=False).label, *distinguishing(c).values()]))

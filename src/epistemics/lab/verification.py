@@ -1,8 +1,7 @@
 """Verification: stored results are made again from nothing and held against what is stored.
 
 On the device and with the versions that made a result, every array must come out bit for bit. Elsewhere a training
-parts from the stored one by rounding, and what must agree is what a reader would conclude: whether it grokked, and its
-grokking step within the range that ``STEP_TOLERANCE`` declares.
+parts from the stored one by rounding, and what must agree is what a reader would conclude; see ``study.agree``.
 """
 
 from __future__ import annotations
@@ -20,9 +19,7 @@ from epistemics.lab.progress import Overview
 from epistemics.lab.scheduler import train_missing
 from epistemics.store.record import Result
 from epistemics.store.store import Store
-
-STEP_TOLERANCE = 1.5
-"""The factor between two grokking steps up to which they agree on different machines: that of two seeds."""
+from epistemics.study import agree
 
 
 @dataclass(frozen=True)
@@ -62,11 +59,8 @@ def compared(stored: Result, again: Result) -> tuple[bool, str]:
             if other is None or not np.array_equal(values, other, equal_nan=True):
                 return False, f"{name} is not the same, on the same device with the same versions"
         return True, f"{len(stored.arrays)} arrays, bit for bit"
-    steps = [r.metrics["grokking_step"] for r in (stored, again)]
-    said = f"on another device or version: grokking step {steps[1]}, stored {steps[0]}"
-    if None in steps:
-        return steps[0] == steps[1], said
-    return max(steps) <= STEP_TOLERANCE * max(min(steps), 1), said
+    same, said = agree(stored.metrics, again.metrics)
+    return same, f"on another device or version: {said}"
 
 
 def _place(result: Result, part: str) -> tuple[str, dict[str, str]]:

@@ -6,9 +6,10 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from epistemics.lab.status import CODE, current_seals
+from epistemics.lab.status import current_seals
 from epistemics.store.fingerprint import path_to, reached, source_hash
 from epistemics.store.store import Store
+from epistemics.study import PARTS
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def changes(store: Store, key: str) -> list[Change]:
     """
     parts, seals = store.record(key).parts, current_seals()
     found = []
-    for name, root in CODE.items():
+    for name, root in PARTS.items():
         if name in parts and parts[name].code != seals[name].code:
             found += _between(store, name, root, parts[name].definitions, reached(root))
     return found

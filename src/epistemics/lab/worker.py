@@ -2,8 +2,7 @@
 
 Started by ``scheduler`` as ``python -m epistemics.lab.worker`` with a job as JSON on standard input; reports progress
 as JSON lines on standard output. It keeps a checkpoint in the workspace and goes on from it after Ctrl-C or ``kill
--9``; the parameters at each measured moment stay there too, so that a change of what is measured costs no training. A
-workspace can be deleted at any time: all that it holds can be computed again.
+-9``. The parameters at each measured moment are kept, so that a change of what is measured costs no training.
 """
 
 from __future__ import annotations
@@ -14,11 +13,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Mapping
 from contextlib import closing, suppress
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -26,64 +23,32 @@ import torch
 from msgspec import structs
 
 from epistemics.declared.experiments import configuration_key
-from epistemics.lab.canary import canary_of
+from epistemics.declared.project import moments_folder
+from epistemics.lab.canary import canary_of, measured
 from epistemics.lab.checkpoint import (
-    forget_moments,
-    load_moments,
+    CHECKPOINT,
+    FINISHED,
+    State,
+    forget_training,
     load_state,
     locked,
     save_moment,
     save_state,
-    state_code,
+    saved_moments,
     until,
 )
+from epistemics.lab.moments import Moments, parameters_at_hand
+from epistemics.lab.parts import MEASURES, TRAINING, function_of
 from epistemics.lab.provenance import provenance_of
-from epistemics.lab.scheduler import DIVERGED, workspace_folder
-from epistemics.lab.speed import Speed
-from epistemics.lab.status import CODE, TRAINING, checked, current_seals, part_state
-from epistemics.science.configuration import Configuration, configuration_from_json, training_operations
-from epistemics.science.measures import Measures, measure
-from epistemics.science.training import History, State, first_touch, grokking_step, train
+from epistemics.lab.scheduler import DIVERGED, Job, workspace_folder
+from epistemics.lab.status import checked, current_seals, part_state
 from epistemics.store.fingerprint import reached
 from epistemics.store.record import Arrays, DamagedResult, Part, Result
 from epistemics.store.store import MissingResult, Seal, Store
-
-CHECKPOINT_SECONDS = 30.0
+from epistemics.study import PARTS, SETTINGS, Configuration, History, seen, summary
 
 MEASURED = ("device", "versions", "commit", "date")
 """What the provenance of a part that is measured says of where it was, besides the seconds that it took."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """What a worker is asked to do."""
-
-    configurations: list[Configuration]
-    """One for each member of the stack."""
-    keep_weights: list[bool]
-    """For each member, whether its parameters at the end are stored."""
-    results: Path
-    workspace: Path
-    device: str
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
-    """Time between checkpoints; Ctrl-C writes one at once."""
-
-    def to_json(self) -> str:
-        """For the worker's standard input."""
-        return json.dumps(dataclasses.asdict(self), default=str)
-
-    @classmethod
-    def from_json(cls, text: str) -> Job:
-        """The inverse of ``to_json``."""
-        content = json.loads(text)
-        return cls(
-            [configuration_from_json(c) for c in content["configurations"]],
-            content["keep_weights"],
-            Path(content["results"]),
-            Path(content["workspace"]),
-            content["device"],
-            content.get("checkpoint_seconds", CHECKPOINT_SECONDS),
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +72,7 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
     # Without weight decay logits grow until the other answers' probabilities are subnormal numbers, with which
     # processors compute ten times slower. They count as zero here; where there are none, this changes no bit.
     torch.set_flush_denormal(True)
-    store = Store(job.results)
+    store, moments = Store(job.results), Moments(moments_folder(job.workspace))
     seals = current_seals()
     keys = [configuration_key(c) for c in job.configurations]
     folder = workspace_folder(job.workspace, keys)
@@ -115,10 +80,9 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
         stored = [_stored(store, key, c) for key, c in zip(keys, job.configurations, strict=True)]
         if all(_is_fresh(*wanted, seals) for wanted in zip(stored, job.keep_weights, strict=True)):
             return  # another process was quicker
-        code = seals[TRAINING].code
-        members = [_kept(result, folder, member, code) for member, result in enumerate(stored)]
+        members = [_kept(result, moments, seals[TRAINING].code) for result in stored]
         if not all(members):
-            members = list((yield from _trained(job, folder, seals[TRAINING])))
+            members = list((yield from _trained(job, folder, moments, seals[TRAINING])))
         diverged = []
         for member, (key, trained) in enumerate(zip(keys, members, strict=True)):
             assert trained is not None
@@ -129,11 +93,10 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
                 diverged.append(f"seed {configuration.seed}: the training loss is no number at step {step}")
                 continue
             yield {"phase": "measure", "member": member}
-            store.keep_sources(reached(*CODE.values()).values())
+            store.keep_sources(reached(*PARTS.values()).values())
             _store(store, key, job, member, trained, seals)
             yield {"phase": "stored", "member": member, "key": key}
-        for path in folder.glob("checkpoint.safetensors"):
-            path.unlink()
+        (folder / CHECKPOINT).unlink(missing_ok=True)
         if diverged:
             raise FloatingPointError("; ".join(diverged))
 
@@ -146,14 +109,14 @@ def _store(store: Store, key: str, job: Job, member: int, trained: Trained, seal
         made[TRAINING] = structs.replace(trained.part, weights=_weights(trained))
     unmeasured = [
         name
-        for name, seal in seals.items()
-        if name != TRAINING and (stored is None or part_state(stored, name, seal.code) in ("missing", "stale"))
+        for name in MEASURES
+        if stored is None or part_state(stored, name, seals[name].code) in ("missing", "stale")
     ]
     canary = canary_of(configuration, job.device) if unmeasured else {}
     if stored is None:
         made[TRAINING] = structs.replace(made.get(TRAINING, trained.part), canary=canary[TRAINING])
     for name in unmeasured:
-        made[name] = _measured(configuration, trained.parameters, seals[name], canary[name], job.device)
+        made[name] = _family(name, configuration, trained.parameters, seals[name], canary[name], job.device)
     if stored is not None:
         for name, part in made.items():
             store.write_part(key, name, part)
@@ -173,81 +136,64 @@ def _stored(store: Store, key: str, configuration: Configuration) -> Result | No
         return None
 
 
-def _kept(result: Result | None, folder: Path, member: int, code: str) -> Trained | None:
-    """A stored result's training, if it still holds and the parameters of every moment are kept: then only measures
-    have changed, and they are taken again.
-
-    Parameters are kept in the workspace where a run was trained and, of its end, in the store for some runs.
+def _kept(result: Result | None, moments: Moments, code: str) -> Trained | None:
+    """A stored result's training, if it still holds and the parameters of every moment are at hand: then only measures
+    are missing or have changed, and they are taken of these.
     """
     if result is None or TRAINING not in result.parts:
         return None
     part = result.parts[TRAINING]
     if part.code != code:
         return None
-    parameters = {}
-    if "parameters" in part.weights and result.configuration["precision"] != "float64":  # stored as float32
-        parameters[part.metrics["final_step"]] = torch.from_numpy(part.weights["parameters"])
-    adopted = [proof["from"] for proof in part.provenance.get("adopted", [])]
-    migrated = [migration["from"]["code"] for migration in part.provenance.get("migrated", [])]
-    if state_code(folder / "finished.safetensors") in [code, *adopted, *migrated]:
-        parameters |= load_moments(folder, member)
-    if set(parameters) != set(part.metrics["moments"]):
-        return None
-    return Trained(part, parameters, result)
+    parameters = parameters_at_hand(result, moments)
+    return None if parameters is None else Trained(part, parameters, result)
 
 
-def _trained(job: Job, folder: Path, seal: Seal) -> Generator[dict[str, Any], None, Iterator[Trained]]:
+def _trained(job: Job, folder: Path, moments: Moments, seal: Seal) -> Generator[dict[str, Any], None, list[Trained]]:
     """Train a stack to the end, from a finished training or a checkpoint where there is one."""
-    histories, provenance = yield from _histories(job, folder, seal.code)
-    return (
-        _with_metrics(c, history, seal, provenance, load_moments(folder, member))
+    histories, provenance = yield from _histories(job, folder, moments, seal.code)
+    return [
+        _with_metrics(c, history, seal, provenance, saved_moments(folder, member), moments)
         for member, (c, history) in enumerate(zip(job.configurations, histories, strict=True))
-    )
+    ]
 
 
 def _histories(
-    job: Job, folder: Path, code: str
+    job: Job, folder: Path, moments: Moments, code: str
 ) -> Generator[dict[str, Any], None, tuple[list[History], dict[str, Any]]]:
-    """Train a stack; its histories, and the training's part of the provenance. Moments are left in the folder."""
-    finished, checkpoint = folder / "finished.safetensors", folder / "checkpoint.safetensors"
+    """Train a stack; its histories, and the training's part of the provenance. The folder says its moments."""
     device = torch.device(job.device)
-    if loaded := load_state(finished, code, device):
+    if not all(moments.hold(saved_moments(folder, member).values()) for member in range(len(job.configurations))):
+        forget_training(folder)
+    if loaded := load_state(folder / FINISHED, code, device):
         return loaded[0].histories, loaded[1]
     last: State | None = None
-    if loaded := load_state(checkpoint, code, device):
+    if loaded := load_state(folder / CHECKPOINT, code, device):
         last, provenance = loaded
         provenance["resumed"] += 1
     else:
-        forget_moments(folder)
+        forget_training(folder)
         provenance = provenance_of(job.configurations, device)
     before = provenance["seconds"]
     started = written = time.monotonic()
     try:
-        for evaluation in train(job.configurations, device, last):
+        for evaluation in function_of(TRAINING)(job.configurations, device, last):
             for moment in evaluation.moments:
-                save_moment(folder, moment)
+                save_moment(folder, moments, moment)
             last = evaluation.state  # only now: whoever goes on from it is not handed its moments again
             now = time.monotonic()
             provenance["seconds"] = round(before + now - started, 1)
             if now - written > job.checkpoint_seconds:
-                save_state(checkpoint, last, code, provenance)
+                save_state(folder / CHECKPOINT, last, code, provenance)
                 written = now
             _stop_if_orphaned()
-            history = last.histories[0]
-            yield {
-                "phase": "train",
-                "step": last.step,
-                "train_loss": history.train_loss[-1],
-                "train_accuracy": history.train_accuracy[-1],
-                "validation_loss": history.validation_loss[-1],
-                "validation_accuracy": history.validation_accuracy[-1],
-            }
+            yield {"phase": "train", "step": last.step, "seen": seen(last.histories[0])}
     except (KeyboardInterrupt, GeneratorExit):  # the latter if the interrupt came while progress was reported
         if last is not None:
-            save_state(checkpoint, last, code, provenance)
+            save_state(folder / CHECKPOINT, last, code, provenance)
         raise
     assert last is not None
-    save_state(finished, last, code, provenance)
+    save_state(folder / FINISHED, last, code, provenance)
     return last.histories, provenance
 
 
@@ -256,19 +202,16 @@ def _with_metrics(
     history: History,
     seal: Seal,
     provenance: dict[str, Any],
-    parameters: dict[int, torch.Tensor],
+    digests: Mapping[int, str],
+    moments: Moments,
 ) -> Trained:
     """What a result holds of a training, up to the end of this member: its stack may have gone on for others."""
-    c, steps = configuration, sorted(parameters)
+    steps = list(digests)
     history = until(history, steps[-1])
-    settled = (history.step, history.validation_accuracy, c.grokking_accuracy)
-    metrics = {
-        "grokking_step": grokking_step(*settled, c.grokking_evaluations),
-        "first_touch": first_touch(*settled),
+    metrics = structs.asdict(summary(configuration, history)) | {
         "final_step": history.step[-1],
-        "train_accuracy": history.train_accuracy[-1],
-        "validation_accuracy": history.validation_accuracy[-1],
         "moments": steps,
+        "parameters": list(digests.values()),
     }
     columns = {
         f"history.{name}": np.asarray(column, np.int64 if name == "step" else np.float32)
@@ -282,28 +225,29 @@ def _with_metrics(
         metrics=metrics,
         arrays=columns,
     )
-    return Trained(part, parameters)
+    parameters = {step: moments.get(digest) for step, digest in digests.items()}
+    return Trained(part, {step: found for step, found in parameters.items() if found is not None})
 
 
-def _measured(
-    configuration: Configuration, parameters: dict[int, torch.Tensor], seal: Seal, canary: dict[str, Any], device: str
+def _family(
+    name: str,
+    configuration: Configuration,
+    parameters: dict[int, torch.Tensor],
+    seal: Seal,
+    canary: dict[str, Any],
+    device: str,
 ) -> Part:
-    """The part of the measures: ``operation.measure`` → values, with a leading dimension of moments."""
+    """The part of a family of measures: name of a measure → values, with a leading dimension of moments."""
     made = provenance_of([configuration], torch.device(device))
     started = time.monotonic()
-    moments = [measure(configuration, parameters[step]) for step in sorted(parameters)]
-    arrays = {
-        f"{operation}.{field.name}": np.asarray([getattr(at[operation], field.name) for at in moments], np.float32)
-        for operation in configuration.operations
-        for field in dataclasses.fields(Measures)
-        if getattr(moments[0][operation], field.name) is not None
-    }
+    moments = [measured(name, configuration, parameters[step]) for step in sorted(parameters)]
     return Part(
+        settings=dict(SETTINGS.get(name, {})),
         code=seal.code,
         definitions=seal.definitions,
         canary=canary,
-        provenance={name: made[name] for name in MEASURED} | {"seconds": round(time.monotonic() - started, 1)},
-        arrays=arrays,
+        provenance={field: made[field] for field in MEASURED} | {"seconds": round(time.monotonic() - started, 1)},
+        arrays={measure: np.asarray([at[measure] for at in moments], np.float32) for measure in moments[0]},
     )
 
 
@@ -326,39 +270,14 @@ def _stop_if_orphaned() -> None:
         raise KeyboardInterrupt
 
 
-def training_speed(configuration: Configuration) -> Speed:
-    """What this machine does in training, from the configuration and from the smallest model of its kind."""
-    smallest = dataclasses.replace(configuration, layers=1, d_model=2 * configuration.heads)
-    every = 20
-
-    def timed(c: Configuration) -> float:
-        """Seconds of ``every`` steps and an evaluation: the median of six goes."""
-        shortened = dataclasses.replace(
-            c, steps=7 * every, evaluate_every=every, measure_every=0, stop_after_grokking=None
-        )
-        moments = [time.monotonic() for _ in train([shortened])]
-        return median(after - before for before, after in pairwise(moments[1:]))
-
-    (large, large_work), (small, small_work) = (
-        (timed(c), training_operations(c, every, 1)) for c in (configuration, smallest)
-    )
-    if large <= small:  # nothing but overhead can be told apart
-        return Speed(large_work / large, 0.0)
-    speed = (large_work - small_work) / (large - small)
-    return Speed(speed, max(0.0, small - small_work / speed) / every)
-
-
 def main() -> int:
-    """Read a job, do it, report each step of it as a line of JSON; with ``--time``, time a configuration."""
+    """Read a job, do it, report each step of it as a line of JSON."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    if sys.argv[1:] == ["--time"]:
-        print(json.dumps(dataclasses.asdict(training_speed(configuration_from_json(json.loads(sys.stdin.read()))))))
-        return 0
     try:
         with closing(work(Job.from_json(sys.stdin.read()))) as progresses:
             for progress in progresses:

@@ -7,29 +7,27 @@ large to be published with the book and stay in ``results/``.
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import jinja2
+from msgspec import Meta
 
 from epistemics.analysis.tables import number, percent
 from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment
 from epistemics.declared.project import Project
+from epistemics.declared.schema import documentation
 from epistemics.lab.status import RunStatus, status
 from epistemics.lab.why import changes
-from epistemics.science.configuration import Configuration
 from epistemics.store.files import write_if_changed
 from epistemics.store.record import Record, Result
 from epistemics.store.store import Store, packed
+from epistemics.study import Configuration, Metrics
 
 FOLDER = Path("data/runs")
 TEMPLATE = "run_page.html"
@@ -121,8 +119,6 @@ def _made(p: dict[str, Any]) -> Iterator[Row]:
         yield "Measuring", f"{number(p['measure_seconds'], 1)} s", ""
     yield "Device", p["device"], ""
     yield "Threads", str(p["threads"]), ""
-    yield "Precision", p["precision"], "of the matrix products"
-    yield "Step", "compiled" if p["compiled"] else "not compiled", ""
     if "subnormals" in p:
         yield "Subnormal numbers", p["subnormals"], ""
     seeds = ", ".join(str(seed) for seed in p["seeds"])
@@ -134,19 +130,13 @@ def _made(p: dict[str, Any]) -> Iterator[Row]:
 
 def _results(metrics: dict[str, Any]) -> Iterator[Row]:
     """What came out, as far as it is one number; the curves are in the arrays."""
-    shown: dict[str, tuple[str, Callable[[Any], str], str]] = {
-        "final_step": ("Trained for", lambda steps: f"{number(steps)} steps", ""),
-        "grokking_step": ("Grokked at", _step, "first step from which validation accuracy holds"),
-        "first_touch": ("First touch", _step, "first step at which validation accuracy gets there at all"),
-        "train_accuracy": ("Training accuracy", lambda share: percent(share, 2), "at the end"),
-        "validation_accuracy": ("Validation accuracy", lambda share: percent(share, 2), "at the end"),
-        "moments": ("Measured at", lambda steps: f"steps {', '.join(number(step) for step in steps)}", ""),
-    }
-    for name, (label, show, meaning) in shown.items():
-        if name in metrics:
-            yield label, show(metrics[name]), meaning
-    for name in sorted(metrics.keys() - shown.keys()):
-        yield name, json.dumps(metrics[name]), ""
+    yield "Trained for", f"{number(metrics['final_step'])} steps", ""
+    for name, hint in get_type_hints(Metrics, include_extras=True).items():
+        meant = next(meta for meta in hint.__metadata__ if isinstance(meta, Meta) and meta.title)
+        value = metrics[name]
+        shown = percent(value, 2) if isinstance(value, float) else _step(value)
+        yield str(meant.title), shown, meant.description or ""
+    yield "Measured at", f"steps {', '.join(number(step) for step in metrics['moments'])}", ""
 
 
 def _step(step: int | None) -> str:
@@ -155,22 +145,11 @@ def _step(step: int | None) -> str:
 
 def _configuration(configuration: Configuration) -> Iterator[Row]:
     """Every value, with what is written of its field."""
-    for name, meaning in _documented().items():
+    for name, said in documentation().items():
+        meaning = " ".join(said.replace("``", "").split())
         value = getattr(configuration, name)
         shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
         yield name, shown, meaning
-
-
-@cache
-def _documented() -> dict[str, str]:
-    """Every field of a configuration with the text below it in the source."""
-    (definition,) = ast.parse(inspect.getsource(Configuration)).body
-    assert isinstance(definition, ast.ClassDef)
-    return {
-        field.target.id: " ".join(ast.literal_eval(text.value).replace("``", "").split())
-        for field, text in pairwise(definition.body)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr)
-    }
 
 
 def _arrays(result: Result, record: Record) -> Iterator[Arrays]:

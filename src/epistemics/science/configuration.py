@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 OPERATIONS = ("add", "mul")
 PRECISIONS = ("float32", "bfloat16", "float64")
+
+NAMES = {"operations": OPERATIONS, "precision": PRECISIONS}
+"""Settings whose values are names, and these."""
+
+AT_MOST = {
+    "modulus": 10_000,
+    "layers": 1_000,
+    "d_model": 16_384,
+    "steps": 1_000_000_000,
+    "learning_rate": 100,
+    "weight_decay": 1_000_000,
+    "embedding_scale": 1_000_000,
+    "adversarial_weight": 1_000_000,
+}
+"""Bounds far above what trains on any machine: more is a slip of the pen, which would be found only after hours."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,14 @@ class Configuration:
         return Architecture(self.modulus, len(self.operations), self.layers, self.d_model, self.heads)
 
 
+def stack_key(configuration: Configuration) -> tuple[object, ...]:
+    """Runs with equal keys can train as one stack."""
+    c = configuration
+    adversarial = (c.adversarial_every, c.adversarial_from, c.adversarial_directions) if c.adversarial_weight else None
+    task = (c.operations, c.shuffled_answers)
+    return (task, c.architecture, c.beta1, c.beta2, c.evaluate_every, c.precision, c.compiled, adversarial)
+
+
 def configuration_from_json(content: dict[str, Any]) -> Configuration:
     """A stored configuration: JSON has lists where a configuration has tuples."""
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
@@ -123,3 +147,71 @@ def training_operations(configuration: Configuration, steps: int, evaluations: i
     c = configuration
     questions = len(c.operations) * c.modulus**2
     return (steps + evaluations * questions / c.batch_size / 3) * step_operations(c)
+
+
+def faults(c: Configuration) -> Iterator[tuple[str, str]]:
+    """Setting and requirement of every value that is out of range; none for a configuration that can be trained."""
+    for key, bound in AT_MOST.items():
+        if getattr(c, key) > bound:
+            yield key, f"must be at most {bound:,}"
+            return
+    for operation in c.operations:
+        if operation not in OPERATIONS:
+            yield "operations", f"holds {operation!r}; known operations: {', '.join(OPERATIONS)}"
+    if not c.operations or len(set(c.operations)) != len(c.operations):
+        yield "operations", "must name at least one operation, and none twice"
+    if c.modulus < 2:
+        yield "modulus", "must be at least 2"
+    if "mul" in c.operations and not _is_prime(c.modulus):
+        yield "modulus", "must be prime for multiplication, or its classes are not of equal size"
+    for key in ("layers", "d_model", "heads", "batch_size", "steps", "evaluate_every"):
+        if getattr(c, key) < 1:
+            yield key, "must be at least 1"
+            return
+    if c.d_model % c.heads:
+        yield "d_model", f"must be divisible by heads, which is {c.heads}"
+    if not 0 < c.train_fraction < 1:
+        yield "train_fraction", "must lie between 0 and 1, both excluded"
+    elif (rows := round(c.train_fraction * c.modulus**2) * len(c.operations)) < c.batch_size:
+        yield "batch_size", f"must be at most {rows}, the training questions at this train_fraction"
+    elif round(c.train_fraction * c.modulus**2) == c.modulus**2:
+        yield "train_fraction", f"leaves no question modulo {c.modulus} for validation"
+    if not c.learning_rate > 0:
+        yield "learning_rate", "must be above 0"
+    if c.weight_decay < 0:
+        yield "weight_decay", "must not be below 0"
+    for key in ("beta1", "beta2"):
+        if not 0 <= getattr(c, key) < 1:
+            yield key, "must be at least 0 and below 1"
+    if not 0 < c.grokking_accuracy <= 1:
+        yield "grokking_accuracy", "must be above 0 and at most 1"
+    if c.grokking_evaluations < 0:
+        yield "grokking_evaluations", "must not be below 0"
+    if c.embedding_scale <= 0:
+        yield "embedding_scale", "must be above 0"
+    if c.adversarial_weight < 0:
+        yield "adversarial_weight", "must not be below 0"
+    if c.adversarial_every < 1:
+        yield "adversarial_every", "must be at least 1"
+    if c.adversarial_from < 0:
+        yield "adversarial_from", "must not be below 0"
+    if c.adversarial_weight > 0 and not 0 < c.adversarial_directions < min(c.d_model, c.modulus):
+        yield "adversarial_directions", f"must be at least 1 and below {min(c.d_model, c.modulus)}, d_model and modulus"
+    if c.precision not in PRECISIONS:
+        yield "precision", f"must be one of {', '.join(PRECISIONS)}"
+    whole = f"must be a multiple of evaluate_every, which is {c.evaluate_every}"
+    window = c.grokking_evaluations * c.evaluate_every
+    for key in ("steps", "measure_every"):
+        if getattr(c, key) < 0 or getattr(c, key) % c.evaluate_every:
+            yield key, whole
+    if c.stop_after_grokking is not None and (
+        c.stop_after_grokking < window or c.stop_after_grokking % c.evaluate_every
+    ):
+        yield "stop_after_grokking", f"{whole}, and at least {window}: grokking is known no sooner"
+    for after in c.measure_after_grokking:
+        if after != 0 and (after < window or after % c.evaluate_every):
+            yield "measure_after_grokking", f"{whole}; other than 0, at least {window}"
+
+
+def _is_prime(number: int) -> bool:
+    return number >= 2 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -18,32 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from epistemics.science.configuration import Architecture, Configuration
+from epistemics.science.configuration import Architecture, Configuration, stack_key
+from epistemics.science.grokking import History, grokking_step
 from epistemics.science.model import final_state, initial_parameters, read_out
 from epistemics.science.penalty import without_contrasts
 from epistemics.science.tasks import EpochSampler, table, training_rows
 
 EPSILON = 1e-8  # AdamW's, torch's default
 EVALUATION_ROWS = 1024  # rows evaluated at once
-
-
-def stack_key(configuration: Configuration) -> tuple[object, ...]:
-    """Runs with equal keys can train as one stack."""
-    c = configuration
-    adversarial = (c.adversarial_every, c.adversarial_from, c.adversarial_directions) if c.adversarial_weight else None
-    task = (c.operations, c.shuffled_answers)
-    return (task, c.architecture, c.beta1, c.beta2, c.evaluate_every, c.precision, c.compiled, adversarial)
-
-
-@dataclass
-class History:
-    """What was seen of one member at each evaluation."""
-
-    step: list[int] = field(default_factory=list)
-    train_loss: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    validation_accuracy: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -78,25 +60,6 @@ class Evaluation:
     state: State
     moments: list[Moment]
     done: list[bool]
-
-
-def grokking_step(steps: Sequence[int], accuracies: Sequence[float], threshold: float, evaluations: int) -> int | None:
-    """The first evaluated step from which accuracy stays at or above threshold for the next ``evaluations``.
-
-    Not the first touch: an accuracy that falls back within that window starts the count again. None if it never
-    happens, or if training ended before the window did.
-    """
-    held = 0
-    for index, accuracy in enumerate(accuracies):
-        held = held + 1 if accuracy >= threshold else 0
-        if held == evaluations + 1:
-            return steps[index - evaluations]
-    return None
-
-
-def first_touch(steps: Sequence[int], accuracies: Sequence[float], threshold: float) -> int | None:
-    """The first evaluated step with accuracy at or above threshold: the looser reading of "groks at"."""
-    return next((s for s, a in zip(steps, accuracies, strict=True) if a >= threshold), None)
 
 
 def cross_entropy(logits: Tensor, answers: Tensor) -> Tensor:

@@ -1,0 +1,197 @@
+"""What this lab studies, on one page: how a run is set, what its result is made of, what it costs, what it is called.
+
+The rooms that know of runs, results and files (declared, lab, store, analysis, publishing, cli) meet the science here
+and nowhere else. A test gives them another page like this one, of a study without any network.
+
+A study is these names:
+
+- ``Configuration``: a frozen dataclass of settings, each with a text below it; ``steps``, ``evaluate_every`` and
+  ``seed`` are among them. ``faults``, ``AT_MOST`` and ``NAMES`` are its law.
+- ``PARTS``: what a result is made of, and by which function. The first is the training, a generator such as
+  ``science.training.train``. Each other is a family of measures: a function of a configuration and of one moment's
+  parameters, which gives arrays by name, or by two names, of which the second is a field. ``SETTINGS`` are further
+  arguments of a family. A family that is added here is *missing* in every stored result, and makes nothing stale.
+- ``History``, ``Metrics`` and ``summary``: what is seen of a training, and what is said of it in the end.
+- the rest: what runs cost, how they are shortened, compared and called.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta, Struct
+
+from epistemics.science.configuration import (
+    AT_MOST,
+    NAMES,
+    Configuration,
+    configuration_from_json,
+    faults,
+    stack_key,
+    training_operations,
+)
+from epistemics.science.grokking import History, first_touch, grokking_step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from epistemics.science.training import State
+
+__all__ = [
+    "AT_MOST",
+    "NAMES",
+    "Configuration",
+    "History",
+    "configuration_from_json",
+    "faults",
+    "stack_key",
+    "training_operations",
+]
+
+PARTS = {
+    "training": "science.training.train",
+    "measures": "science.measures.measure",
+}
+"""The parts of a result, in the order in which they are made, and the function that makes each."""
+
+SETTINGS: Mapping[str, Mapping[str, Any]] = {}
+"""Part → arguments of its function besides configuration and parameters. They are stored with it, and others than
+those stored make it stale."""
+
+Step = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+def _share(title: str) -> Meta:
+    return Meta(ge=0, le=1, title=title, description="at the end")
+
+
+class Metrics(Struct):
+    """What is said of a training when it has ended: whole numbers are steps of its history, None is never, the rest are
+    shares. Titles and descriptions stand on the page of a run."""
+
+    grokking_step: Annotated[
+        Step | None, Meta(title="Grokked at", description="first step from which validation accuracy holds")
+    ]
+    first_touch: Annotated[
+        Step | None, Meta(title="First touch", description="first step at which validation accuracy gets there at all")
+    ]
+    train_accuracy: Annotated[float, _share("Training accuracy")]
+    validation_accuracy: Annotated[float, _share("Validation accuracy")]
+
+
+def summary(configuration: Configuration, history: History) -> Metrics:
+    """What is said of a training that has this history."""
+    c, settled = configuration, (history.step, history.validation_accuracy, configuration.grokking_accuracy)
+    return Metrics(
+        grokking_step=grokking_step(*settled, c.grokking_evaluations),
+        first_touch=first_touch(*settled),
+        train_accuracy=history.train_accuracy[-1],
+        validation_accuracy=history.validation_accuracy[-1],
+    )
+
+
+def seen(history: History) -> str:
+    """The last evaluation in a few words, for whoever watches."""
+    h = history
+    return (
+        f"loss {h.train_loss[-1]:.2g}/{h.validation_loss[-1]:.2g}, "
+        f"accuracy {h.train_accuracy[-1]:.0%}/{h.validation_accuracy[-1]:.0%}"
+    )
+
+
+def restored(step: int, tensors: Mapping[str, Tensor], histories: Sequence[Mapping[str, list[Any]]]) -> State:
+    """The state of a training, from what its fields hold."""
+    from epistemics.science.training import State
+
+    return State(step=step, **tensors, histories=[History(**columns) for columns in histories])
+
+
+# What runs cost
+
+
+def is_compiled(configuration: Configuration) -> bool:
+    """Whether a C++ compiler is needed."""
+    return configuration.compiled
+
+
+def kind_of_step(configuration: Configuration) -> str:
+    """What a step's speed depends on besides its operations."""
+    return f"{configuration.precision}{' compiled' if configuration.compiled else ''}"
+
+
+def smallest(configuration: Configuration) -> Configuration:
+    """The smallest of its kind, whose steps are all overhead."""
+    return dataclasses.replace(configuration, layers=1, d_model=2 * configuration.heads)
+
+
+def shortened(configuration: Configuration, steps: int, evaluate_every: int) -> Configuration:
+    """The first steps of a configuration, evaluated so often and measured at the end alone."""
+    return dataclasses.replace(
+        configuration,
+        steps=steps,
+        evaluate_every=evaluate_every,
+        stop_after_grokking=None,
+        measure_every=0,
+        measure_after_grokking=(),
+    )
+
+
+# When two results are the same
+
+
+def fits_float32(configuration: Configuration) -> bool:
+    """Whether parameters stored in float32 are the trained ones to the bit."""
+    return configuration.precision != "float64"
+
+
+LOSSES = ("train_loss", "validation_loss")
+"""The columns of a history that a canary holds."""
+
+
+def in_short(configuration: Configuration, steps: int) -> Configuration:
+    """All that training does to a configuration, within some steps: a penalty that sets in late is brought forward."""
+    c = shortened(configuration, steps, 1)
+    return dataclasses.replace(c, adversarial_from=0, adversarial_every=3) if c.adversarial_weight else c
+
+
+def tolerance(configuration: Configuration) -> float:
+    """The relative difference of a loss, or of a measure's norm, that another device or version may make."""
+    return {"float64": 1e-9, "float32": 1e-4, "bfloat16": 2e-2}[configuration.precision]
+
+
+STEP_TOLERANCE = 1.5
+"""The factor between two grokking steps up to which they agree on different machines: that of two seeds."""
+
+
+def agree(stored: Mapping[str, Any], again: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether a reader would conclude the same from the metrics of one run made twice, and how that was seen."""
+    steps = [metrics["grokking_step"] for metrics in (stored, again)]
+    said = f"grokking step {steps[1]}, stored {steps[0]}"
+    if None in steps:
+        return steps[0] == steps[1], said
+    return max(steps) <= STEP_TOLERANCE * max(min(steps), 1), said
+
+
+# What runs are called
+
+
+def label(configuration: Configuration) -> str:
+    """What tells a run from its neighbours, for people; its seed, and what ``distinguishing`` says, follow."""
+    c = configuration
+    words = [
+        "+".join(c.operations),
+        "shuffled" if c.shuffled_answers else "",
+        f"{c.layers}L d{c.d_model} wd {c.weight_decay:g} fraction {c.train_fraction:g}",
+        f"batch {c.batch_size} lr {c.learning_rate:g}",
+        f"embeddings {c.embedding_scale:g}" if c.embedding_scale != 0.02 else "",
+        f"adversarial {c.adversarial_weight:g}, {c.adversarial_directions}" if c.adversarial_weight else "",
+        c.precision,
+    ]
+    return " ".join(word for word in words if word)
+
+
+def distinguishing(configuration: Configuration) -> dict[str, str]:
+    """What a label says besides, where the runs of an experiment differ in it."""
+    return {"modulus": f"modulus {configuration.modulus}", "steps": f"{configuration.steps:,} steps"}
