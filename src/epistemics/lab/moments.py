@@ -32,7 +32,7 @@ class Moments:
         """Keep parameters [N]; returns their digest."""
         digest = digest_of(parameters)
         path = self._path(digest)
-        if not path.is_file():
+        if self.get(digest) is None:  # or damaged
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
             save_file({"parameters": parameters.contiguous()}, temporary)
@@ -49,7 +49,7 @@ class Moments:
         return parameters if digest_of(parameters) == digest else None
 
     def hold(self, digests: Iterable[str]) -> bool:
-        """Whether all of these are there."""
+        """Whether all of these are there, without a look at what they hold."""
         return all(self._path(digest).is_file() for digest in digests)
 
     def _path(self, digest: str) -> Path:

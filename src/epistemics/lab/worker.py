@@ -163,7 +163,8 @@ def _histories(
 ) -> Generator[dict[str, Any], None, tuple[list[History], dict[str, Any]]]:
     """Train a stack; its histories, and the training's part of the provenance. The folder says its moments."""
     device = torch.device(job.device)
-    if not all(moments.hold(saved_moments(folder, member).values()) for member in range(len(job.configurations))):
+    passed = [digest for member in range(len(job.configurations)) for digest in saved_moments(folder, member).values()]
+    if any(moments.get(digest) is None for digest in passed):
         forget_training(folder)
     if loaded := load_state(folder / FINISHED, code, device):
         return loaded[0].histories, loaded[1]
