@@ -69,7 +69,7 @@ def test_comments_docstrings_annotations_and_formatting_do_not_count(edit: Edit,
     [
         ("science/training.py", "EPSILON = 1e-8", "EPSILON = 1e-7"),  # a constant
         ("science/training.py", "first = first.lerp(gradient, 1 - beta1)", "first = first.lerp(gradient, beta1)"),
-        ("science/training.py", "held = held + 1 if accuracy >= threshold", "held = held + 1 if accuracy > threshold"),
+        ("science/grokking.py", "held = held + 1 if accuracy >= threshold", "held = held + 1 if accuracy > threshold"),
         ("science/training.py", "step: int\n    flat: Tensor", "step: int = 0\n    flat: Tensor"),  # a default
         ("science/training.py", "@dataclass\nclass State", "@dataclass(slots=True)\nclass State"),  # a decorator
         ("science/tasks.py", "[self.seed, 2, epoch]", "[self.seed, 5, epoch]"),  # a private method of a class
