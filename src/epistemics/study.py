@@ -147,7 +147,7 @@ def fits_float32(configuration: Configuration) -> bool:
 
 
 LOSSES = ("train_loss", "validation_loss")
-"""The columns of a history that a canary holds."""
+"""The columns of a history that a canary holds. A run whose first one is no longer a number has diverged."""
 
 
 def in_short(configuration: Configuration, steps: int) -> Configuration:

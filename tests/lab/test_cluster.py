@@ -154,10 +154,10 @@ def test_a_run_fails_once_and_the_others_of_its_stack_are_stored(
     nodes: Nodes, configuration: Make, tmp_path: Path
 ) -> None:
     good, bad = runs(configuration(steps=30), configuration(steps=30, seed=7, learning_rate=1e30))
-    fault = r"(?s)^(head|gpu-\d) CPU: .*seed 7: the training loss is no number at step 10"
+    fault = r"(?s)^(head|gpu-\d) CPU: .*seed 7: train_loss is no number at step 10"
     with pytest.raises(RunFailed, match=fault) as failed:
         train([(good, bad)], tmp_path, Log())
-    assert str(failed.value).count("the training loss is no number") == 1
+    assert str(failed.value).count("train_loss is no number") == 1
     assert Store(tmp_path / "results").keys() == [good.key]
 
 

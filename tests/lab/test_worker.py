@@ -463,7 +463,7 @@ def test_a_run_that_diverges_is_named_after_the_others_are_trained(
         train_both(asked := job(wild, calm))
     said = str(failed.value).splitlines()
     assert said[0].startswith("the run «add 2L d16 wd 1e+06 ")
-    assert re.fullmatch(r"seed 0: the training loss is no number at step \d+", said[1])
+    assert re.fullmatch(r"seed 0: train_loss is no number at step \d+", said[1])
     assert said[2:] == ["a lower learning_rate may keep the losses finite; all other runs are stored"]
     assert Store(asked.results).keys() == [configuration_key(calm)]
 

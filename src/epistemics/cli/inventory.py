@@ -12,8 +12,10 @@ from dataclasses import asdict
 
 from epistemics.cli.display import duration
 from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment
-from epistemics.declared.project import Project
+from epistemics.declared.project import Project, moments_folder
 from epistemics.declared.sections import SpecificationError
+from epistemics.lab.moments import Moments, are_at_hand
+from epistemics.lab.parts import TRAINING
 from epistemics.lab.scheduler import MissingCompiler, require_compiler
 from epistemics.lab.speed import measured_speed
 from epistemics.lab.status import RunStatus, checked, current_code, part_state, status, unnamed
@@ -83,9 +85,17 @@ def _print_experiments(
 
 
 def _status_line(s: RunStatus, costs: Mapping[str, float]) -> str:
-    cost = f"  about {duration(costs[s.run.key])}" if s.run.key in costs else ""
+    cost = costs.get(s.run.key)
+    if cost is None:
+        said = ""
+    elif cost == 0:
+        said = "  nothing to train: its moments are at hand"
+    elif s.parts.get(TRAINING) in ("fresh", "adopted"):
+        said = f"  about {duration(cost)}: its moments are not at hand, so it trains again"
+    else:
+        said = f"  about {duration(cost)}"
     detail = f"  ({' and '.join(s.changed)} code changed)" if s.changed else f"  {s.fault}" if s.fault else ""
-    return f"  {s.run.key}  {s.state:8}{s.run.label}{cost}{detail}"
+    return f"  {s.run.key}  {s.state:8}{s.run.label}{said}{detail}"
 
 
 def _counted(found: Sequence[RunStatus]) -> str:
@@ -205,6 +215,13 @@ def training_costs(project: Project, left: Sequence[RunStatus]) -> dict[str, flo
 
     speeds = {kind: measured_speed(project.workspace, c, announce) for kind, c in kinds.items()}
     return measured | {run.key: speeds[kind_of_step(run.configuration)].seconds(run.configuration) for run in trained}
+
+
+def moments_at_hand(s: RunStatus, project: Project) -> bool:
+    """Whether what is missing of a result, or stale, can be measured without training."""
+    if s.parts.get(TRAINING) not in ("fresh", "adopted"):
+        return False
+    return are_at_hand(Store(project.results).record(s.run.key), Moments(moments_folder(project.workspace)))
 
 
 def elapsed(costs: Iterable[float], workers: int) -> float:

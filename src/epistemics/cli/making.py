@@ -15,7 +15,7 @@ from epistemics.declared.experiments import Run, experiment_names, load_experime
 from epistemics.declared.project import Project
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.scheduler import stacks, train_missing
-from epistemics.lab.status import status
+from epistemics.lab.status import RunStatus, status
 from epistemics.store.store import Store
 
 
@@ -47,11 +47,11 @@ def _nothing(project: Project, runs: list[Run]) -> str:
 
 def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
     """Print what ``train`` would do, in its order."""
-    left = [s.run for s in status(runs, Store(project.results)) if s.state in wanted]
-    if not left:
+    found = [s for s in status(runs, Store(project.results)) if s.state in wanted]
+    if not found:
         print(_nothing(project, runs))
         return 0
-    costs = training_costs(project, left) if device == "cpu" else {}
+    left, costs = [s.run for s in found], training_costs(project, found) if device == "cpu" else {}
     for stack in stacks(left, device):
         cost = sum(costs.get(run.key, 0.0) for run in stack)
         shown = f"{duration(cost):>8}" if costs else f"stack of {len(stack)}"
@@ -72,7 +72,7 @@ def train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: i
     costs = training_costs(project, left) if device == "cpu" else {}
     cost = f", at most {duration(elapsed(costs.values(), workers))} besides measuring" if costs else ""
     print(f"training {len(left)} runs ({project.profile}), {workers} at once{cost}", flush=True)
-    train_missing(left, store, project.workspace, workers, device, Display())
+    train_missing([s.run for s in left], store, project.workspace, workers, device, Display())
     return len(left)
 
 
@@ -87,18 +87,18 @@ def _train_on_cluster(project: Project, runs: list[Run], wanted: tuple[str, ...]
     needs = Needs(gpus=options.gpu_share if options.device.startswith("cuda") else 0.0)
     with joined(options.on, options.workers) as cluster:
         print(f"training {len(left)} runs ({project.profile}) on {cluster}", flush=True)
-        planned = stacks(left, options.device)
+        planned = stacks([s.run for s in left], options.device)
         train_on_cluster(planned, store, project.workspace, options.device, needs, Display())
     return len(left)
 
 
-def _left(runs: list[Run], store: Store, wanted: tuple[str, ...]) -> list[Run]:
+def _left(runs: list[Run], store: Store, wanted: tuple[str, ...]) -> list[RunStatus]:
     """The runs whose results are in one of the wanted states; damaged ones are set aside."""
     found = [s for s in status(runs, store) if s.state in wanted]
     for s in found:
         if s.state == "damaged":
             print(f"{s.fault}; set aside as {store.set_aside(s.run.key)}", flush=True)
-    return [s.run for s in found]
+    return found
 
 
 def require_device(device: str) -> None:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from epistemics.lab.parts import TRAINING
-from epistemics.store.record import Result
+from epistemics.store.record import Made, Record, Result
 from epistemics.study import configuration_from_json, fits_float32
+
+if TYPE_CHECKING:
+    import torch  # takes seconds, and `status` asks only what is there
 
 
 class Moments:
@@ -30,6 +31,8 @@ class Moments:
 
     def keep(self, parameters: torch.Tensor) -> str:
         """Keep parameters [N]; returns their digest."""
+        from safetensors.torch import save_file
+
         digest = digest_of(parameters)
         path = self._path(digest)
         if self.get(digest) is None:  # or damaged
@@ -48,9 +51,9 @@ class Moments:
             return None
         return parameters if digest_of(parameters) == digest else None
 
-    def hold(self, digests: Iterable[str]) -> bool:
-        """Whether all of these are there, without a look at what they hold."""
-        return all(self._path(digest).is_file() for digest in digests)
+    def holds(self, digest: str) -> bool:
+        """Whether there is a file of these, without a look at what it holds."""
+        return self._path(digest).is_file()
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / f"{digest}.safetensors"
@@ -61,16 +64,37 @@ def parameters_at_hand(result: Result, moments: Moments) -> dict[int, torch.Tens
 
     Those at the end may also be stored with it, in float32.
     """
-    part, configuration = result.parts[TRAINING], configuration_from_json(result.configuration)
-    steps = part.metrics["moments"]
-    found = {step: moments.get(digest) for step, digest in zip(steps, part.metrics.get("parameters", ()), strict=False)}
-    if found.get(steps[-1]) is None and "parameters" in part.weights and fits_float32(configuration):
-        found[steps[-1]] = torch.from_numpy(part.weights["parameters"])
+    import torch
+
+    part = result.parts[TRAINING]
+    digests = _digests(part)
+    found = {step: moments.get(digest) if digest else None for step, digest in digests.items()}
+    last = part.metrics["final_step"]
+    fits = fits_float32(configuration_from_json(result.configuration))
+    if found.get(last) is None and fits and "parameters" in part.weights:
+        found[last] = torch.from_numpy(part.weights["parameters"])
     at_hand = {step: parameters for step, parameters in found.items() if parameters is not None}
-    return at_hand if len(at_hand) == len(steps) else None
+    return at_hand if len(at_hand) == len(digests) else None
+
+
+def are_at_hand(record: Record, moments: Moments) -> bool:
+    """Whether the files of ``parameters_at_hand`` are there, without a look at what they hold."""
+    part = record.parts[TRAINING]
+    needed = _digests(part)
+    if part.files.weights and fits_float32(configuration_from_json(record.configuration)):
+        needed.pop(part.metrics["final_step"], None)
+    return all(digest is not None and moments.holds(digest) for digest in needed.values())
+
+
+def _digests(part: Made) -> dict[int, str | None]:
+    """Step of every moment → digest of its parameters, if the result lists them."""
+    steps = part.metrics["moments"]
+    return dict(zip(steps, part.metrics.get("parameters", [None] * len(steps)), strict=True))
 
 
 def digest_of(parameters: torch.Tensor) -> str:
     """32 hexadecimal digits of the type and the bits of parameters [N]."""
+    import torch
+
     bits = parameters.contiguous().view(torch.uint8).numpy().tobytes()
     return hashlib.sha256(str(parameters.dtype).encode() + bits).hexdigest()[:32]

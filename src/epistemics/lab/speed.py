@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from epistemics.lab.parts import TRAINING, function_of
-from epistemics.lab.scheduler import worker_environment
+from epistemics.lab.scheduler import RunFailed, worker_environment
 from epistemics.study import (
     Configuration,
     configuration_from_json,
@@ -42,7 +42,11 @@ class Speed:
 
 
 def measured_speed(workspace: Path, configuration: Configuration, announce: Callable[[str], None]) -> Speed:
-    """This machine's speed at a configuration's kind of step: its own and a small one are timed once, and kept."""
+    """This machine's speed at a configuration's kind of step: its own and a small one are timed once, and kept.
+
+    Raises:
+        RunFailed: if they can't be timed.
+    """
     path = workspace / "speeds.json"
     name = kind_of_step(configuration)
     known: dict[str, dict[str, float]] = {}
@@ -56,9 +60,10 @@ def measured_speed(workspace: Path, configuration: Configuration, announce: Call
             input=json.dumps(asdict(configuration)),
             text=True,
             capture_output=True,
-            check=True,
             env=worker_environment(workspace),
         )
+        if done.returncode != 0:
+            raise RunFailed(f"a training step in {name} could not be timed:\n{done.stderr.strip()}")
         known[name] = json.loads(done.stdout)
         workspace.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(known, indent=1, sort_keys=True))
@@ -71,13 +76,13 @@ def training_speed(configuration: Configuration) -> Speed:
 
     def timed(c: Configuration) -> float:
         """Seconds of ``every`` steps and an evaluation: the median of six goes."""
-        moments = [time.monotonic() for _ in train([shortened(c, 7 * every, every)])]
+        moments = [time.monotonic() for _ in train([shortened(c, 7 * every, every)], "cpu")]
         return median(after - before for before, after in pairwise(moments[1:]))
 
     (large, large_work), (small, small_work) = (
         (timed(c), training_operations(c, every, 1)) for c in (configuration, smallest(configuration))
     )
-    if large <= small:  # nothing but overhead can be told apart
+    if large <= small or large_work <= small_work:  # nothing but overhead can be told apart
         return Speed(large_work / large, 0.0)
     speed = (large_work - small_work) / (large - small)
     return Speed(speed, max(0.0, small - small_work / speed) / every)

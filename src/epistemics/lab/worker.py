@@ -45,7 +45,7 @@ from epistemics.lab.status import checked, current_seals, part_state
 from epistemics.store.fingerprint import reached
 from epistemics.store.record import Arrays, DamagedResult, Part, Result
 from epistemics.store.store import MissingResult, Seal, Store
-from epistemics.study import PARTS, SETTINGS, Configuration, History, seen, summary
+from epistemics.study import LOSSES, PARTS, SETTINGS, Configuration, History, seen, summary
 
 MEASURED = ("device", "versions", "commit", "date")
 """What the provenance of a part that is measured says of where it was, besides the seconds that it took."""
@@ -67,7 +67,7 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
     """Train, measure and store one stack; yields progress.
 
     Raises:
-        FloatingPointError: after the others are stored, if a member's training loss is no longer a number.
+        FloatingPointError: after the others are stored, if a member's loss is no longer a number.
     """
     # Without weight decay logits grow until the other answers' probabilities are subnormal numbers, with which
     # processors compute ten times slower. They count as zero here; where there are none, this changes no bit.
@@ -88,9 +88,9 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
             assert trained is not None
             configuration = job.configurations[member]
             history = trained.part.arrays
-            if lost := np.flatnonzero(~np.isfinite(history["history.train_loss"])).tolist():
+            if lost := np.flatnonzero(~np.isfinite(history[f"history.{LOSSES[0]}"])).tolist():
                 step = history["history.step"][lost[0]]
-                diverged.append(f"seed {configuration.seed}: the training loss is no number at step {step}")
+                diverged.append(f"seed {configuration.seed}: {LOSSES[0]} is no number at step {step}")
                 continue
             yield {"phase": "measure", "member": member}
             store.keep_sources(reached(*PARTS.values()).values())
