@@ -1,7 +1,7 @@
 """The rooms that know of runs, results and files, with another study: no network, no modulus, no science/ at all.
 
 Where an orbit of the logistic map x ← r·x·(1 − x) goes, by its rate r and a start that the seed draws. The package is
-copied without ``science`` and without chapters, and given the page below as ``study.py``.
+copied without ``science`` and all chapters but the list of runs, and given the page below as ``study.py``.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ training_operations = lambda c, steps, evaluations: 3.0 * steps
 stack_key = kind_of_step = lambda c: "one"
 is_compiled = lambda c: False
 fits_float32 = lambda c: False
-label = lambda c: f"rate {c.rate:g}"
+label = described = lambda c: f"rate {c.rate:g}"
 distinguishing = lambda c: {"steps": f"{c.steps} steps"}
 '''
 
@@ -166,6 +166,18 @@ print(len(load_results("orbits")), "orbits, in numbers", load_results("orbits").
 """
 
 
+RUNS = """# Runs {#sec-runs}
+
+```{python}
+#| echo: false
+#| output: asis
+from epistemics.chapters.runs.chapter import print_sections
+
+print_sections()
+```
+"""
+
+
 class Lab:
     """A copy of the package with the study above, and a project."""
 
@@ -180,10 +192,10 @@ class Lab:
             shutil.rmtree(self.package / room)
         chapters = self.package / "chapters"
         for path in chapters.iterdir():
-            if path.is_dir() and path.name != "orbits":
+            if path.is_dir() and path.name != "runs":
                 shutil.rmtree(path)
         contents = chapters / "contents.py"
-        one = 'CHAPTERS = (Chapter("chapters/orbits.qmd"),)\n'
+        one = 'CHAPTERS = (Chapter("chapters/orbits.qmd", name="orbits"), Chapter("chapters/runs.qmd", name="runs"))\n'
         contents.write_text(
             re.sub(r"^CHAPTERS = \(\n.*?^\)\n", one, contents.read_text(), flags=re.DOTALL | re.MULTILINE)
         )
@@ -192,10 +204,11 @@ class Lab:
         (chapters / "orbits" / "chapter.py").write_text(CHAPTER)
         (self.package / "study.py").write_text(STUDY.lstrip())
         for file, text in {
-            "_quarto.yml": "project: {type: book}\nbook:\n  title: Orbits\n  author: Nobody\n"
-            "  chapters: [index.qmd, chapters/orbits.qmd]\nformat: {html: {}}\n",
+            "_quarto.yml": "project: {type: book, resources: [/data/**/*]}\nbook:\n  title: Orbits\n  author: Nobody\n"
+            "  chapters: [index.qmd, chapters/orbits.qmd, chapters/runs.qmd]\nformat: {html: {}}\n",
             "index.qmd": "# Why {.unnumbered}\n\nA map.\n",
             "chapters/orbits.qmd": PAGE,
+            "chapters/runs.qmd": RUNS,
             "experiments/orbits.yaml": EXPERIMENT,
         }.items():
             (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -258,6 +271,7 @@ def test_another_study_runs_stores_edits_asks_why_adopts_and_renders(tmp_path: P
     assert "4 orbits, in numbers Orbits" in page
     spread = float(re.search(r"apart by (0\.\d\d)", page)[1])  # type: ignore[index]
     assert spread == pytest.approx(0.29, abs=0.01)  # r = 3.2: a cycle of 0.5130 and 0.7995
+    assert "rate 3.2" in (lab.folder / "_site" / "chapters" / "runs.html").read_text()
     assert "Ends at" in next((lab.folder / "_site" / "data" / "runs").glob("*.html")).read_text()
 
 

@@ -195,3 +195,20 @@ def label(configuration: Configuration) -> str:
 def distinguishing(configuration: Configuration) -> dict[str, str]:
     """What a label says besides, where the runs of an experiment differ in it."""
     return {"modulus": f"modulus {configuration.modulus}", "steps": f"{configuration.steps:,} steps"}
+
+
+def described(configuration: Configuration) -> str:
+    """The same for readers, in a table of runs; what most runs have in common goes without saying."""
+    c = configuration
+    words = [
+        f"{c.layers}L d{c.d_model}",
+        f"decay {c.weight_decay:g}",
+        f"fraction {c.train_fraction:g}",
+        f"batch {c.batch_size}" if c.batch_size != 512 else "",
+        f"learning rate {c.learning_rate:g}" if c.learning_rate != 0.001 else "",
+        f"embedding scale {c.embedding_scale:g}" if c.embedding_scale != 0.02 else "",
+        "shuffled answers" if c.shuffled_answers else "",
+        f"λ {c.adversarial_weight:g}, {c.adversarial_directions} directions" if c.adversarial_weight else "",
+        c.precision,
+    ]
+    return ", ".join(word for word in words if word)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
 
 from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, StoredRun, load_every
@@ -11,29 +13,18 @@ from epistemics.analysis.tables import Shown, Table, listed, number, table_of
 from epistemics.chapters.contents import Share
 from epistemics.chapters.runs.sections import in_order, plain, section
 from epistemics.declared.project import Project
+from epistemics.study import described
 
 
 def runs(results: Results) -> Table:
-    """One row a run, with its provenance."""
+    """One row a run, with all its settings and its provenance."""
     return table_of(
         [
             {
                 "run": r.run.key,
                 "group": r.run.group,
-                "operations": " and ".join(r.configuration.operations),
-                "weight_decay": r.configuration.weight_decay,
-                "train_fraction": r.configuration.train_fraction,
-                "layers": r.configuration.layers,
-                "d_model": r.configuration.d_model,
-                "batch_size": r.configuration.batch_size,
-                "learning_rate": r.configuration.learning_rate,
-                "embedding_scale": r.configuration.embedding_scale,
-                "adversarial_weight": r.configuration.adversarial_weight,
-                "adversarial_directions": r.configuration.adversarial_directions,
-                "shuffled_answers": r.configuration.shuffled_answers,
-                "precision": r.configuration.precision,
-                "seed": r.configuration.seed,
-                "steps": r.metrics["final_step"],
+                **{name: _cell(value) for name, value in asdict(r.configuration).items()},
+                "final_step": r.metrics["final_step"],
                 "seconds": r.result.provenance["seconds"],
                 "device": r.result.provenance["device"],
                 "torch": r.result.provenance["versions"]["torch"],
@@ -51,33 +42,21 @@ def shown(results: Results) -> Shown:
     rows = [
         [
             f"[`{r.run.key[:8]}`](../data/runs/{r.run.key}.html)",
-            _what(r),
+            described(r.configuration),
             str(r.configuration.seed),
             number(r.metrics["final_step"]),
             number(r.result.provenance["seconds"]),
-            r.configuration.precision,
             f"`{(r.result.provenance['commit'] or 'unknown')[:7]}`",
             "stale" if r.stale else "fresh",
         ]
         for r in results
     ]
-    return Shown(["Run", "What", "Seed", "Steps", "Seconds", "Precision", "Commit", "State"], rows, left=2)
+    return Shown(["Run", "What", "Seed", "Steps", "Seconds", "Commit", "State"], rows, left=2)
 
 
-def _what(run: StoredRun) -> str:
-    c = run.configuration
-    said = [f"{c.layers}L d{c.d_model}", f"decay {c.weight_decay:g}", f"fraction {c.train_fraction:g}"]
-    if c.batch_size != 512:
-        said.append(f"batch {c.batch_size}")
-    if c.learning_rate != 0.001:
-        said.append(f"learning rate {c.learning_rate:g}")
-    if c.embedding_scale != 0.02:
-        said.append(f"embedding scale {c.embedding_scale:g}")
-    if c.shuffled_answers:
-        said.append("shuffled answers")
-    if c.adversarial_weight:
-        said.append(f"λ {c.adversarial_weight:g}, {c.adversarial_directions} directions")
-    return ", ".join(said)
+def _cell(value: Any) -> Any:
+    """A setting as a table holds it."""
+    return " and ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def numbers(runs: Iterable[StoredRun]) -> dict[str, str]:
