@@ -17,9 +17,9 @@ import torch
 from epistemics.declared.experiments import configuration_key
 from epistemics.lab.status import current_seals
 from epistemics.science.configuration import Configuration
+from epistemics.science.grokking import first_touch, grokking_step
 from epistemics.science.measures import Measures, measure
 from epistemics.science.model import initial_parameters
-from epistemics.science.training import first_touch, grokking_step
 from epistemics.store.record import Arrays, Part, Result
 
 PROVENANCE: dict[str, Any] = {

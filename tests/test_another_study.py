@@ -195,7 +195,7 @@ class Lab:
             if path.is_dir() and path.name != "runs":
                 shutil.rmtree(path)
         contents = chapters / "contents.py"
-        one = 'CHAPTERS = (Chapter("chapters/orbits.qmd", name="orbits"), Chapter("chapters/runs.qmd", name="runs"))\n'
+        one = 'CHAPTERS = (Chapter("chapters/orbits.qmd"), Chapter("chapters/runs.qmd"))\n'
         contents.write_text(
             re.sub(r"^CHAPTERS = \(\n.*?^\)\n", one, contents.read_text(), flags=re.DOTALL | re.MULTILINE)
         )

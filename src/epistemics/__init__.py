@@ -43,6 +43,11 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
         subspace_overlap as subspace_overlap,
         variance_rank as variance_rank,
     )
+    from epistemics.science.grokking import (
+        History as History,
+        first_touch as first_touch,
+        grokking_step as grokking_step,
+    )
     from epistemics.science.measures import Measures as Measures, final_states as final_states, measure as measure
     from epistemics.science.model import named_parameters as named_parameters
     from epistemics.science.noise import noise_scale as noise_scale
@@ -50,11 +55,8 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from epistemics.science.tasks import table as table, training_rows as training_rows
     from epistemics.science.training import (
         Evaluation as Evaluation,
-        History as History,
         Moment as Moment,
         State as State,
-        first_touch as first_touch,
-        grokking_step as grokking_step,
         train as train,
     )
 

@@ -243,7 +243,8 @@ def _factor(steps: Table, sweep: str) -> float:
     """
     found = [touches(steps, sweep, **value) for value in values_of(steps, sweep)]
     medians = [median(t for t in touched if t is not None) for touched in found if None not in touched]
-    return max(medians) / min(medians) if medians and min(medians) else 1.0
+    fastest = min(medians, default=0.0)
+    return max(medians) / fastest if fastest else 1.0
 
 
 def best_fractions(steps: Table) -> list[float]:
