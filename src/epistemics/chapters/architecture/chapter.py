@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from epistemics.analysis.package import Room, needed, rooms
-from epistemics.analysis.provenance_line import source_page
+from epistemics.analysis.package import needed, rooms
+from epistemics.analysis.provenance_line import published, source_page, traced
 from epistemics.analysis.tables import Shown, Table, table_of
 from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
@@ -16,22 +16,31 @@ def arrows() -> Table:
 
 
 def described() -> Table:
-    """One row for each room: what its docstring begins with, and all that it imports."""
-    return table_of([{"room": r.name, "is": r.says, "imports": ", ".join(r.imports)} for r in rooms()])
-
-
-def shown() -> Shown:
-    """The rooms for reading, the highest first."""
+    """One row for each room, the highest first: its module, what its docstring begins with, and all that it imports."""
     depth = depths(arrows())
-    found = sorted(rooms(), key=lambda room: (depth[room.name], room.name))
-    rows = [[_linked(room), room.says, ", ".join(room.imports) or "–"] for room in found]
+    return table_of(
+        [
+            {
+                "room": room.name,
+                "module": room.name if room.is_beside else f"epistemics.{room.name}",
+                "is": room.says,
+                "imports": ", ".join(room.imports),
+            }
+            for room in sorted(rooms(), key=lambda room: (depth[room.name], room.name))
+        ]
+    )
+
+
+@traced
+def shown_rooms(table: Table) -> Shown:
+    """The rooms for reading."""
+    rows = [[_linked(r["room"], r["module"]), r["is"], r["imports"] or "–"] for r in table.records()]
     return Shown(["Room", "What it is", "Imports"], rows, left=3)
 
 
-def _linked(room: Room) -> str:
-    """Its name, which leads to its page if it is one of the package's."""
-    name = f"`{room.name}`"
-    return name if room.is_beside else f"[{name}](../{source_page(f'epistemics.{room.name}').as_posix()})"
+def _linked(room: str, module: str) -> str:
+    """A room's name, which leads to its page if it is one of the package's."""
+    return f"`{room}`" if room == module else f"[`{room}`](../{source_page(module).as_posix()})"
 
 
 def depths(table: Table) -> dict[str, int]:
@@ -49,7 +58,7 @@ def depths(table: Table) -> dict[str, int]:
 
 def tables() -> dict[str, Table]:
     """What the chapter draws and prints, by name."""
-    return {"arrows": arrows(), "rooms": described()}
+    return published(__name__, {"arrows": arrows(), "rooms": described()})
 
 
 def share(_: Project) -> Share:

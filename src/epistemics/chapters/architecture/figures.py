@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from epistemics.analysis.provenance_line import traced
 from epistemics.analysis.style import BLUE, GREEN, INK, MUTED, ORANGE, SETTINGS, WIDTH, Picture
 from epistemics.analysis.tables import Table
 from epistemics.chapters.architecture.chapter import depths
@@ -17,6 +18,7 @@ HALF_WIDTH, HALF_HEIGHT = 0.42, 0.27
 """Of a box, where rows and columns are one apart."""
 
 
+@traced
 def drawn_rooms(table: Table) -> Picture:
     """A box for each room and an arrow from it to what it imports; what others import stands lower."""
     rows: dict[int, list[str]] = {}
