@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 from prose import PROJECT
 
-from epistemics.analysis.claims import Claim, Evidence, Figure, counted, is_reproduced, judged, load_claims
+from epistemics.analysis.claims import (
+    Claim,
+    Evidence,
+    Figure,
+    Heading,
+    counted,
+    is_reproduced,
+    judged,
+    load_claims,
+    load_headings,
+)
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import table_of
 from epistemics.chapters.joint import chapter as joint
@@ -116,19 +126,33 @@ def test_a_verdict_that_no_claim_has_is_not_spoken_of(
     assert counted(judged(load_claims(folder(GOOD)), found, "paper"))["verdicts"] == said
 
 
-def test_the_ledger_has_every_claim_with_its_criterion(folder: Load) -> None:
-    judgements = judged(load_claims(PROJECT / "experiments"), {}, "paper")
-    chapter = (PROJECT / "chapters" / "ledger.qmd").read_text("utf-8")
-    for claim in (judgement.claim for judgement in judgements):
-        for show in ("shown_of", "criteria_of"):
-            assert f"ledger.{show}(judgements, {claim.entry})" in chapter
+def test_the_ledger_has_every_claim_with_its_criterion(capsys: pytest.CaptureFixture[str]) -> None:
+    ledger.print_sections(find_project(start=Path(__file__).parent))
+    sections = re.split(r"^## Entry ", capsys.readouterr().out, flags=re.M)[1:]
+    assert [section.splitlines()[0] for section in sections] == [
+        "7: Phase 1.1", "8: Phase 1.2", "11: A.6", "12: the trilemma", "13: Adversarial training and capacity",
+        "6: Scaling",
+    ]  # fmt: skip
+    of_entry = {int(section.partition(":")[0]): section for section in sections}
+    for claim in load_claims(PROJECT / "experiments"):
+        section = of_entry[claim.entry]
+        assert f"{{#tbl-ledger-{claim.entry}}}" in section
+        assert re.search(rf"^\| {re.escape(claim.says)}(?: \(@|  *\|)", section, re.M)
         (line,) = (
             line
-            for line in ledger.criteria_of(judgements, claim.entry).splitlines()
+            for line in section.splitlines()
             if re.search(rf"(?:^- |; ){re.escape(claim.says)}(?:; |\. M| \()|^- \*\*{re.escape(claim.says)}\*\*", line)
         )
         assert (claim.criterion if claim.statement else claim.measured) in line
         assert claim.declared == "before" or "(declared when the runs were known)" in line
+
+
+def test_an_entry_without_a_heading_of_its_own_comes_last(folder: Load) -> None:
+    named = "entries: [{entry: 8, title: Later, caption: On later ones.}, {entry: 9, title: None, caption: Of none.}]\n"
+    assert load_headings(folder(named + GOOD)) == [
+        Heading(8, "Later", "On later ones."),
+        Heading(7, "", "The log's claims of entry 7."),
+    ]
 
 
 @pytest.mark.parametrize(

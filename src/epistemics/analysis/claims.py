@@ -64,6 +64,17 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Heading:
+    """What stands above the claims of one log entry."""
+
+    entry: int
+    title: str
+    """Empty for an entry that the file gives none."""
+    caption: str
+    """Of the table of its claims."""
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What our runs say to a claim."""
 
@@ -102,13 +113,7 @@ def load_claims(folder: Path) -> list[Claim]:
     Raises:
         SpecificationError: for anything that is wrong in the file.
     """
-    shown = f"{folder.name}/{CLAIMS}"
-    path = folder / CLAIMS
-    if not path.is_file():
-        raise SpecificationError(f"{shown}: there is no such file; it holds what the log claims")
-    file = read(path, shown)
-    file.allow("claims")
-    sections = file.sections("claims")
+    sections = _file(folder).sections("claims")
     claims = [_claim(section) for section in sections]
     statements = {claim.id for claim in claims if claim.statement}
     for section, claim in zip(sections, claims, strict=True):
@@ -117,6 +122,36 @@ def load_claims(folder: Path) -> list[Claim]:
         if claim.in_kind is not None and claim.in_kind not in statements:
             section.fail("in_kind", claim.in_kind, "must be the id of a claim with a criterion")
     return claims
+
+
+def load_headings(folder: Path) -> list[Heading]:
+    """What stands above the claims of each entry that has some, in the order of the file's ``entries``, then of claims.
+
+    Raises:
+        SpecificationError: for anything that is wrong in the file.
+    """
+    named = [_heading(section) for section in _file(folder).sections("entries", [])]
+    claimed = dict.fromkeys(claim.entry for claim in load_claims(folder))
+    others = claimed.keys() - {heading.entry for heading in named}
+    return [
+        *(heading for heading in named if heading.entry in claimed),
+        *(Heading(entry, "", f"The log's claims of entry {entry}.") for entry in claimed if entry in others),
+    ]
+
+
+def _heading(section: Section) -> Heading:
+    section.allow("entry", "title", "caption")
+    return Heading(section.value("entry", int), section.value("title", str), section.value("caption", str))
+
+
+def _file(folder: Path) -> Section:
+    shown = f"{folder.name}/{CLAIMS}"
+    path = folder / CLAIMS
+    if not path.is_file():
+        raise SpecificationError(f"{shown}: there is no such file; it holds what the log claims")
+    file = read(path, shown)
+    file.allow("entries", "claims")
+    return file
 
 
 def _claim(section: Section) -> Claim:

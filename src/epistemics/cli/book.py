@@ -55,9 +55,13 @@ def _listed(problems: Sequence[Problem]) -> str:
 
 def _printed(project: Project) -> dict[Path, str]:
     """The sections that cells will print, by chapter, so that references to them can be checked before."""
-    from epistemics.chapters.runs.sections import expected
+    from epistemics.chapters.ledger import sections as of_claims
+    from epistemics.chapters.runs import sections as of_runs
 
-    return {Path("chapters/runs.qmd"): expected(project)}
+    return {
+        Path("chapters/ledger.qmd"): of_claims.expected(project),
+        Path("chapters/runs.qmd"): of_runs.expected(project),
+    }
 
 
 def _prepare(project: Project, options: argparse.Namespace) -> None:

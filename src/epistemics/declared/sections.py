@@ -57,9 +57,9 @@ class Section:
             raise SpecificationError(f"{self.path_to(key)} is missing; it must be a mapping")
         return Section(self.file, inner, self.content.get(key, default), self.lines)
 
-    def sections(self, key: str) -> list[Section]:
+    def sections(self, key: str, default: list[Any] | None = None) -> list[Section]:
         inner = f"{self.path}.{key}" if self.path else key
-        items = self.value(key, list)
+        items = self.value(key, list, default)
         return [Section(self.file, f"{inner}[{i}]", item, self.lines) for i, item in enumerate(items)]
 
     def value(self, key: str, kind: type, default: Any = None) -> Any:

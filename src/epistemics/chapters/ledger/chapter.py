@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 
-from epistemics.analysis.claims import Claim, Evidence, Judgement, counted, judged, load_claims
-from epistemics.analysis.provenance_line import Origin, published
+from epistemics.analysis.claims import Claim, Evidence, Judgement, counted, judged, load_claims, load_headings
+from epistemics.analysis.provenance_line import Origin, provenance, published
 from epistemics.analysis.stored_runs import Results
 from epistemics.analysis.tables import Shown, Table, table_of
 from epistemics.chapters.contents import Share, chapter_of, judging
+from epistemics.chapters.ledger.sections import section
 from epistemics.declared.experiments import CLAIMS
 from epistemics.declared.project import Project, find_project
 from epistemics.declared.sections import SpecificationError
@@ -140,6 +142,17 @@ def shown_of(found: Sequence[Judgement], entry: int) -> Shown:
     shown = Shown(HEADINGS, rows, left=2)
     shown.origin = Origin(shown_of, (JUDGEMENTS,))
     return shown
+
+
+def print_sections(project: Project | None = None) -> None:
+    """Print a section for each entry of which there are claims: these, and by what they are judged."""
+    project = project or find_project()
+    found = judgements(project)
+    for heading in load_headings(project.experiments):
+        shown = shown_of(found, heading.entry)
+        sys.stdout.write(f"{section(heading, shown._repr_markdown_())}\n")
+        provenance(shown)
+        sys.stdout.write(f"\n{criteria_of(found, heading.entry)}\n\n")
 
 
 def criteria_of(found: Sequence[Judgement], entry: int) -> str:
