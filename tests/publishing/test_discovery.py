@@ -26,6 +26,7 @@ from epistemics.declared.experiments import experiment_names, load_experiment
 from epistemics.declared.project import POLICIES, Project
 from epistemics.publishing.entries import CLASSES, ENTRIES, by_class
 from epistemics.publishing.feed import ATOM, describe_pages, feed, llms, write_discovery
+from epistemics.store.fingerprint import PACKAGE
 from epistemics.store.store import Store
 from qmdbook import project as projects
 from qmdbook import site
@@ -210,6 +211,11 @@ def test_every_numbered_chapter_follows_known_entries(outline: qmdbook.Outline) 
     for chapter in CHAPTERS:
         title = (PROJECT / chapter.path).read_text("utf-8").splitlines()[0]
         assert f"{{#{chapter.label}}}" in title
+
+
+def test_every_folder_of_the_chapters_is_that_of_a_page() -> None:
+    folders = {path.parent.name for path in (PACKAGE / "chapters").glob("*/__init__.py")}
+    assert folders == {chapter.name for chapter in CHAPTERS if chapter.name}
 
 
 def test_the_ledger_is_said_to_follow_the_entries_of_its_claims() -> None:
