@@ -6,6 +6,7 @@ import ast
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from epistemics.declared.experiments import CLAIMS, experiment_names, load_exper
 from epistemics.declared.project import Project
 from epistemics.declared.sections import SpecificationError
 from epistemics.publishing.chapter_keys import loaded
-from epistemics.publishing.variables import _made
 from epistemics.store.fingerprint import reached_from
 from epistemics.store.store import Store
 
@@ -54,9 +54,16 @@ def cells_of(chapter: Chapter) -> list[str]:
 
 
 def experiments_of(chapter: Chapter) -> list[str]:
-    """The experiments that its numbers and cells load."""
+    """The experiments that its numbers and cells load, and those whose runs these take over."""
     code = "\n".join([*cells_of(chapter), f"from epistemics.chapters.{chapter.name} import chapter\nchapter.share"])
-    return loaded(code, reached_from(code), EXPERIMENTS)
+    own = loaded(code, reached_from(code), EXPERIMENTS)
+    groups = [group for name in own for group in declared(name)["profiles"]["paper"]["groups"]]
+    return sorted({*own, *(group["runs_of"] for group in groups if "runs_of" in group)})
+
+
+def declared(name: str) -> dict[str, Any]:
+    """The content of an experiment file."""
+    return dict(yaml.safe_load((PROJECT / "experiments" / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 LOADING = [chapter for chapter in CHAPTERS if chapter.name and experiments_of(chapter)]
@@ -96,11 +103,6 @@ def grids(draw: st.DrawFn, name: str) -> dict[str, Any]:
     }
 
 
-def declared(name: str) -> dict[str, Any]:
-    """The content of an experiment file."""
-    return dict(yaml.safe_load((PROJECT / "experiments" / f"{name}.yaml").read_text(encoding="utf-8")))
-
-
 @st.composite
 def changed(draw: st.DrawFn, group: dict[str, Any], others: set[str]) -> dict[str, Any]:
     """A group with some of its values, or with others; with other seeds, renamed or not, with weights or without."""
@@ -114,7 +116,8 @@ def changed(draw: st.DrawFn, group: dict[str, Any], others: set[str]) -> dict[st
         own = [other(key, value, others) for value in values]
         varied[key] = draw(st.just(own) | st.lists(st.sampled_from(own), min_size=1, unique=True))
     weights = {"keep_weights": seeds} if "keep_weights" in group and draw(st.booleans()) else {}
-    return name | {"set": fixed, "vary": varied, "seeds": seeds} | weights
+    label = {"label": group["label"]} if "label" in group else {}
+    return name | label | {"set": fixed, "vary": varied, "seeds": seeds} | weights
 
 
 def other(key: str, value: Any, others: set[str]) -> Any:
@@ -176,6 +179,7 @@ def executed(cells: list[str]) -> None:
         if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace)
             if value is not None:
+                namespace["_"] = value
                 data, _ = shown.format(value)  # type: ignore[no-untyped-call]
                 assert {"text/markdown", "text/html", "image/svg+xml"} & set(data), cell
         else:
@@ -191,7 +195,7 @@ def test_a_chapter_takes_any_grid(
         monkeypatch.delenv(variable, raising=False)
 
     @settings(
-        max_examples=6,
+        max_examples=5,
         derandomize=True,
         deadline=None,
         database=None,
@@ -204,10 +208,28 @@ def test_a_chapter_takes_any_grid(
         project = written(folder, *study)
         monkeypatch.chdir(folder / "chapters")
         assert chapter.name is not None
-        prepared = _made(project, chapter.name)
-        found = dict(texts(prepared.variables, chapter.name))
+        variables, tables = import_module(f"epistemics.chapters.{chapter.name}.chapter").share(project)
+        found = dict(texts(variables, chapter.name))
+        assert all(table.to_csv() for table in tables.values())
         assert {name for name in NAMED if name.startswith(f"{chapter.name}.")} <= set(found)
         assert not [name for name, text in found.items() if re.search(r"\b(nan|inf|None)\b", text) or not text]
         executed(cells_of(chapter))
 
     holds()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"groups": []}, r"joint\.yaml: profiles\.paper\.groups: \[\] must hold at least one group"),
+        ({"defaults": {"operations": ["add"]}}, r"joint\.yaml: operations of group .*: \[add\] must be \[add, mul\]"),
+    ],
+    ids=["no group", "one operation"],
+)
+def test_what_no_chapter_can_show_is_said_before_training(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    content = declared("joint")
+    content["profiles"]["paper"] |= change
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "joint.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(SpecificationError, match=said):
+        require(Project(tmp_path, "paper", tmp_path / "results"))
