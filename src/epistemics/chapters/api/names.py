@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from epistemics.analysis.package import Documented, documented
-from epistemics.analysis.provenance_line import source_page
+from epistemics.analysis.provenance_line import published, source_page
+from epistemics.analysis.tables import Table, table_of
+from epistemics.chapters.contents import Share
+from epistemics.declared.project import Project
 
 SECTION = re.compile(r"^(Args|Returns|Raises):\n((?: {4}.*\n|\n)*)", re.M)
 ENTRY = re.compile(r"^ {4}(\S.*?): (.*(?:\n {8}.*)*)", re.M)
@@ -47,3 +50,23 @@ def _listed(text: str) -> Iterator[str]:
             yield TITLES[title] + " ".join(body.split())
         for names, says in entries:
             yield f"{TITLES[title]}`{names}`: {' '.join(says.split())}"
+
+
+def names() -> Table:
+    """One row for each public name: its module, how it is called, and the first paragraph of what is said of it."""
+    return table_of(
+        [
+            {
+                "name": one.name,
+                "module": one.module,
+                "signature": " ".join(one.signature.split()),
+                "says": " ".join(one.text.split("\n\n")[0].split()),
+            }
+            for one in documented()
+        ]
+    )
+
+
+def share(_: Project) -> Share:
+    """What the chapter gives to its prose and to readers; see ``contents``."""
+    return {}, published(__name__, {"names": names()})
