@@ -10,10 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from small_project import EXPERIMENT
+from stored import resealed
 
 from epistemics.declared.project import find_project
 from epistemics.lab.canary import canary_of, compare
@@ -45,13 +47,13 @@ class Draft:
         (folder / "experiments").mkdir()
         (folder / "experiments" / "sizes.yaml").write_text(EXPERIMENT)
 
-    def epistemics(self, *arguments: str, status: int = 0) -> str:
+    def epistemics(self, *arguments: str, status: int = 0, says: str = "stdout") -> str:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EPISTEMICS_")}
         environment |= {"PYTHONPATH": str(self.folder / "src"), "EPISTEMICS_PROFILE": "smoke"}
         command = [sys.executable, "-m", "epistemics", *arguments]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
         assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout
+        return str(getattr(done, says))
 
     def edit(self, file: str, *replacements: tuple[str, str]) -> None:
         path = self.folder / "src" / "epistemics" / file
@@ -109,6 +111,43 @@ def test_code_that_does_the_same_is_adopted_with_the_proof(draft: Draft) -> None
     assert json.loads(draft.epistemics("why", draft.key, "--json")) == []
     draft.edit("science/training.py", ("EVALUATION_ROWS = 1024", "EVALUATION_ROWS = 512"))
     assert "-EVALUATION_ROWS = 1024" in draft.epistemics("why", draft.key)
+
+
+def committed(draft: Draft) -> None:
+    """The draft's code, in a repository of its own."""
+    for command in (("init", "-q"), ("add", "src"), ("commit", "-qm", "Made with this")):
+        identity = ["-c", "user.name=n", "-c", "user.email=e"]
+        subprocess.run(["git", *identity, *command], cwd=draft.folder, check=True, capture_output=True)
+
+
+def test_results_of_another_machine_are_adopted_beside_the_code_that_made_them(draft: Draft) -> None:
+    """Whose canary differs here by more than any tolerance, although nothing was changed."""
+    committed(draft)
+    path = next(draft.folder.rglob("result.json"))
+
+    def elsewhere(record: dict[str, Any]) -> None:
+        record["parts"]["training"]["provenance"]["device"] = "Another"
+        for step in record["parts"]["training"]["canary"]["steps"]:
+            step |= {"train_loss": 9.0, "digest": "ff"}
+
+    resealed(path, elsewhere)
+    draft.edit("science/training.py", REARRANGED)
+    assert "training: they part at step 1" in draft.epistemics("adopt", status=1)
+    assert "--beside nowhere: " in draft.epistemics("adopt", "--beside", "nowhere", status=1, says="stderr")
+    assert "1 of 1 stale results adopted" in draft.epistemics("adopt", "--beside", "HEAD")
+    assert draft.state == "adopted"
+    (proof,) = json.loads(path.read_text())["parts"]["training"]["provenance"]["adopted"]
+    assert proof["proof"] == "training bit for bit as the code at HEAD, run beside it on one machine"
+    draft.edit("science/training.py", (EPSILON, "EPSILON = 1e-6"))
+    said = draft.epistemics("adopt", "--beside", "HEAD", status=1)
+    assert "training: the code at HEAD is not what it is sealed with" in said
+
+
+def test_code_that_does_something_else_beside_is_not_adopted(draft: Draft) -> None:
+    committed(draft)
+    draft.edit("science/training.py", (EPSILON, "EPSILON = 1e-6"))
+    assert "training: the bits of the two part at step 1" in draft.epistemics("adopt", "--beside", "HEAD", status=1)
+    assert draft.state == "stale"
 
 
 def test_code_that_does_something_else_is_not(draft: Draft) -> None:

@@ -178,6 +178,12 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "results_", nargs="*", metavar="RESULT", help="keys, or how they begin (default: all stale ones)"
     )
+    added.add_argument(
+        "--beside",
+        metavar="COMMIT",
+        help="run the code of this commit, which made the results, beside the present one on this machine; "
+        "for results from another kind of machine",
+    )
     added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
     verb("migrate", "convert results that an older version stored to the present format; computes nothing", "migrate")
     added = verb(

@@ -117,20 +117,21 @@ def adopt(project: Project, options: argparse.Namespace) -> int:
     if options.results_:
         chosen = stored_keys(store, options.results_)
         stale = [run for run in stale if run.key in chosen]
-    adopted = adopt_stale(project, stale, options.device)
+    adopted = adopt_stale(project, stale, options.device, options.beside)
     print(f"{adopted} of {len(stale)} stale results adopted" if stale else "no result is stale")
     return 0 if adopted == len(stale) else 1
 
 
-def adopt_stale(project: Project, stale: Sequence[Run], device: str) -> int:
+def adopt_stale(project: Project, stale: Sequence[Run], device: str, beside: str | None = None) -> int:
     """Adopt what changed code can be shown to do as before, say of each what became of it; returns how many were."""
     from epistemics.lab import adoption
 
     if stale:
         require_device(device)
     labels = {run.key: run.label for run in stale}
+    asked = (Store(project.results), list(labels), project.workspace, device)
     adopted = 0
-    for one in adoption.adopt(Store(project.results), list(labels), project.workspace, device) if stale else []:
+    for one in (adoption.adopt(*asked) if beside is None else adoption.adopt_beside(*asked, beside)) if stale else []:
         adopted += one.adopted
         print(f"{one.key}  {'adopted' if one.adopted else 'stale  '}  {labels[one.key]}: {one.said}", flush=True)
     return adopted
