@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from epistemics.analysis.package import documented, rooms
@@ -38,6 +39,16 @@ def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Calla
     """
     store = Store(project.results)
 
+    @cache  # most chapters load what others load too, and every result is read for it
+    def stored(name: str) -> list[str]:
+        planned = load_experiment(project.experiments, name, project.profile).runs
+        text = (project.experiments / f"{name}.yaml").read_text(encoding="utf-8")
+        # A run as a whole: where an experiment takes it over, its label is another file's.
+        return [text] + [
+            f"{s.run} {store.content(s.run.key)}{f' {s.state}' if s.state in states else ''}"
+            for s in status(planned, store)
+        ]
+
     def key(_: Path, cells: list[str]) -> str:
         text = "\n".join(cells)
         reached = reached_from(text)
@@ -48,10 +59,7 @@ def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Calla
         parts = [f"profile {project.profile}", code_fingerprint(text)]
         parts += [f"{name}\0{source}" for name, source in sorted(reached.items())]
         for name in loaded(text, reached, experiment_names(project.experiments)):
-            planned = load_experiment(project.experiments, name, project.profile).runs
-            parts.append((project.experiments / f"{name}.yaml").read_text(encoding="utf-8"))
-            for s in status(planned, store):
-                parts.append(f"{s.run.key} {store.content(s.run.key)}{f' {s.state}' if s.state in states else ''}")
+            parts += stored(name)
         if "analysis.claims.load_claims" in reached:
             parts.append((project.experiments / CLAIMS).read_text(encoding="utf-8"))
         parts += [repr(read()) for name, read in READ_FROM_SOURCE.items() if name in reached]
