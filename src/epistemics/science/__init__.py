@@ -3,8 +3,8 @@
 Runs from a Python prompt and knows no file, no store and no book. Imports nothing else of the package.
 
 In the order of a run: ``configuration`` (all that decides a result), ``tasks`` (questions, answers, splits, batches),
-``model`` (the transformer, stacked over runs), ``penalty`` (adversarial training), ``training`` (AdamW, evaluation,
-the grokking step); then of a trained model ``geometry`` (directions, rank, Fourier share), ``abliteration``
+``model`` (the transformer, stacked over runs), ``penalty`` (adversarial training), ``training`` (AdamW, evaluation),
+``grokking`` (what is seen of a training, and when it groks); then of a trained model ``geometry`` (directions, rank, Fourier share), ``abliteration``
 (projections and accuracy curves), ``residual_stream`` (cuts inside the model), ``noise`` (the gradient's noise scale)
 and ``measures``, which takes them together.
 """
