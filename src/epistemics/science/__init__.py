@@ -4,7 +4,7 @@ Runs from a Python prompt and knows no file, no store and no book. Imports nothi
 
 In the order of a run: ``configuration`` (all that decides a result), ``tasks`` (questions, answers, splits, batches),
 ``model`` (the transformer, stacked over runs), ``penalty`` (adversarial training), ``training`` (AdamW, evaluation),
-``grokking`` (what is seen of a training, and when it groks); then of a trained model ``geometry`` (directions, rank, Fourier share), ``abliteration``
-(projections and accuracy curves), ``residual_stream`` (cuts inside the model), ``noise`` (the gradient's noise scale)
-and ``measures``, which takes them together.
+``grokking`` (what is seen of a training, and when it groks); then of a trained model ``geometry`` (directions, rank,
+Fourier share), ``abliteration`` (projections and accuracy curves), ``residual_stream`` (cuts inside the model),
+``noise`` (the gradient's noise scale) and ``measures``, which takes them together.
 """
