@@ -34,6 +34,8 @@ NAMED = {name for path in PROJECT.glob("**/*.qmd") for name in VARIABLE.findall(
 
 SMALLER = {"d_model": 8, "batch_size": 64, "adversarial_directions": 10}
 """By what the values of a declared grid are divided."""
+VARIED = ("weight_decay", "train_fraction", "layers", "d_model", "adversarial_weight")
+"""Whose values may be others than those declared."""
 LENGTHS = ("steps", "measure_every", "stop_after_grokking")
 """What all groups of a small grid have in common."""
 
@@ -75,19 +77,14 @@ def grids(draw: st.DrawFn, name: str) -> dict[str, Any]:
     paper = declared(name)["profiles"]["paper"]
     some = st.lists(st.booleans(), min_size=len(paper["groups"]), max_size=len(paper["groups"]))
     there = draw(st.just([True] * len(paper["groups"])) | some.filter(any))
-    others = draw(
-        st.sets(st.sampled_from(["weight_decay", "train_fraction", "layers", "d_model", "adversarial_weight"]))
-    )
+    others = draw(st.sets(st.sampled_from(VARIED)))
     return {
         "defaults": paper.get("defaults", {})
+        | {key: other(key, value, others) for key, value in declared(name)["defaults"].items() if key in VARIED}
         | {
             "modulus": draw(st.sampled_from([5, 7, 3, 13])),
-            "layers": draw(st.sampled_from([1, 2])),
-            "d_model": draw(st.sampled_from([16, 8])),
             "heads": 2,
-            "train_fraction": draw(st.sampled_from([0.7, 0.3])),
             "batch_size": 1,
-            "weight_decay": draw(st.sampled_from([1.0, 0.3])),
             "steps": draw(st.sampled_from([40, 90, 10])),
             "stop_after_grokking": None,
             "evaluate_every": 10,
