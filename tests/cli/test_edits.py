@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prose import PROJECT
@@ -16,49 +17,6 @@ from prose import PROJECT
 from epistemics.chapters.code.chapter import EDITS as EDITS_SHOWN
 
 pytestmark = pytest.mark.slow
-
-CHAPTERS = {
-    "index.qmd": "index",
-    "chapters/epistemology.qmd": "epistemology",
-    "chapters/debate.qmd": "debate",
-    "chapters/von-neumann.qmd": "von Neumann",
-    "chapters/scaling-laws.qmd": "scaling laws",
-    "chapters/phase-1-1.qmd": "1.1",
-    "chapters/phase-1-2.qmd": "1.2",
-    "chapters/full-length.qmd": "full length",
-    "chapters/baselines.qmd": "baselines",
-    "chapters/batch-size.qmd": "batch size",
-    "chapters/open-questions.qmd": "open questions",
-    "chapters/joint.qmd": "A.6",
-    "chapters/adversarial.qmd": "adversarial",
-    "chapters/trilemma.qmd": "trilemma",
-    "chapters/ledger.qmd": "ledger",
-    "chapters/method.qmd": "method",
-    "chapters/architecture.qmd": "architecture",
-    "chapters/code.qmd": "code",
-    "chapters/api.qmd": "prompt",
-    "chapters/cluster.qmd": "cluster",
-    "chapters/runs.qmd": "runs",
-}
-
-OF_RESULTS = [
-    "epistemology",
-    "1.1",
-    "1.2",
-    "full length",
-    "baselines",
-    "batch size",
-    "open questions",
-    "A.6",
-    "adversarial",
-    "trilemma",
-    "ledger",
-    "method",
-    "prompt",
-    "cluster",
-    "runs",
-]
-"""The chapters that show results."""
 
 THEN = {
     "adopted": "adopted",
@@ -79,16 +37,17 @@ from epistemics.lab.parts import HISTORY
 from epistemics.declared.project import find_project
 from epistemics.lab.provenance import provenance_of
 from epistemics.store.record import Part, Result
-from epistemics.lab.status import CODE, current_seals
+from epistemics.lab.status import current_seals
 from epistemics.declared.experiments import experiment_names, load_experiment
 from epistemics.store.store import Store
+from epistemics.study import PARTS
 import torch
 torch.set_num_threads(1); torch.set_flush_denormal(True)
 project = find_project()
 store = Store(project.results)
 names = experiment_names(project.experiments)
 runs = {r.key: r for n in names for r in load_experiment(project.experiments, n, "smoke").runs}
-store.keep_sources(reached(*CODE.values()).values())
+store.keep_sources(reached(*PARTS.values()).values())
 for key, run in runs.items():
     c, canary = run.configuration, canary_of(run.configuration)
     parts = {name: Part(code=seal.code, definitions=seal.definitions, canary=canary[name], provenance={})
@@ -109,7 +68,7 @@ ASK = """
 import json
 import qmdbook
 from epistemics.declared.project import find_project
-from epistemics.publishing.chapter_keys import chapter_key
+from epistemics.publishing.chapter_keys import chapter_key, experiments_of
 from epistemics.lab.status import status
 from epistemics.declared.experiments import experiment_names, load_experiment
 from epistemics.store.store import Store
@@ -119,8 +78,10 @@ runs = {r.key: r for n in names for r in load_experiment(project.experiments, n,
 found = status(runs.values(), Store(project.results))
 states = {s.run.key: " ".join([s.state, *s.changed]) for s in found}
 key = chapter_key(project)
-keys = {path.as_posix(): [key(path, cells), *cells] for path, cells in qmdbook.cells(project.folder).items()}
-print(json.dumps({"states": states, "keys": keys}))
+cells = qmdbook.cells(project.folder)
+keys = {path.stem: [key(path, own), *own] for path, own in cells.items()}
+of_results = [path.stem for path, own in cells.items() if experiments_of(own, names)]
+print(json.dumps({"states": states, "keys": keys, "of results": of_results}))
 """
 
 
@@ -173,10 +134,10 @@ class Copy:
         assert done.returncode in (0, 1) and not done.stderr, done.stdout + done.stderr  # noqa: PT018
         return done.stdout
 
-    def states_and_keys(self) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """Each run's state, and what decides whether a chapter executes again: its key and its cells."""
-        answer = json.loads(self.python("-c", ASK))
-        return answer["states"], answer["keys"]
+    def asked(self) -> dict[str, Any]:
+        """Each run's state; what decides whether a chapter executes again, its key and its cells; who shows results."""
+        answer: dict[str, Any] = json.loads(self.python("-c", ASK))
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -205,30 +166,30 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 
 def test_the_table_of_edits(filled: Copy, tmp_path: Path) -> None:
-    states, keys = filled.states_and_keys()
-    assert set(states.values()) == {"fresh"}
-    assert set(keys) == set(CHAPTERS)
+    before = filled.asked()
+    assert set(before["states"].values()) == {"fresh"}
     rows = []
     for number, edit in enumerate(EDITS):
         copy = Copy(shutil.copytree(filled.folder, tmp_path / str(number)))
         path = copy.folder / edit.file
         assert edit.old in path.read_text(encoding="utf-8"), edit
         path.write_text(path.read_text(encoding="utf-8").replace(edit.old, edit.new), encoding="utf-8")
-        after, keys_after = copy.states_and_keys()
+        now = copy.asked()
+        after = now["states"]
         stale = [state for state in after.values() if state.startswith("stale")]
         then = ""
         if stale:
             copy.python("-m", "epistemics", "adopt")
-            left, keys_after = copy.states_and_keys()
-            (then,) = {THEN[state] for state in left.values()}
-        again = [CHAPTERS[c] for c in CHAPTERS if keys_after[c] != keys[c]]
+            now = copy.asked()
+            (then,) = {THEN[state] for state in now["states"].values()}
+        again = [chapter for chapter, key in now["keys"].items() if key != before["keys"][chapter]]
         rows.append(
             {
                 "edit": edit.name,
                 "stale": "all" if len(stale) == len(after) else str(len(stale)),
                 "missing": str(list(after.values()).count("missing")),
                 "then": then,
-                "executes": "all that show results" if again == OF_RESULTS else ", ".join(again) or "nothing",
+                "executes": "all that show results" if again == before["of results"] else ", ".join(again) or "nothing",
             }
         )
     assert tuple(tuple(row.values()) for row in rows) == EDITS_SHOWN

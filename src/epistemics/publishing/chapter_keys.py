@@ -50,11 +50,8 @@ def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Calla
         ]
 
     def key(_: Path, cells: list[str]) -> str:
-        text = "\n".join(cells)
+        text = code_of(cells)
         reached = reached_from(text)
-        if JUDGEMENTS in reached:  # which imports, by their names, the chapters that judge claims
-            text += "".join(EVIDENCE.format(name) for name in judging())
-            reached = reached_from(text)
         # Names, for they are shown below figures, and besides them what each is bound to.
         parts = [f"profile {project.profile}", code_fingerprint(text)]
         parts += [f"{name}\0{source}" for name, source in sorted(reached.items())]
@@ -66,6 +63,20 @@ def chapter_key(project: Project, states: tuple[str, ...] = ("stale",)) -> Calla
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     return key
+
+
+def code_of(cells: list[str]) -> str:
+    """The code of some cells, and of what these call by names that reading does not see."""
+    text = "\n".join(cells)
+    if JUDGEMENTS in reached_from(text):  # which imports, by their names, the chapters that judge claims
+        text += "".join(EVIDENCE.format(name) for name in judging())
+    return text
+
+
+def experiments_of(cells: list[str], experiments: Iterable[str]) -> list[str]:
+    """Those of some experiments whose results the cells of a chapter load."""
+    text = code_of(cells)
+    return loaded(text, reached_from(text), experiments)
 
 
 def loaded(text: str, reached: Mapping[str, str], experiments: Iterable[str]) -> list[str]:

@@ -24,8 +24,8 @@ EDITS = (
     # edit, stale results, missing ones, what becomes of the stale, chapters executed again
     ("a comment in the optimizer", "0", "0", "", "nothing"),
     ("a docstring in the model", "0", "0", "", "nothing"),
-    ("a constant of the training renamed", "0", "0", "", "prompt"),
-    ("the optimizer rearranged, computing the same", "all", "0", "adopted", "prompt"),
+    ("a constant of the training renamed", "0", "0", "", "api"),
+    ("the optimizer rearranged, computing the same", "all", "0", "adopted", "api"),
     ("the optimizer changed", "all", "0", "trained again", "all that show results"),
     ("a measure changed", "all", "0", "measured again", "all that show results"),
     (
@@ -33,11 +33,18 @@ EDITS = (
         "0",
         "5",
         "",
-        "epistemology, 1.1, 1.2, baselines, batch size, open questions, A.6, trilemma, ledger, cluster, runs",
+        "epistemology, phase-1-1, phase-1-2, baselines, batch-size, open-questions, joint, trilemma, ledger, cluster, "
+        "runs",
     ),
-    ("a figure of phase 1.2", "0", "0", "", "1.2"),
-    ("the criterion of a claim", "0", "0", "", "1.1, 1.2, batch size, A.6, adversarial, trilemma, ledger"),
-    ("a cell of phase 1.1", "0", "0", "", "1.1"),
+    ("a figure of phase 1.2", "0", "0", "", "phase-1-2"),
+    (
+        "the criterion of a claim",
+        "0",
+        "0",
+        "",
+        "phase-1-1, phase-1-2, batch-size, joint, adversarial, trilemma, ledger",
+    ),
+    ("a cell of phase 1.1", "0", "0", "", "phase-1-1"),
     ("prose", "0", "0", "", "nothing"),
 )
 """What followed on edits in a copy of the project; ``tests/cli/test_edits.py`` makes them and compares."""
