@@ -230,3 +230,9 @@ def test_what_no_chapter_can_show_is_said_before_training(tmp_path: Path, change
     (tmp_path / "experiments" / "joint.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(SpecificationError, match=said):
         require(Project(tmp_path, "paper", tmp_path / "results"))
+
+
+def test_what_chapters_need_of_experiments_is_said_of_every_one_that_they_load_by_name() -> None:
+    loading = [experiments_of(chapter) for chapter in CHAPTERS if chapter.name]
+    by_name = {name for names in loading if len(names) < len(EXPERIMENTS) for name in names}
+    assert by_name == {name for chapter in CHAPTERS for name in chapter.needs}

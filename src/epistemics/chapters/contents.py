@@ -8,7 +8,7 @@ what its results say to them: claim's id → evidence. Whatever else needs a lis
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from epistemics.analysis.tables import Numbers, Table
@@ -28,6 +28,8 @@ class Chapter:
     entries: tuple[int, ...] = ()
     """The log's entries that it follows; none for an appendix."""
     question: str = ""
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Experiments that it shows → operations that each of their models has to learn; none: any."""
 
     @property
     def name(self) -> str | None:
@@ -41,23 +43,43 @@ class Chapter:
         return f"sec-{PurePosixPath(self.path).stem}"
 
 
+ALONE, BOTH = ("add",), ("add", "mul")
+"""Operations that chapters cut out of a model."""
+
 CHAPTERS = (
     Chapter("chapters/epistemology.qmd", (1, 2), "What can be known about a neural network?"),
     Chapter("chapters/debate.qmd", (3, 4), "Does debate between liars and honest players help a weak judge?"),
     Chapter("chapters/von-neumann.qmd", (5,), "When can a machine make what is as complex as itself?"),
     Chapter("chapters/scaling-laws.qmd", (6,), "How is compute best divided, and what does a larger batch buy?"),
-    Chapter("chapters/phase-1-1.qmd", (7,), "What decides how soon a network groks?"),
-    Chapter("chapters/phase-1-2.qmd", (8,), "Does weight decay decide how hard a skill is to cut out?"),
-    Chapter("chapters/full-length.qmd", (8, 11), "Does resistance last?"),
-    Chapter("chapters/baselines.qmd", (8, 11), "What has a cut to be compared with?"),
-    Chapter("chapters/batch-size.qmd", (6,), "Do small batches grok in fewer samples, and why?"),
+    Chapter("chapters/phase-1-1.qmd", (7,), "What decides how soon a network groks?", needs={"phase-1-1": ()}),
+    Chapter(
+        "chapters/phase-1-2.qmd",
+        (8,),
+        "Does weight decay decide how hard a skill is to cut out?",
+        needs={"phase-1-2": ALONE},
+    ),
+    Chapter("chapters/full-length.qmd", (8, 11), "Does resistance last?", needs={"full-length": ALONE}),
+    Chapter("chapters/baselines.qmd", (8, 11), "What has a cut to be compared with?", needs={"baselines": ALONE}),
+    Chapter(
+        "chapters/batch-size.qmd", (6,), "Do small batches grok in fewer samples, and why?", needs={"batch-size": ()}
+    ),
     Chapter("chapters/literature.qmd", (9,), "What was known, and what of it is new?"),
     Chapter("chapters/open-questions.qmd", (10,), "Does resisting a cut mean resisting an input?"),
-    Chapter("chapters/joint.qmd", (11,), "Can one skill be cut out of a model that has two?"),
-    Chapter("chapters/adversarial.qmd", (13,), "Can training make a skill hard to cut out?"),
+    Chapter(
+        "chapters/joint.qmd",
+        (11,),
+        "Can one skill be cut out of a model that has two?",
+        needs={"joint": BOTH, "joint-search": BOTH},
+    ),
+    Chapter(
+        "chapters/adversarial.qmd",
+        (13,),
+        "Can training make a skill hard to cut out?",
+        needs={"adversarial": BOTH, "adversarial-sweep": BOTH},
+    ),
     Chapter("chapters/trilemma.qmd", (12,), "Can a model be separable, robust and efficient at once?"),
     Chapter("chapters/ledger.qmd", (6, 7, 8, 11, 12, 13), "Which of the log's claims hold over several seeds?"),
-    Chapter("chapters/method.qmd"),
+    Chapter("chapters/method.qmd", needs={"precision": ()}),
     Chapter("chapters/architecture.qmd"),
     Chapter("chapters/code.qmd"),
     Chapter("chapters/api.qmd"),

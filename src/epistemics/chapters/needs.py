@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
+from epistemics.chapters.contents import CHAPTERS
 from epistemics.declared.experiments import experiment_names, load_experiment
 from epistemics.declared.project import Project
 from epistemics.declared.sections import SpecificationError
-
-OPERATIONS: Mapping[str, tuple[str, ...]] = {
-    "phase-1-1": (),
-    "phase-1-2": ("add",),
-    "full-length": ("add",),
-    "baselines": ("add",),
-    "batch-size": (),
-    "joint": ("add", "mul"),
-    "joint-search": ("add", "mul"),
-    "adversarial": ("add", "mul"),
-    "adversarial-sweep": ("add", "mul"),
-    "precision": (),
-}
-"""Experiments that chapters load by their names → the operations that each of their models has to learn; none: any."""
 
 
 def require(project: Project, names: Collection[str] = ()) -> None:
@@ -29,14 +16,15 @@ def require(project: Project, names: Collection[str] = ()) -> None:
     Raises:
         SpecificationError: with the first that has no run, or models of other operations than chapters cut.
     """
+    needs = {name: operations for chapter in CHAPTERS for name, operations in chapter.needs.items()}
     for name in names or experiment_names(project.experiments):
-        if name not in OPERATIONS:
+        if name not in needs:
             continue
         runs, shown = load_experiment(project.experiments, name, project.profile).runs, f"experiments/{name}.yaml"
         if not runs:
             where = f"{shown}: profiles.{project.profile}.groups"
             raise SpecificationError(f"{where}: [] must hold at least one group of runs: chapters show them")
-        needed = OPERATIONS[name]
+        needed = needs[name]
         for run in runs:
             if needed and set(run.configuration.operations) != set(needed):
                 own, right = (f"[{', '.join(several)}]" for several in (run.configuration.operations, needed))

@@ -160,8 +160,8 @@ def noise(table: Table) -> Picture:
     if not len(table):
         return nothing_to_draw()
     decays = sorted(set(table.column("weight_decay")), reverse=True)
-    (batch,) = set(table.column("batch_size"))
-    known = [v for v in table.column("noise_scale") if v] + [batch]
+    batches = sorted(set(table.column("batch_size")))
+    known = [v for v in table.column("noise_scale") if v] + batches
     low, high = min(known) / 1.6, max(known) * 1.6
     beyond, nothing = high * 1.5, low / 1.5
     unseen, none = None in table.column("noise_scale"), 0 in table.column("noise_scale")
@@ -172,7 +172,8 @@ def noise(table: Table) -> Picture:
             colour, chosen = decay_colour(decay), table.where(weight_decay=decay)
             axes.set_yscale("log")
             axes.set_ylim(nothing / 1.4 if none else low, beyond * 1.4 if unseen else high)
-            axes.axhline(batch, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
+            for batch in set(chosen.column("batch_size")):
+                axes.axhline(batch, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
             for record in chosen.records():
                 scale, grokked = record["noise_scale"], record["phase"] == "at"
                 axes.plot(
@@ -198,7 +199,8 @@ def noise(table: Table) -> Picture:
             axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.10g}"))
         panels[0].set_ylabel("noise scale, questions")
         edges = [(beyond, "beyond\nmeasure")] * unseen + [(nothing, "no noise\nseen")] * none
-        named = [(batch, f"batch size\n{batch}"), (low * 1.3, "large: at the\ngrokking step"), *edges]
+        sizes = [(batch, f"batch size\n{batch}") for batch in batches]
+        named = [*sizes, (low * 1.3, "large: at the\ngrokking step"), *edges]
         _name(panels[-1], [(text, height, MUTED) for height, text in named])
         figure.subplots_adjust(wspace=0.1)
         return Picture(figure)
