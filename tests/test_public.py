@@ -12,7 +12,7 @@ from prose import PROJECT
 
 import epistemics
 from epistemics.analysis.package import Documented, documented, needed
-from epistemics.chapters.api.names import markdown
+from epistemics.chapters.api.chapter import markdown
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
