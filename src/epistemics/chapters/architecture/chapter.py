@@ -5,6 +5,7 @@ from __future__ import annotations
 from epistemics.analysis.package import needed, rooms
 from epistemics.analysis.provenance_line import published, source_page, traced
 from epistemics.analysis.tables import Shown, Table, table_of
+from epistemics.chapters.architecture.costs import changes
 from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 
@@ -58,7 +59,7 @@ def depths(table: Table) -> dict[str, int]:
 
 def tables() -> dict[str, Table]:
     """What the chapter draws and prints, by name."""
-    return published(__name__, {"arrows": arrows(), "rooms": described()})
+    return published(__name__, {"arrows": arrows(), "rooms": described(), "changes": changes()})
 
 
 def share(_: Project) -> Share:
