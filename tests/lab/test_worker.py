@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 
 from epistemics.declared.experiments import Run, configuration_key
+from epistemics.declared.sections import SpecificationError
 from epistemics.lab import canary, worker
 from epistemics.lab import parts as parts_module
 from epistemics.lab import status as status_module
@@ -320,6 +322,55 @@ def test_parameters_that_are_not_what_was_kept_are_not_measured(
     steps = [progress["step"] for progress in work(asked) if progress["phase"] == "train"]
     assert steps == [0, 10, 20, 30, 40]
     assert_same_result(results(asked)[0], before)
+
+
+def test_a_moment_that_is_no_longer_kept_is_not_left_out(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although the workspace has the finished training."""
+    asked = job()
+    before = done(asked)[0]
+    shutil.rmtree(asked.results)
+    shutil.rmtree(asked.workspace / "moments")
+    assert_same_result(done(asked)[0], before)
+
+
+@pytest.mark.parametrize("file", ["checkpoint.safetensors", "finished.safetensors"])
+def test_a_damaged_state_costs_a_training_and_nothing_more(job: Callable[..., Job], file: str) -> None:
+    asked = job()
+    if file == "finished.safetensors":
+        before = done(asked)[0]
+        shutil.rmtree(asked.results)
+    else:
+        broken_off(asked, 20)
+        before = done(job(place="uninterrupted"))[0]
+    path = next(asked.workspace.rglob(file))
+    path.write_bytes(path.read_bytes()[:-3])
+    assert_same_result(done(asked)[0], before)
+
+
+def test_two_families_can_not_give_measures_of_one_name(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which readers, who ask by name, would see one."""
+    asked = job()
+    done(asked)
+    monkeypatch.setitem(PARTS, "second", "science.measures.measure")
+    for module in (worker, canary):
+        monkeypatch.setattr(module, "MEASURES", ["measures", "second"])
+    with pytest.raises(ValueError, match=r"measures and second both give 'add\.\w+'"):
+        done(asked)
+
+
+def test_a_place_for_moments_that_can_not_be_written_to_is_said_before_training(
+    job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EPISTEMICS_MOMENTS", str(tmp_path / "file" / "moments"))
+    with pytest.raises(
+        SpecificationError, match=r"file/moments, where .* \(EPISTEMICS_MOMENTS names .*: Not a directory"
+    ):
+        train_both(job())
 
 
 def test_moments_are_kept_where_a_setting_says_and_serve_another_workspace(

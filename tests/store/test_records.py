@@ -191,7 +191,7 @@ VERBS = ("status", "why KEY", "verify", "verify --rerun 1", "adopt", "run --all 
 def said_by(verb: str, key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
     for module in ("inventory", "making"):
         costs = f"epistemics.cli.{module}.training_costs"
-        monkeypatch.setattr(costs, lambda _, left: dict.fromkeys((r.key for r in left), 1.0))
+        monkeypatch.setattr(costs, lambda _, left: dict.fromkeys((s.run.key for s in left), 1.0))
     monkeypatch.setattr("epistemics.lab.verification.rerun", lambda *_: [])
     capsys.readouterr()
     main(verb.replace("KEY", key).split())

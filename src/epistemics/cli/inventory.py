@@ -20,7 +20,7 @@ from epistemics.lab.scheduler import MissingCompiler, require_compiler
 from epistemics.lab.speed import measured_speed
 from epistemics.lab.status import RunStatus, checked, current_code, part_state, status, unnamed
 from epistemics.store.store import MissingResult, Store
-from epistemics.study import kind_of_step
+from epistemics.study import SETTINGS, kind_of_step
 
 STATES = ("fresh", "adopted", "stale", "damaged", "missing")
 
@@ -152,6 +152,8 @@ def why(project: Project, options: argparse.Namespace) -> int:
     for part, state in states.items():
         if state == "missing":
             print(f"{part}: not stored")
+        elif state == "stale" and (made_with := result.parts[part].settings) != (now := dict(SETTINGS.get(part, {}))):
+            print(f"{part}: it was made with the settings {made_with}, which are now {now}")
         elif state == "stale" and not any(change.part == part for change in found):
             print(f"{part}: every definition is as it was, but a name in one of them now means another")
     for change in found:

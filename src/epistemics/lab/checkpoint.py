@@ -8,18 +8,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from epistemics.lab.moments import Moments
-from epistemics.store.files import write_atomically
 from epistemics.study import History, restored
 
 CHECKPOINT, FINISHED = "checkpoint.safetensors", "finished.safetensors"
@@ -32,17 +29,6 @@ class State(Protocol):
     histories: list[History]
 
 
-class Moment(Protocol):
-    """One member's parameters, [N] on the CPU, after ``step`` steps."""
-
-    @property
-    def member(self) -> int: ...
-    @property
-    def step(self) -> int: ...
-    @property
-    def parameters(self) -> torch.Tensor: ...
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder of the workspace; waits while another process works in it."""
@@ -52,7 +38,11 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def save_state(path: Path, state: State, code: str, provenance: dict[str, Any]) -> None:
+Passed = list[dict[int, str]]
+"""For each member, step → digest of its parameters, of the moments that it has passed, in ascending order."""
+
+
+def save_state(path: Path, state: State, code: str, provenance: dict[str, Any], passed: Passed) -> None:
     """Write what ``load_state`` reads; ``code`` is the fingerprint of the training that made it."""
     tensors = {name: value for name, value in vars(state).items() if isinstance(value, torch.Tensor)}
     metadata = {
@@ -61,58 +51,32 @@ def save_state(path: Path, state: State, code: str, provenance: dict[str, Any]) 
         # The loop goes on appending to the histories: an interrupt may find them ahead of the state.
         "histories": json.dumps([vars(until(history, state.step)) for history in state.histories]),
         "provenance": json.dumps(provenance),
+        "passed": json.dumps(passed),
     }
-    _save(path, tensors, metadata)
+    temporary = path.with_suffix(".writing")
+    save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata)
+    os.replace(temporary, path)
 
 
-def state_code(path: Path) -> str | None:
-    """The fingerprint of the training that made a saved state; None if there is none."""
+def load_state(path: Path, code: str, device: torch.device) -> tuple[State, dict[str, Any], Passed] | None:
+    """A saved state, its provenance and the moments passed; None if there is none that this code made.
+
+    Nor is one taken that can't be read: a machine that stopped may have left half of it.
+    """
     try:
-        with safe_open(path, framework="pt") as file:
-            return str(file.metadata()["code"])
-    except FileNotFoundError:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            metadata = file.metadata()
+            if metadata["code"] != code:
+                return None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        passed = [{int(step): digest for step, digest in own.items()} for own in json.loads(metadata["passed"])]
+    except (OSError, SafetensorError, KeyError):
         return None
-
-
-def load_state(path: Path, code: str, device: torch.device) -> tuple[State, dict[str, Any]] | None:
-    """A saved state and its provenance; None if there is none that this code made."""
-    if state_code(path) != code:
-        return None
-    with safe_open(path, framework="pt", device=str(device)) as file:
-        metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     state = restored(int(metadata["step"]), tensors, json.loads(metadata["histories"]))
-    return state, json.loads(metadata["provenance"])
-
-
-def save_moment(folder: Path, moments: Moments, moment: Moment) -> None:
-    """Keep the parameters of one member at one step."""
-    path = folder / "moments" / str(moment.member) / str(moment.step)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, moments.keep(moment.parameters).encode())
-
-
-def forget_training(folder: Path) -> None:
-    """Before a training from the start: another code's states and moments must not mix in."""
-    shutil.rmtree(folder / "moments", ignore_errors=True)
-    for name in (FINISHED, CHECKPOINT):
-        (folder / name).unlink(missing_ok=True)
-
-
-def saved_moments(folder: Path, member: int) -> dict[int, str]:
-    """Step → digest of the parameters of one member, in ascending order."""
-    found = (folder / "moments" / str(member)).glob("[0-9]*")
-    return {int(path.name): path.read_text() for path in sorted(found, key=lambda path: int(path.name))}
+    return state, json.loads(metadata["provenance"]), passed
 
 
 def until(history: History, step: int) -> History:
     """The evaluations up to the one after ``step`` steps."""
     count = history.step.index(step) + 1
     return History(*(column[:count] for column in vars(history).values()))
-
-
-def _save(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    """Write tensors beside the file and move them into place."""
-    temporary = path.with_suffix(".writing")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata)
-    os.replace(temporary, path)

@@ -9,13 +9,16 @@ name says is not used. The folder can be deleted at any time: what is lost is tr
 from __future__ import annotations
 
 import hashlib
-import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
+from epistemics.declared.project import MOMENTS_VARIABLE
+from epistemics.declared.sections import SpecificationError
 from epistemics.lab.parts import TRAINING
+from epistemics.store.files import write_atomically
 from epistemics.store.record import Made, Record, Result
 from epistemics.study import configuration_from_json, fits_float32
 
@@ -31,15 +34,13 @@ class Moments:
 
     def keep(self, parameters: torch.Tensor) -> str:
         """Keep parameters [N]; returns their digest."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         digest = digest_of(parameters)
         path = self._path(digest)
         if self.get(digest) is None:  # or damaged
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
-            save_file({"parameters": parameters.contiguous()}, temporary)
-            os.replace(temporary, path)
+            write_atomically(path, save({"parameters": parameters.contiguous()}))
         return digest
 
     def get(self, digest: str) -> torch.Tensor | None:
@@ -50,6 +51,20 @@ class Moments:
         except (OSError, SafetensorError):
             return None
         return parameters if digest_of(parameters) == digest else None
+
+    def require(self) -> None:
+        """See that the folder can be written to.
+
+        Raises:
+            SpecificationError: if not.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            said = f"{self.folder}, where parameters of moments are kept ({MOMENTS_VARIABLE} names another place)"
+            raise SpecificationError(f"{said}: {error.strerror}") from error
 
     def holds(self, digest: str) -> bool:
         """Whether there is a file of these, without a look at what it holds."""

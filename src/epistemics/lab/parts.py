@@ -97,8 +97,12 @@ def _faults(result: Result, configuration: Configuration) -> Iterator[str]:
         return
     said, where = result.parts[TRAINING].metrics, f"parts.{TRAINING}.metrics"
     ended, metrics = converted(said, Ended, where), converted(said, Metrics, where)
+    owner: dict[str, str] = {}
     for name, part in result.parts.items():
         where = f"parts.{name}"
+        for array in part.arrays:
+            if (other := owner.setdefault(array, name)) != name:
+                yield f"{where}.arrays.{array}: {other} has one of this name too"
         if name == TRAINING:
             converted(part.provenance, TrainingProvenance, f"{where}.provenance")
             converted(part.canary, TrainingCanary, f"{where}.canary")

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from epistemics.declared.experiments import Run
+from epistemics.declared.project import moments_folder
+from epistemics.lab.moments import Moments
 from epistemics.lab.progress import Account, Overview, Progress, work
 from epistemics.store.store import Store
 from epistemics.study import Configuration, configuration_from_json, is_compiled, stack_key
@@ -91,12 +93,13 @@ def train_missing(
     with a checkpoint each; the next call goes on from there.
 
     Raises:
-        MissingCompiler: before anything starts.
+        MissingCompiler, SpecificationError: before anything starts; the latter if moments can't be kept.
         RunFailed: when a worker fails; the others are ended with a checkpoint. If it is only that a run diverged, they
             are trained first.
         KeyboardInterrupt: after the workers have ended.
     """
     require_compiler(runs)
+    Moments(moments_folder(workspace)).require()
     waiting, account = stacks(runs, device), Account(runs)
     diverged: list[str] = []
     working: list[Worker] = []

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from statistics import median
 
 from epistemics.lab.parts import TRAINING, function_of
 from epistemics.lab.scheduler import RunFailed, worker_environment
+from epistemics.store.files import write_atomically
 from epistemics.study import (
     Configuration,
     configuration_from_json,
@@ -50,7 +52,7 @@ def measured_speed(workspace: Path, configuration: Configuration, announce: Call
     path = workspace / "speeds.json"
     name = kind_of_step(configuration)
     known: dict[str, dict[str, float]] = {}
-    if path.is_file():
+    with suppress(OSError, ValueError):  # none yet, or damaged: timed again
         known = json.loads(path.read_text())
     if name not in known:
         announce(f"timing a training step in {name} on this machine, once")
@@ -66,7 +68,7 @@ def measured_speed(workspace: Path, configuration: Configuration, announce: Call
             raise RunFailed(f"a training step in {name} could not be timed:\n{done.stderr.strip()}")
         known[name] = json.loads(done.stdout)
         workspace.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(known, indent=1, sort_keys=True))
+        write_atomically(path, json.dumps(known, indent=1, sort_keys=True).encode())
     return Speed(**known[name])
 
 

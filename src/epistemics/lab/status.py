@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ import msgspec
 
 from epistemics.declared.experiments import Run, named_keys
 from epistemics.lab import parts
-from epistemics.store.fingerprint import definitions, fingerprint
+from epistemics.store.fingerprint import definitions, fingerprint, source_hash
 from epistemics.store.record import DamagedResult, InvalidContent, Result, UnknownFormat
 from epistemics.store.store import MissingResult, Seal, Store
 from epistemics.study import PARTS, SETTINGS, Configuration, distinguishing
@@ -18,12 +19,18 @@ from epistemics.study import PARTS, SETTINGS, Configuration, distinguishing
 
 def current_code() -> dict[str, str]:
     """The fingerprints that a result made now would carry."""
-    return {part: fingerprint(name) for part, name in PARTS.items()}
+    return {part: _code(part) for part in PARTS}
 
 
 def current_seals() -> dict[str, Seal]:
     """For each part, its fingerprint and the definitions behind it: ``module.name`` → hash of its source."""
-    return {part: Seal(fingerprint(name), definitions(name)) for part, name in PARTS.items()}
+    return {part: Seal(_code(part), definitions(name)) for part, name in PARTS.items()}
+
+
+def _code(part: str) -> str:
+    """The fingerprint of what makes a part; of its settings too, if it has any."""
+    code, settings = fingerprint(PARTS[part]), SETTINGS.get(part)
+    return source_hash(json.dumps([code, settings], sort_keys=True)) if settings else code
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def part_state(result: Result, part: str, code: str) -> str:
     """fresh, adopted, stale or missing."""
     if part not in result.parts:
         return "missing"
-    if result.parts[part].code != code or result.parts[part].settings != SETTINGS.get(part, {}):
+    if result.parts[part].code != code:
         return "stale"
     return "adopted" if "adopted" in result.parts[part].provenance else "fresh"
 

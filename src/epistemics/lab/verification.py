@@ -54,11 +54,14 @@ def compared(stored: Result, again: Result) -> tuple[bool, str]:
     """Whether two results of one configuration agree, and how that was seen."""
     places = [[_place(result, name) for name in again.parts if name in stored.parts] for result in (stored, again)]
     if places[0] == places[1]:
-        for name, values in stored.arrays.items():
+        arrays = {
+            name: a for part in again.parts if part in stored.parts for name, a in stored.parts[part].arrays.items()
+        }
+        for name, values in arrays.items():
             other = again.arrays.get(name)
             if other is None or not np.array_equal(values, other, equal_nan=True):
                 return False, f"{name} is not the same, on the same device with the same versions"
-        return True, f"{len(stored.arrays)} arrays, bit for bit"
+        return True, f"{len(arrays)} arrays, bit for bit"
     same, said = agree(stored.metrics, again.metrics)
     return same, f"on another device or version: {said}"
 

@@ -28,13 +28,11 @@ from epistemics.lab.canary import canary_of, measured
 from epistemics.lab.checkpoint import (
     CHECKPOINT,
     FINISHED,
+    Passed,
     State,
-    forget_training,
     load_state,
     locked,
-    save_moment,
     save_state,
-    saved_moments,
     until,
 )
 from epistemics.lab.moments import Moments, parameters_at_hand
@@ -117,6 +115,7 @@ def _store(store: Store, key: str, job: Job, member: int, trained: Trained, seal
         made[TRAINING] = structs.replace(made.get(TRAINING, trained.part), canary=canary[TRAINING])
     for name in unmeasured:
         made[name] = _family(name, configuration, trained.parameters, seals[name], canary[name], job.device)
+    _require_names_apart({**(stored.parts if stored else {}), **made})
     if stored is not None:
         for name, part in made.items():
             store.write_part(key, name, part)
@@ -151,51 +150,58 @@ def _kept(result: Result | None, moments: Moments, code: str) -> Trained | None:
 
 def _trained(job: Job, folder: Path, moments: Moments, seal: Seal) -> Generator[dict[str, Any], None, list[Trained]]:
     """Train a stack to the end, from a finished training or a checkpoint where there is one."""
-    histories, provenance = yield from _histories(job, folder, moments, seal.code)
+    histories, provenance, passed = yield from _histories(job, folder, moments, seal.code)
     return [
-        _with_metrics(c, history, seal, provenance, saved_moments(folder, member), moments)
-        for member, (c, history) in enumerate(zip(job.configurations, histories, strict=True))
+        _with_metrics(c, history, seal, provenance, digests, moments)
+        for c, history, digests in zip(job.configurations, histories, passed, strict=True)
     ]
 
 
 def _histories(
     job: Job, folder: Path, moments: Moments, code: str
-) -> Generator[dict[str, Any], None, tuple[list[History], dict[str, Any]]]:
-    """Train a stack; its histories, and the training's part of the provenance. The folder says its moments."""
+) -> Generator[dict[str, Any], None, tuple[list[History], dict[str, Any], Passed]]:
+    """Train a stack; its histories, the training's part of the provenance, and the moments passed."""
     device = torch.device(job.device)
-    passed = [digest for member in range(len(job.configurations)) for digest in saved_moments(folder, member).values()]
-    if any(moments.get(digest) is None for digest in passed):
-        forget_training(folder)
-    if loaded := load_state(folder / FINISHED, code, device):
-        return loaded[0].histories, loaded[1]
+    if loaded := _saved(folder / FINISHED, code, device, moments):
+        state, provenance, passed = loaded
+        return state.histories, provenance, passed
     last: State | None = None
-    if loaded := load_state(folder / CHECKPOINT, code, device):
-        last, provenance = loaded
+    if loaded := _saved(folder / CHECKPOINT, code, device, moments):
+        last, provenance, passed = loaded
         provenance["resumed"] += 1
     else:
-        forget_training(folder)
-        provenance = provenance_of(job.configurations, device)
+        provenance, passed = provenance_of(job.configurations, device), [{} for _ in job.configurations]
     before = provenance["seconds"]
     started = written = time.monotonic()
     try:
         for evaluation in function_of(TRAINING)(job.configurations, device, last):
             for moment in evaluation.moments:
-                save_moment(folder, moments, moment)
+                passed[moment.member][moment.step] = moments.keep(moment.parameters)
             last = evaluation.state  # only now: whoever goes on from it is not handed its moments again
             now = time.monotonic()
             provenance["seconds"] = round(before + now - started, 1)
             if now - written > job.checkpoint_seconds:
-                save_state(folder / CHECKPOINT, last, code, provenance)
+                save_state(folder / CHECKPOINT, last, code, provenance, passed)
                 written = now
             _stop_if_orphaned()
             yield {"phase": "train", "step": last.step, "seen": seen(last.histories[0])}
     except (KeyboardInterrupt, GeneratorExit):  # the latter if the interrupt came while progress was reported
         if last is not None:
-            save_state(folder / CHECKPOINT, last, code, provenance)
+            save_state(folder / CHECKPOINT, last, code, provenance, passed)
         raise
     assert last is not None
-    save_state(folder / FINISHED, last, code, provenance)
-    return last.histories, provenance
+    save_state(folder / FINISHED, last, code, provenance, passed)
+    return last.histories, provenance, passed
+
+
+def _saved(
+    path: Path, code: str, device: torch.device, moments: Moments
+) -> tuple[State, dict[str, Any], Passed] | None:
+    """A saved state, if the parameters of every moment that it has passed are still kept."""
+    loaded = load_state(path, code, device)
+    if loaded is None or any(moments.get(digest) is None for own in loaded[2] for digest in own.values()):
+        return None
+    return loaded
 
 
 def _with_metrics(
@@ -207,12 +213,12 @@ def _with_metrics(
     moments: Moments,
 ) -> Trained:
     """What a result holds of a training, up to the end of this member: its stack may have gone on for others."""
-    steps = list(digests)
+    steps = sorted(digests)
     history = until(history, steps[-1])
     metrics = structs.asdict(summary(configuration, history)) | {
         "final_step": history.step[-1],
         "moments": steps,
-        "parameters": list(digests.values()),
+        "parameters": [digests[step] for step in steps],
     }
     columns = {
         f"history.{name}": np.asarray(column, np.int64 if name == "step" else np.float32)
@@ -250,6 +256,15 @@ def _family(
         provenance={field: made[field] for field in MEASURED} | {"seconds": round(time.monotonic() - started, 1)},
         arrays={measure: np.asarray([at[measure] for at in moments], np.float32) for measure in moments[0]},
     )
+
+
+def _require_names_apart(parts: Mapping[str, Part]) -> None:
+    """Raise ValueError if two parts have an array of one name: readers ask for arrays by name alone."""
+    owner: dict[str, str] = {}
+    for part, content in parts.items():
+        for array in content.arrays:
+            if (other := owner.setdefault(array, part)) != part:
+                raise ValueError(f"{other} and {part} both give {array!r}; a name of a measure belongs to one family")
 
 
 def _weights(trained: Trained) -> Arrays:
