@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from epistemics.analysis.claims import load_claims
-from epistemics.analysis.stored_runs import Results, StoredRun
+from epistemics.analysis.stored_runs import Results, StoredRun, together
 from epistemics.chapters.adversarial import chapter as adversarial
 from epistemics.chapters.joint import chapter as joint
 from epistemics.chapters.joint.measured import abliteration_curves, chance, last_calm, moments, overlaps
 from epistemics.declared.experiments import PROFILES, Experiment, Run, load_experiment
 from epistemics.declared.project import find_project
+from epistemics.declared.sections import SpecificationError
 from epistemics.lab.scheduler import Job
 from epistemics.lab.worker import work
 from epistemics.science.configuration import Configuration
@@ -99,6 +100,16 @@ def test_evidence_is_under_the_names_of_claims(results: Results) -> None:
     summary = adversarial.summary(results)
     assert [row[0] for row in summary.rows] == ["two layers", "one layer", "hardened", "width 8", "λ 1"]
     assert len(joint.by_moment(results).rows) == 2 * len(joint.overlaps_by_moment(results).rows) == 10
+
+
+def test_models_of_two_experiments_that_would_be_taken_for_one_are_refused(results: Results) -> None:
+    baseline, _, capacity, *_ = results.runs
+    renamed = dataclasses.replace(capacity.run, experiment="adversarial", model=baseline.run.model)
+    own = Results(results.experiment, (dataclasses.replace(capacity, run=renamed),))
+    with pytest.raises(
+        SpecificationError, match=r"^experiments/adversarial\.yaml: .*«two layers».* joint .*\{layers\}$"
+    ):
+        together(Results(results.experiment, (baseline,)), own)
 
 
 @pytest.mark.parametrize("name", ["joint", "joint-search", "adversarial", "adversarial-sweep"])

@@ -108,6 +108,9 @@ def test_a_model_is_called_by_its_label_or_else_by_its_group_and_what_that_varie
     assert models()[4:] == ["second"]
     labelled = ("name: first", 'name: first\n        label: "small, d {d_model}, {weight_decay:g} of {train_fraction}"')
     assert models(*labelled)[0] == "small, d 16, 0 of 0.3"
+    assert models("seeds: [7]", "label: '{operations}'\n        seeds: [7]")[-1] == "add"
+    both = GOOD.replace("[add]", "[add, mul]").replace("seeds: [7]", "label: on {operations}\n        seeds: [7]")
+    assert load(text=both).runs[-1].model == "on add+mul"
     assert [run.key for run in load(*labelled).runs] == [run.key for run in load().runs]  # it trains nothing again
 
 
@@ -127,6 +130,9 @@ def test_a_model_is_called_by_its_label_or_else_by_its_group_and_what_that_varie
         ),
         ("'{steps:s}'", "can't be filled in"),
         ("'{operations:g}'", "can't be filled in"),
+        ("'{steps:c}'\n        set: {steps: 2000000}", "can't be filled in"),
+        ("'{learning_rate:c}'", "can't be filled in"),
+        (f"'{'x' * 81}'", "must be of at most 80 characters, for it stands in tables, and is of 81"),
         ("'{d_model:{steps}}'", "more than a label needs"),
         ("'{d_model:9999}'", "more than a label needs"),
     ],
@@ -136,6 +142,54 @@ def test_a_label_that_calls_no_model_is_named(load: Load, label: str, says: str)
         load("seeds: [7]", f"label: {label}\n        seeds: [7]")
     assert re.match(rf"{FILE}:\d+: profiles\.paper\.groups\[1\]\.label: .*{re.escape(says)}", str(caught.value))
     assert str(caught.value).count("profiles.paper") == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "seeds: [7]",
+            "label: plain\n        seeds: [7]\n      - {name: third, label: plain, seeds: [8], set: {batch_size: 16}}",
+            r"groups\[2\]\.label: 'plain' calls a model «plain», .* group 'second' .*, as by \{batch_size\}$",
+        ),
+        (
+            "seeds: [7]",
+            "seeds: [7]\n      - {name: second, seeds: [8], set: {batch_size: 16, layers: 3}}",
+            r"groups\[2\]\.name: 'second' calls a model «second», .* as by \{layers\} \{batch_size\}$",
+        ),
+        (
+            "name: second",
+            "name: other\n        runs_of: other\n      - name: second",
+            r"groups\[2\]\.name: 'second' calls a model «second», and so is one of group 'other' called",
+        ),
+        (
+            "seeds: [7]",
+            "seeds: [7]\n      - name: third\n        runs_of: other",
+            r"groups\[2\]\.runs_of: 'other' calls a model «second», and so is one of group 'second' called",
+        ),
+    ],
+    ids=["a label", "a group's name", "after those taken over", "taken over"],
+)
+def test_a_name_by_which_two_models_would_be_taken_for_one_is_refused(
+    load: Load, old: str, new: str, said: str
+) -> None:
+    text = GOOD[: GOOD.index("      - name: first")] + GOOD[GOOD.index("      - name: second") :]
+    load("modulus: 11", "modulus: 13", text=text, name="other")
+    with pytest.raises(SpecificationError, match=rf"^{FILE}:\d+: profiles\.paper\.{said}"):
+        load(old, new, text=GOOD)
+
+
+def test_seeds_of_one_model_may_be_of_several_groups(load: Load) -> None:
+    more = "seeds: [7]\n      - {name: second, seeds: [8], keep_weights: [8]}"
+    assert [run.model for run in load("seeds: [7]", more).runs[-2:]] == ["second", "second"]
+
+
+def test_models_that_differ_in_a_late_digit_have_two_names(load: Load) -> None:
+    models = {run.model for run in load("[0.0, 0.1]", "[0.12345678, 0.12345679]").runs}
+    assert {model.split(", ")[1] for model in models if ", " in model} == {
+        "weight decay 0.12345678",
+        "weight decay 0.12345679",
+    }
 
 
 def test_a_label_stays_with_runs_that_are_taken_over(load: Load) -> None:
@@ -329,7 +383,10 @@ FILE = "experiments/it.yaml"
         ("d_model: 16", "d_model: 33000", "defaults.d_model", "33000 must be at most 16,384"),
         ("seeds: [7]", f"seeds: [{2**64}]", "profiles.paper.groups[1].seeds", "none below 0 or from 2^64 on"),
         ("{layers: 2}", "{layers: 2, weight_decay: 1}", "profiles.paper.groups[0].set.weight_decay", "1 is varied by"),
-        ("set: {layers: 2}", "label: both", "profiles.paper.groups[0].label", "must tell apart what the group varies"),
+        ("set: {layers: 2}", "label: both", "profiles.paper.groups[0].label", "as by {train_fraction} {weight_decay}"),
+        ("name: second", "name: sec|ond", "profiles.paper.groups[1].name", "'sec|ond' must be a line of text"),
+        ("name: second", 'name: "sec\\nond"', "profiles.paper.groups[1].name", "must be a line of text without |"),
+        ("name: second", f"name: {'x' * 81}", "profiles.paper.groups[1].name", "must be of at most 80 characters"),
         ("seeds: [7]", "runs_of: nowhere", "profiles.paper.groups[1].runs_of", "'nowhere' is no experiment; kno"),
     ],
 )  # fmt: skip

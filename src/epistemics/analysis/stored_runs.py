@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment
+from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment, namesakes
 from epistemics.declared.project import Project, find_project
+from epistemics.declared.sections import SpecificationError
 from epistemics.lab.status import status
 from epistemics.store.record import Result
 from epistemics.store.store import Store
@@ -91,6 +92,18 @@ def load_results(name: str, project: Project | None = None) -> Results:
         )
     stored = [StoredRun(s.run, store.read(s.run.key), s.state) for s in found]
     return Results(experiment, tuple(stored))
+
+
+def together(*several: Results) -> Results:
+    """The runs of several experiments, as the last one's.
+
+    Raises:
+        SpecificationError: if two of their models have one name, and so would be taken for one.
+    """
+    runs = tuple(run for results in several for run in results)
+    for run, said in namesakes(run.run for run in runs):
+        raise SpecificationError(f"experiments/{run.experiment}.yaml: {run.group!r} {said}")
+    return Results(several[-1].experiment, runs)
 
 
 def load_every(project: Project | None = None) -> dict[str, Results]:

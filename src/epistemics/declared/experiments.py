@@ -13,13 +13,13 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
 
-from epistemics.declared.sections import Section, SpecificationError, number_meant, read
+from epistemics.declared.sections import Section, SpecificationError, not_a_line, number_meant, read
 from epistemics.study import Configuration, distinguishing, faults, label
 
 PROFILES = ("paper", "smoke")
@@ -28,9 +28,10 @@ CLAIMS = "claims.yaml"
 """The file beside the experiments that holds what the log claims; see ``claims``."""
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-NAME_IS = (
-    "called by small letters, digits and single hyphens, beginning with a letter: it stands in labels and addresses"
-)
+NAME_IS = "small letters, digits and single hyphens, beginning with a letter: it stands in labels and addresses"
+
+LONGEST = 80
+"""Characters of a model's or group's name: it stands in tables and figures."""
 
 
 def fit_name(text: str) -> str:
@@ -139,21 +140,28 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
     chosen.allow("defaults", "groups")
     defaults = [file.section("defaults", {}), chosen.section("defaults", {})]
     runs: list[Run] = []
+    groups: dict[str, Section] = {}  # by the key of a run
     for group in chosen.sections("groups"):
+        own_name = group.line("name", LONGEST)
         if "runs_of" in group.content:
             group.allow("name", "runs_of")
             other_name = group.value("runs_of", str)
             if other_name not in (names := experiment_names(folder)):
                 group.fail("runs_of", other_name, f"is no experiment; known: {', '.join(names)}")
             other = _load(folder, other_name, profile, (*trail, name))
-            own_name = group.value("name", str)
-            runs += [dataclasses.replace(run, experiment=name, group=own_name) for run in other.runs]
+            own = [dataclasses.replace(run, experiment=name, group=own_name) for run in other.runs]
         else:
-            runs += _runs_of_group(group, name, profile, defaults)
+            own = list(_runs_of_group(group, own_name, name, profile, defaults))
+        runs += own
+        groups |= {run.key: group for run in own}
     keys = [run.key for run in runs]
     for run in runs:
         if keys.count(run.key) > 1:
             raise SpecificationError(f"{shown}: the run «{run.label}» is declared twice (group {run.group})")
+    for run, said in namesakes(runs):
+        group = groups[run.key]
+        key = next(key for key in ("label", "runs_of", "name") if key in group.content)
+        group.fail(key, group.content[key], said)
     return Experiment(
         name=name,
         title=file.value("title", str),
@@ -169,6 +177,28 @@ def _profiles(file: Section) -> Section:
     return profiles
 
 
+def namesakes(runs: Iterable[Run]) -> Iterator[tuple[Run, str]]:
+    """For each model's name under which runs differ in more than the seed: the first run that does, and what is wrong.
+
+    They would be taken for seeds of one model. What is wrong reads on after the text that gives the name.
+    """
+    called: dict[str, list[Run]] = {}
+    for run in runs:
+        called.setdefault(run.model, []).append(run)
+    for model, so_called in called.items():
+        settings = [{**dataclasses.asdict(run.configuration), "seed": 0} for run in so_called]
+        differing = [key for key, value in settings[0].items() if any(other[key] != value for other in settings)]
+        if differing:
+            first, run = so_called[0], so_called[next(i for i, own in enumerate(settings) if own != settings[0])]
+            where = f"group {first.group!r}" + (f" of {first.experiment}" if first.experiment != run.experiment else "")
+            braces = " ".join(f"{{{key}}}" for key in differing)
+            yield (
+                run,
+                f"calls a model «{model}», and so is one of {where} called, which differs in more than the seed; "
+                f"labels must tell them apart, as by {braces}",
+            )
+
+
 def told_apart(runs: list[Run]) -> list[Run]:
     """The runs, with what the study says of it in their labels where they differ."""
     said = [distinguishing(run.configuration) for run in runs]
@@ -179,7 +209,7 @@ def told_apart(runs: list[Run]) -> list[Run]:
     ]
 
 
-def _runs_of_group(group: Section, name: str, profile: str, defaults: list[Section]) -> Iterator[Run]:
+def _runs_of_group(group: Section, own_name: str, name: str, profile: str, defaults: list[Section]) -> Iterator[Run]:
     group.allow("name", "label", "set", "vary", "seeds", "keep_weights")
     vary = group.section("vary", {})
     for key, values in vary.content.items():
@@ -200,15 +230,11 @@ def _runs_of_group(group: Section, name: str, profile: str, defaults: list[Secti
     if "seed" in places:
         places["seed"].fail("seed", places["seed"].content["seed"], "has its place in a group's seeds")
     fixed = {key: value for section in sections for key, value in section.content.items()}
-    own_name, called = group.value("name", str), dict[str, tuple[Any, ...]]()
     for combination in itertools.product(*vary.content.values()):
         for seed in seeds:
             settings = {**fixed, **dict(zip(vary.content, combination, strict=True)), "seed": seed}
             configuration = configuration_from(settings, places, group)
             model = _model(group, own_name, list(vary.content), configuration)
-            if called.setdefault(model, combination) != combination and "label" in group.content:
-                missing = " ".join(f"{{{key}}}" for key in vary.content)
-                group.fail("label", group.content["label"], f"must tell apart what the group varies, by {missing}")
             yield Run(
                 name, profile, own_name, configuration, seed in kept, model=model, base=_base(configuration, defaults)
             )
@@ -223,25 +249,27 @@ def _model(group: Section, own_name: str, varied: Sequence[str], configuration: 
     if "label" not in group.content:
         return ", ".join([own_name, *(f"{key.replace('_', ' ')} {_written(values[key])}" for key in varied)])
     label = group.value("label", str)
+    filled = {key: _written(value) if isinstance(value, tuple) else value for key, value in values.items()}
     try:
         named = [(key, form or "") for _, key, form, _ in Formatter().parse(label) if key is not None]
         unknown = next((key for key, _ in named if key not in values), None)
         if any(re.search(r"[{}]|\d{3}", form) for _, form in named):  # it could fill the memory
             raise ValueError("such a format is more than a label needs")
-        model = "" if unknown is not None else str(label.format_map(values))
-    except (ValueError, TypeError) as error:
+        model = "" if unknown is not None else str(label.format_map(filled))
+    except (ValueError, TypeError, OverflowError) as error:  # the last: {steps:c}, of no character
         group.fail("label", label, f"can't be filled in: {error}; a setting in braces is written as {{d_model}}")
     if unknown is not None:
         group.fail("label", label, f"names {unknown!r} in braces, which is no setting of a model")
-    if not model.strip() or not model.isprintable() or "|" in model:
-        group.fail("label", label, "must be a line of text without |, for it stands in tables")
+    if fault := not_a_line(model, LONGEST):
+        group.fail("label", label, fault)
     return model
 
 
 def _written(value: Any) -> str:
     if isinstance(value, tuple):
         return "+".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    short = f"{value:g}" if isinstance(value, float) else ""
+    return short if short and float(short) == value else str(value)
 
 
 def _base(configuration: Configuration, defaults: Sequence[Section]) -> Configuration:

@@ -17,6 +17,15 @@ class SpecificationError(ValueError):
     """A fault in an experiment file; the message names file, key, value and what would be right."""
 
 
+def not_a_line(text: str, longest: int | None = None) -> str:
+    """What a text must be, and is not, to stand in a cell of a table; empty if it can."""
+    if not text.strip() or not text.isprintable() or "|" in text:
+        return "must be a line of text without |, for it stands in tables"
+    if longest is not None and len(text) > longest:
+        return f"must be of at most {longest} characters, for it stands in tables, and is of {len(text)}"
+    return ""
+
+
 def number_meant(value: Any) -> str:
     """What to write for a text that was meant as a number, if it was: YAML takes `1e-3` as text."""
     match = re.fullmatch(r"([+-]?\d+)(\.\d*)?[eE]([+-]?)(\d+)", value) if isinstance(value, str) else None
@@ -71,6 +80,13 @@ class Section:
         if type(self.content[key]) is not kind:
             self.fail(key, self.content[key], f"must be {names[kind]}")
         return self.content[key]
+
+    def line(self, key: str, longest: int | None = None) -> str:
+        """A text that stands in a cell of a table."""
+        text: str = self.value(key, str)
+        if fault := not_a_line(text, longest):
+            self.fail(key, text, fault)
+        return text
 
 
 def read(path: Path, shown: str) -> Section:

@@ -1,7 +1,7 @@
 """Log entry 13: training against abliteration, and whether too small a model has to share.
 
 The baseline and the one-layer model are those of experiment joint; what the tables are made of is measured in
-``joint_measures``.
+``joint.measured``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from epistemics.analysis.claims import Claim, Evidence, counted, judged
 from epistemics.analysis.provenance_line import published
-from epistemics.analysis.stored_runs import Results, load_results
+from epistemics.analysis.stored_runs import Results, load_results, together
 from epistemics.analysis.tables import ABSENT, Numbers, Shown, Table, fraction, number, of_setting, percent, spread
 from epistemics.chapters.contents import Share
 from epistemics.chapters.joint.chapter import OPERATIONS, by_moment, late_calm, middle, overlaps_by_moment
@@ -36,12 +36,7 @@ SEEN, SEEN_CUT = "@tbl-adversarial-summary", "@tbl-adversarial-cuts"
 
 def load(project: Project | None = None) -> Results:
     """The results of experiment adversarial under the current profile, after those of joint."""
-    return combined(load_results("joint", project), load_results("adversarial", project))
-
-
-def combined(joint: Results, own: Results) -> Results:
-    """The runs of both, as the second experiment's."""
-    return Results(own.experiment, joint.runs + own.runs)
+    return together(load_results("joint", project), load_results("adversarial", project))
 
 
 def summary(results: Results) -> Shown:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epistemics.analysis.provenance_line import published
-from epistemics.analysis.stored_runs import Results, load_results
+from epistemics.analysis.stored_runs import Results, load_results, together
 from epistemics.analysis.tables import (
     ABSENT,
     Numbers,
@@ -23,7 +23,7 @@ from epistemics.analysis.tables import (
     table_of,
 )
 from epistemics.chapters.joint.chapter import OPERATIONS, late_calm
-from epistemics.chapters.joint.measured import ADVERSARIAL, BASELINE, kind_of, model_of, moments, of_kind, of_model
+from epistemics.chapters.joint.measured import ADVERSARIAL, BASELINE, model_of, moments, of_kind, of_model
 from epistemics.declared.project import Project
 
 COMPARED = ("k_at_95", "overlap_10", "directions_95")
@@ -33,10 +33,8 @@ def load(project: Project | None = None) -> Results:
     """The sweep, after the runs of its seed without the penalty and with that of experiment adversarial."""
     joint, own, sweep = (load_results(name, project) for name in ("joint", "adversarial", "adversarial-sweep"))
     seeds = {run.configuration.seed for run in sweep}
-    known = tuple(
-        run for run in (*joint, *own) if kind_of(run) in (BASELINE, ADVERSARIAL) and run.configuration.seed in seeds
-    )
-    return Results(sweep.experiment, known + sweep.runs)
+    known = of_kind(together(joint, own), BASELINE, ADVERSARIAL)
+    return together(Results(known.experiment, tuple(run for run in known if run.configuration.seed in seeds)), sweep)
 
 
 def length(results: Results) -> int:

@@ -1,7 +1,6 @@
 """A.6, log entry 11: addition and multiplication in one model, and whether one can be cut out without the other.
 
-The baseline and the capacity of entry 13 are these runs too. What the tables are made of is measured in
-``joint_measures``.
+The baseline and the capacity of entry 13 are these runs too. What the tables are made of is measured in ``measured``.
 """
 
 from __future__ import annotations

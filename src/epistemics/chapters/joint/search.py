@@ -11,7 +11,7 @@ from functools import partial
 
 from epistemics.analysis.claims import Claim, is_reproduced
 from epistemics.analysis.provenance_line import published, traced
-from epistemics.analysis.stored_runs import Results, StoredRun, load_results
+from epistemics.analysis.stored_runs import Results, StoredRun, load_results, together
 from epistemics.analysis.tables import (
     Numbers,
     Shown,
@@ -52,7 +52,7 @@ OVERLAPS = (10, 30)
 def load(project: Project | None = None) -> Results:
     """The baseline of experiment joint and the settings searched, under the current profile."""
     joint, own = load_results("joint", project), load_results("joint-search", project)
-    return Results(own.experiment, of_kind(joint, BASELINE).runs + own.runs)
+    return together(of_kind(joint, BASELINE), own)
 
 
 def searched(results: Results) -> list[StoredRun]:
