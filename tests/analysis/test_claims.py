@@ -165,6 +165,14 @@ def test_an_entry_without_a_heading_of_its_own_comes_last(folder: Load) -> None:
         ("declared: after", "declared: later", "claims[1].declared: 'later' must be before or after"),
         ("says: Never groks, ", "", "claims[2].says is missing; it must be text"),
         ("entry: 8", "entry: eight", "claims[2].entry: 'eight' must be an integer"),
+        (
+            "says: Never groks",
+            'says: "Never | groks"',
+            "claims[2].says: 'Never | groks' must be a line of text without |",
+        ),
+        ("says: Never groks", 'says: "Never\\ngroks"', "claims[2].says: 'Never\\ngroks' must be a line of text"),
+        ("published: 1400", "published: 1400, digits: -1", "claims[0].digits: -1 must lie between 0 and 10"),
+        ("published: 1400", "published: 1400, digits: 11", "claims[0].digits: 11 must lie between 0 and 10"),
         ("criterion:", "criteria:", "claims[3].criteria: 'the medians fall' is unknown here"),
     ],
 )

@@ -24,6 +24,8 @@ VERDICTS = (REPRODUCED, IN_KIND, NOT_REPRODUCED, CANNOT_BE_JUDGED)
 
 NEVER = "never"
 
+MOST_DIGITS = 10
+
 Figure = float | tuple[float, float] | None
 """A published figure: a number, a range of numbers, or None for "never"."""
 
@@ -141,7 +143,7 @@ def load_headings(folder: Path) -> list[Heading]:
 
 def _heading(section: Section) -> Heading:
     section.allow("entry", "title", "caption")
-    return Heading(section.value("entry", int), section.value("title", str), section.value("caption", str))
+    return Heading(section.value("entry", int), section.line("title"), section.line("caption"))
 
 
 def _file(folder: Path) -> Section:
@@ -168,15 +170,18 @@ def _claim(section: Section) -> Claim:
         tuple: "holds our median over seeds",
         type(None): "none of our seeds gets there",
     }[type(published)]
+    digits = section.value("digits", int, 0)
+    if not 0 <= digits <= MOST_DIGITS:
+        section.fail("digits", digits, f"must lie between 0 and {MOST_DIGITS}: so many decimals are written")
     return Claim(
         id=section.value("id", str),
         entry=section.value("entry", int),
-        says=section.value("says", str),
+        says=section.line("says"),
         declared=declared,
         published=published,
-        digits=section.value("digits", int, 0),
-        measured="" if statement else section.value("measured", str),
-        criterion=section.value("criterion", str) if statement else criterion,
+        digits=digits,
+        measured="" if statement else section.line("measured"),
+        criterion=section.line("criterion") if statement else criterion,
         statement=statement,
         in_kind=section.value("in_kind", str) if "in_kind" in section.content else None,
         waits=section.value("waits", bool, False),
