@@ -78,7 +78,10 @@ def test_it_writes_five_files_and_a_line_in_each_of_two(project: Path, capsys: p
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("Learning Rate", "'Learning Rate' is no name of an experiment: .*; try learning-rate$"),
+        (
+            "Learning Rate",
+            "is no name of an experiment: it must be of small letters, digits and .*; try learning-rate$",
+        ),
         ("learning_rate", "; try learning-rate$"),
         ("2-rates", "; try experiment-2-rates$"),
         ("../rates", "; try rates$"),
@@ -86,6 +89,7 @@ def test_it_writes_five_files_and_a_line_in_each_of_two(project: Path, capsys: p
         ("x" * 41, "has 41 letters; at most 40"),
         ("import", "is a word of Python's, .*; try import-runs$"),
         ("joint", "'joint' is taken: there is experiments/joint.yaml, src/.*/joint/chapter.py, .*chapters/joint.qmd"),
+        ("profile", "'profile' is taken: the book has a variable called so;"),
         ("ledger", "'ledger' is taken: there is src/epistemics/chapters/ledger/__init__.py"),
         ("contents", f"'contents' is taken: there is {re.escape(CONTENTS)};"),
         ("weight-decay", "'weight-decay' is taken: chapters/phase-1-1.qmd has the label fig-weight-decay;"),

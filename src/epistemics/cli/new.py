@@ -51,6 +51,8 @@ def files(folder: Path, name: str) -> dict[Path, str]:
     Raises:
         CannotBegin: if the name is no fit one, or something in the project has it.
     """
+    from epistemics.publishing.variables import PROFILE
+
     if not NAME.fullmatch(name):
         raise CannotBegin(f"{name!r} is no name of an experiment: it must be of {NAME_IS}; try {fit_name(name)}")
     if len(name) > LONGEST:
@@ -58,6 +60,8 @@ def files(folder: Path, name: str) -> dict[Path, str]:
     module = name.replace("-", "_")
     if keyword.iskeyword(module):
         raise CannotBegin(f"{name!r} is a word of Python's, and no module can be called so; try {name}-runs")
+    if module == PROFILE:
+        raise CannotBegin(f"{name!r} is taken: the book has a variable called so; choose another name")
     package = CONTENTS.parent / module
     places = {
         Path("experiments") / f"{name}.yaml": "experiment.yaml",

@@ -23,6 +23,9 @@ from epistemics.declared.project import Project
 from epistemics.publishing.chapter_keys import chapter_key
 from epistemics.store.files import write_atomically, write_if_changed
 
+PROFILE = "profile"
+"""The variable that is the book's own, beside a mapping of them for each chapter."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -43,7 +46,7 @@ def write_variables_and_data(project: Project) -> list[Path]:
         IncompleteResults: if a result that the book needs is not stored.
     """
     key = chapter_key(project, states=("stale", "adopted"))
-    variables: dict[str, Any] = {"profile": project.profile}
+    variables: dict[str, Any] = {PROFILE: project.profile}
     written = []
     for chapter in CHAPTERS:
         if (name := chapter.name) is None:
