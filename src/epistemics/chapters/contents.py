@@ -7,14 +7,15 @@ what its results say to them: claim's id → evidence. Whatever else needs a lis
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from epistemics.analysis.tables import Numbers, Table
 
-EVIDENCE = "\ndef evidence_of(project: Project) -> "
-"""How the function begins by which a chapter says what its results say to the log's claims."""
+EVIDENCE = "evidence_of"
+"""The function by which a chapter says what its results say to the log's claims."""
 
 Share = tuple[Numbers, Mapping[str, Table]]
 """The numbers of the prose, its variables, and tables by name."""
@@ -95,7 +96,13 @@ def judging() -> tuple[str, ...]:
     They are read, not imported: what they compute is heavy.
     """
     folders = {chapter.name: Path(__file__).with_name(chapter.name) for chapter in CHAPTERS if chapter.name}
-    return tuple(name for name, folder in folders.items() if EVIDENCE in (folder / "chapter.py").read_text("utf-8"))
+    return tuple(name for name, folder in folders.items() if _defines(folder / "chapter.py", EVIDENCE))
+
+
+def _defines(path: Path, name: str) -> bool:
+    """Whether a module has a function of a name."""
+    statements = ast.parse(path.read_text(encoding="utf-8")).body
+    return any(isinstance(statement, ast.FunctionDef) and statement.name == name for statement in statements)
 
 
 def chapter_of(module: str) -> Chapter:
