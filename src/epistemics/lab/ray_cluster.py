@@ -1,8 +1,8 @@
 """Runs on a Ray cluster: Ray decides where and when, our worker process trains, the one store takes what it makes.
 
 A task is a stack of runs, as in ``scheduler``; it declares its cores and GPUs to Ray, and Ray starts it elsewhere if
-its process or its node dies. Requests and results are JSON and bytes (``remote``); what Ray pickles of ours is the name
-of the function ``make``.
+its process or its node dies. Requests and results are JSON and bytes (``elsewhere``); what Ray pickles of ours is the
+name of the function ``make``.
 """
 
 from __future__ import annotations

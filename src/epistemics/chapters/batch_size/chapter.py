@@ -2,7 +2,7 @@
 
 Three comparisons over the same runs: weight decay fixed and in proportion to the batch size, both at a fixed total of
 samples, and weight decay fixed at a fixed number of steps. A sample is a question drawn for a batch, so samples are
-steps times batch size. The noise scale of the gradient, of other runs, is in ``batch_size_noise``.
+steps times batch size. The noise scale of the gradient, of other runs, is in ``noise``.
 """
 
 from __future__ import annotations

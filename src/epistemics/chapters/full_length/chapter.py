@@ -1,7 +1,7 @@
 """A.3 at full length, log entry 8: what becomes of a representation long after accuracy is perfect.
 
 Addition alone, at the two decays that the log compares, trained for as long as the models of two operations of its
-entry 11. What is measured is defined in ``phase_1_2_measures``.
+entry 11. What is measured is defined in ``phase_1_2.measured``.
 """
 
 from __future__ import annotations

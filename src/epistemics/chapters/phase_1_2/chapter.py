@@ -1,6 +1,6 @@
 """Phase 1.2, log entry 8: weight decay, the geometry of the representation, and abliteration.
 
-The chapter's tables, verdicts and numbers; what they are made of is measured in ``phase_1_2_measures``.
+The chapter's tables, verdicts and numbers; what they are made of is measured in ``measured``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The models are those of experiments joint, adversarial and their sweeps, which learn two operations, and those of
 phase-1-2 and full-length, which learn addition alone. All is at the end of training. Where each stands is measured in
-``trilemma_measures``.
+``measured``.
 """
 
 from __future__ import annotations
