@@ -26,7 +26,7 @@ def said(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     """What a command prints; a minute is what every run takes."""
     for module in ("inventory", "making"):
         costs = f"epistemics.cli.{module}.training_costs"
-        monkeypatch.setattr(costs, lambda _, left: dict.fromkeys((r.key for r in left), 60.0))
+        monkeypatch.setattr(costs, lambda _, left: dict.fromkeys((s.run.key for s in left), 60.0))
 
     def say(command: str, exit_status: int = 0) -> str:
         capsys.readouterr()
