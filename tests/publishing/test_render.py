@@ -251,7 +251,7 @@ FIRST_CELL = r"```\{python\}\n(#\|.*\n)*"
 
 
 def test_a_new_book_executes_every_chapter_that_has_cells(book: Rendering) -> None:
-    sources = (path for path in book.folder.rglob("*.qmd") if "tests" not in path.parts)
+    sources = [*book.folder.glob("*.qmd"), *book.folder.glob("chapters/*.qmd")]
     with_cells = {
         path.relative_to(book.folder).as_posix()
         for path in sources
