@@ -39,6 +39,11 @@ class Chapter:
         return name if Path(__file__).with_name(name).joinpath("chapter.py").is_file() else None
 
     @property
+    def prints(self) -> bool:
+        """Whether its cells print sections, of which ``sections.expected`` beside them says the labels before."""
+        return self.name is not None and Path(__file__).with_name(self.name).joinpath("sections.py").is_file()
+
+    @property
     def label(self) -> str:
         """As it is referred to."""
         return f"sec-{PurePosixPath(self.path).stem}"

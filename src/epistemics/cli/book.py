@@ -9,10 +9,12 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from epistemics.analysis.stored_runs import IncompleteResults
+from epistemics.chapters.contents import CHAPTERS
 from epistemics.chapters.needs import require
 from epistemics.cli.inventory import runs_of
 from epistemics.cli.making import adopt_stale, require_device, train
@@ -55,12 +57,10 @@ def _listed(problems: Sequence[Problem]) -> str:
 
 def _printed(project: Project) -> dict[Path, str]:
     """The sections that cells will print, by chapter, so that references to them can be checked before."""
-    from epistemics.chapters.ledger import sections as of_claims
-    from epistemics.chapters.runs import sections as of_runs
-
+    printing = [chapter for chapter in CHAPTERS if chapter.prints]
     return {
-        Path("chapters/ledger.qmd"): of_claims.expected(project),
-        Path("chapters/runs.qmd"): of_runs.expected(project),
+        Path(chapter.path): import_module(f"epistemics.chapters.{chapter.name}.sections").expected(project)
+        for chapter in printing
     }
 
 
