@@ -187,6 +187,16 @@ def test_no_heading_stands_alone_at_the_foot_of_a_page(
     assert {number: line for number, line in last.items() if line in headings and number not in contents} == {}
 
 
+def test_no_page_is_wider_than_a_phone(published: Rendering, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    widths = {}
+    for chapter in books.outline(published.folder).chapters:
+        page.goto((published.site / chapter.page).as_uri())
+        widths[chapter.page.as_posix()] = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    assert {name: width for name, width in widths.items() if width > 360} == {}
+
+
 def test_nothing_but_the_book_is_published(published: Rendering) -> None:
     project = books.project.read(published.folder, [])
     own = {path.as_posix() for path in project.resources} | {project.pdf.as_posix()}
