@@ -15,8 +15,8 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,12 +132,12 @@ def _source_at(commit: str) -> Iterator[Path]:
     """The folder ``src`` of a commit, for as long as the context lasts."""
     repository = Path(__file__).parents[3]
     with tempfile.TemporaryDirectory(prefix="epistemics-") as folder:
-        command = ["git", "-C", str(repository), "archive", "--format=tar", commit, "src"]
+        command = ["git", "-C", str(repository), "archive", "--format=zip", commit, "src"]
         done = subprocess.run(command, capture_output=True)
         if done.returncode != 0:
             raise SpecificationError(f"--beside {commit}: {done.stderr.decode().strip() or 'no such commit'}")
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(folder, filter="data")
+        with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+            archive.extractall(folder)
         yield Path(folder) / "src"
 
 
