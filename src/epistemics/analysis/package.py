@@ -19,7 +19,6 @@ LINE = 62
 """The longest signature that stands on one line: no more fits a printed page."""
 
 SECTION = re.compile(r"^(?:Args|Returns|Raises):$", re.M)
-IMPORT = re.compile(r"^\s*(?:from|import) (epistemics|qmdbook)(?:\.(\w+))?", re.M)
 
 
 @dataclass(frozen=True)
@@ -136,10 +135,27 @@ def _is_package(path: Path) -> bool:
 
 def _room(path: Path) -> Room:
     files = path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
-    names = [name for file in files for name in IMPORT.findall(file.read_text(encoding="utf-8"))]
-    imports = {room if package == PACKAGE.name else package for package, room in names}
+    imports = {room for file in files for module in _imported(file) if (room := _room_of(module))}
     first = re.split(r"(?<=[.:])\s", _on_a_line(_text(_tree(path))), maxsplit=1)[0]
     return Room(path.name, path.parent != PACKAGE, first.rstrip(".:"), tuple(sorted(imports - {path.name, ""})))
+
+
+def _imported(file: Path) -> Iterator[str]:
+    """The modules that a file imports, as they are named there; code in a text of it is none of its own."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+
+
+def _room_of(module: str) -> str:
+    """The room in which a module lies; none for one from elsewhere, and for the package itself."""
+    package, _, inside = module.partition(".")
+    if package == PACKAGE.name:
+        return inside.partition(".")[0]
+    return package if _is_package(PACKAGE.parent / package) else ""
 
 
 def needed(imports: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
