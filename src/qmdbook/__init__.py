@@ -275,7 +275,7 @@ def _book(
     keys: set[str],
     problems: list[Problem],
 ) -> Book:
-    """The book in one format; without `outputs`, figures and tables of cells are placeholders, and `printed` is."""
+    """The book in one format; before cells are executed, without `outputs`, with what they are known to print."""
     files: dict[Path, bytes] = {}
     parts: list[Assembled] = []
     for chapter in chapters:

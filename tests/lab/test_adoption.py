@@ -137,10 +137,12 @@ def test_results_of_another_machine_are_adopted_beside_the_code_that_made_them(d
     assert "1 of 1 stale results adopted" in draft.epistemics("adopt", "--beside", "HEAD")
     assert draft.state == "adopted"
     (proof,) = json.loads(path.read_text())["parts"]["training"]["provenance"]["adopted"]
-    assert proof["proof"] == "training bit for bit as the code at HEAD, run beside it on one machine"
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=draft.folder, check=True, capture_output=True, text=True)
+    commit = head.stdout.strip()  # where HEAD stands then, nobody knows later
+    assert proof["proof"] == f"training bit for bit as the code at {commit}, run beside it on one machine"
     draft.edit("science/training.py", (EPSILON, "EPSILON = 1e-6"))
     said = draft.epistemics("adopt", "--beside", "HEAD", status=1)
-    assert "training: the code at HEAD is not what it is sealed with" in said
+    assert f"training: the code at {commit} is not what it is sealed with" in said
 
 
 def test_code_that_does_something_else_beside_is_not_adopted(draft: Draft) -> None:

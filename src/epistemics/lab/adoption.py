@@ -17,18 +17,20 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from epistemics.declared.sections import SpecificationError
-from epistemics.lab.canary import compare
+from epistemics.lab.canary import Comparison, compare
 from epistemics.lab.scheduler import RunFailed, worker_environment
 from epistemics.lab.status import current_seals
 from epistemics.store.fingerprint import reached
+from epistemics.store.record import Record
 from epistemics.store.store import Store
 from epistemics.study import PARTS
 
@@ -50,23 +52,15 @@ def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> It
         RunFailed: if the present code can't take them.
     """
     records = [store.record(key) for key in keys]
-    command = [sys.executable, "-m", "epistemics.lab.canary", device]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=worker_environment(workspace)
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
     asked = [
         {"configuration": r.configuration, "canary": {name: part.canary for name, part in r.parts.items()}}
         for r in records
     ]
-    process.stdin.write(json.dumps(asked))
-    process.stdin.close()
+    command = [sys.executable, "-m", "epistemics.lab.canary", device]
+    answers = _answers(command, asked, worker_environment(workspace))
     store.keep_sources(reached(*PARTS.values()).values())  # `why` compares an adopted result with these
-    for key, line in zip(keys, process.stdout, strict=False):
-        yield _judged(store, key, json.loads(line))
-    if process.wait() != 0:
-        raise RunFailed("a canary could not be taken again under the present code; its error is above")
+    for key, repeated in zip(keys, answers, strict=True):
+        yield _judged(store, key, repeated, partial(_repeated, repeated))
 
 
 def adopt_beside(store: Store, keys: Sequence[str], workspace: Path, device: str, commit: str) -> Iterator[Adoption]:
@@ -78,30 +72,43 @@ def adopt_beside(store: Store, keys: Sequence[str], workspace: Path, device: str
         RunFailed: if either code can't take them.
     """
     configurations = [store.record(key).configuration for key in keys]
-    with _source_at(commit) as old:
-        both = [_canaries(source, configurations, workspace, device) for source in (old, Path(__file__).parents[2])]
-        then, _ = (next(process) for process in both)
-        store.keep_sources(reached(*PARTS.values()).values())
-        for key, before, after in zip(keys, *both, strict=True):
-            yield _judged_beside(store, key, then["code"], before, after, commit)
-
-
-def _canaries(source: Path, configurations: list[Any], workspace: Path, device: str) -> Iterator[dict[str, Any]]:
-    """What a source says of itself, and then its canary of each configuration, from a process that imports it."""
     environment = worker_environment(workspace)
-    environment["PYTHONPATH"] = os.pathsep.join([str(source), environment["PYTHONPATH"]])
-    process = subprocess.Popen(
-        [sys.executable, "-c", TAKEN, device], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    )
+    with _source_at(commit) as (hash_, old):
+        then, now = (
+            _answers(
+                [sys.executable, "-c", TAKEN, device],
+                configurations,
+                environment | {"PYTHONPATH": os.pathsep.join([str(source), environment["PYTHONPATH"]])},
+            )
+            for source in (old, Path(__file__).parents[2])
+        )
+        code, _ = next(then)["code"], next(now)
+        store.keep_sources(reached(*PARTS.values()).values())
+        for key, before, after in zip(keys, then, now, strict=True):
+            compared = compare(before["canary"], after["canary"], 0.0)
+            yield _judged(store, key, after, partial(_beside, compared, code, hash_))
+
+
+def _answers(command: Sequence[str], asked: Any, environment: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What a process answers, line by line, to something asked of it; it begins at once.
+
+    Raises:
+        RunFailed: if it ends with an error.
+    """
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(environment))
     assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(configurations))
+    process.stdin.write(json.dumps(asked))
     process.stdin.close()
+    return _lines(process)
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    assert process.stdout is not None
     try:
         for line in process.stdout:
             yield json.loads(line)
         if process.wait() != 0:
-            raise RunFailed(f"a canary could not be taken under the code in {source}; its error is above")
+            raise RunFailed("a canary could not be taken again; the error is above")
     finally:
         process.kill()
 
@@ -128,60 +135,33 @@ for content in json.load(sys.stdin):
 
 
 @contextmanager
-def _source_at(commit: str) -> Iterator[Path]:
-    """The folder ``src`` of a commit, for as long as the context lasts."""
-    repository = Path(__file__).parents[3]
-    with tempfile.TemporaryDirectory(prefix="epistemics-") as folder:
-        command = ["git", "-C", str(repository), "archive", "--format=zip", commit, "src"]
-        done = subprocess.run(command, capture_output=True)
+def _source_at(commit: str) -> Iterator[tuple[str, Path]]:
+    """A commit's hash, and its folder ``src`` for as long as the context lasts."""
+    git = ["git", "-C", str(Path(__file__).parents[3])]
+    found = subprocess.run([*git, "rev-parse", "--verify", f"{commit}^{{commit}}"], capture_output=True, text=True)
+    packed = subprocess.run([*git, "archive", "--format=zip", commit, "src"], capture_output=True)
+    for done in (found, packed):
         if done.returncode != 0:
-            raise SpecificationError(f"--beside {commit}: {done.stderr.decode().strip() or 'no such commit'}")
-        with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+            said = done.stderr if isinstance(done.stderr, str) else done.stderr.decode()
+            raise SpecificationError(f"--beside {commit}: {said.strip()}")
+    with tempfile.TemporaryDirectory(prefix="epistemics-") as folder:
+        with zipfile.ZipFile(io.BytesIO(packed.stdout)) as archive:
             archive.extractall(folder)
-        yield Path(folder) / "src"
+        yield found.stdout.strip(), Path(folder) / "src"
 
 
-def _judged_beside(
-    store: Store, key: str, code: dict[str, str], before: dict[str, Any], after: dict[str, Any], commit: str
-) -> Adoption:
-    """Seal anew each part that the commit's code made and the present code makes to the same bits."""
-    record, seals = store.record(key), current_seals()
-    compared = compare(before["canary"], after["canary"], 0.0)
-    shown: list[str] = []
-    failed = ""
-    for name, part in record.parts.items():
-        if name not in seals or part.code == seals[name].code:
-            continue
-        if code.get(name) != part.code:
-            failed = f"{name}: the code at {commit} is not what it is sealed with"
-        elif name not in compared:
-            failed = f"{name}: there is no such part at {commit}"
-        elif (parts_at := compared[name].first_difference) is not None:
-            failed = f"{name}: the bits of the two part at {parts_at}"
-        if failed:
-            break  # measures of another training prove nothing
-        shown.append(name)
-    said = f"{' and '.join(shown)} bit for bit as the code at {commit}, run beside it on one machine"
-    if shown:
-        proof = {"proof": said, **{name: after[name] for name in ("device", "versions")}, "date": _now()}
-        store.reseal(key, {name: seals[name] for name in shown}, proof)
-    return Adoption(key, not failed, failed or said)
+Judge = Callable[[str, Record], tuple[str, bool]]
+"""Of a part of a record, by its name: what there is to say of it, and whether the changed code does the same."""
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _judged(store: Store, key: str, repeated: dict[str, Any]) -> Adoption:
-    """Seal anew each part that has changed and does the same."""
+def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> Adoption:
+    """Seal anew each part that has changed and does the same; ``place`` is where that was seen."""
     record, seals = store.record(key), current_seals()
     shown, failed = {}, ""
     for name, part in record.parts.items():
         if name not in seals or part.code == seals[name].code:
             continue
-        made = record.provenance | part.provenance  # a migrated part does not say where it was made
-        same_place = all(made[field] == repeated[field] for field in ("device", "versions"))
-        what, does_the_same = _judgement(repeated[name], same_place)
+        what, does_the_same = judge(name, record)
         if not does_the_same:
             failed = f"{name}: {what}"
             break  # measures of another training prove nothing
@@ -190,21 +170,34 @@ def _judged(store: Store, key: str, repeated: dict[str, Any]) -> Adoption:
     if shown:
         proof = {
             "proof": said,
-            "device": repeated["device"],
-            "versions": repeated["versions"],
-            "date": _now(),
+            "device": place["device"],
+            "versions": place["versions"],
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         store.reseal(key, {name: seals[name] for name in shown}, proof)
     return Adoption(key, not failed, failed or said)
 
 
-def _judgement(comparison: dict[str, Any], same_place: bool) -> tuple[str, bool]:
-    """What a comparison of canaries says, and whether the changed code does the same."""
+def _repeated(repeated: Mapping[str, Any], name: str, record: Record) -> tuple[str, bool]:
+    """By the canary that is stored, repeated."""
+    comparison = repeated[name]
     if comparison["first_difference"] is None:
         return "bit for bit", True
     difference = f"{comparison['difference']:.1e}"
-    if same_place:
+    made = record.provenance | record.parts[name].provenance  # a migrated part does not say where it was made
+    if all(made[field] == repeated[field] for field in ("device", "versions")):
         return f"its bits part at {comparison['first_difference']} (relative difference {difference})", False
     if comparison["parts_at"] is not None:
         return f"they part at {comparison['parts_at']}, by {difference}", False
     return f"within {difference}, on another device or version", True
+
+
+def _beside(
+    compared: Mapping[str, Comparison], code: Mapping[str, str], commit: str, name: str, record: Record
+) -> tuple[str, bool]:
+    """By what the code of a commit and the present code gave, one beside the other."""
+    if code.get(name) != record.parts[name].code:
+        return f"the code at {commit} is not what it is sealed with", False
+    if (parts_at := compared[name].first_difference) is not None:
+        return f"the bits of the two part at {parts_at}", False
+    return f"bit for bit as the code at {commit}, run beside it on one machine", True

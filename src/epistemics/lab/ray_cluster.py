@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from epistemics.declared.experiments import Run
-from epistemics.lab import elsewhere as remote
+from epistemics.lab import elsewhere
 from epistemics.lab.progress import Account, Overview, Progress
 from epistemics.lab.scheduler import RunFailed
 from epistemics.store.store import Store
@@ -105,7 +105,7 @@ def train_on_cluster(
 
     names = _names(needs)
     made = _held([run for stack in stacks for run in stack], workspace, device, names)
-    remote.receive(made, store)
+    elsewhere.receive(made, store)
     left = [stack for stack in stacks if not all(run.key in made for run in stack)]
     account = Account(
         [run for stack in left for run in stack], sum(len(stack) for stack in stacks if stack not in left)
@@ -117,13 +117,13 @@ def train_on_cluster(
     pending: dict[Any, Progress] = {}
     try:
         for number, stack in enumerate(left):
-            asked = remote.request(stack, workspace, device)
+            asked = elsewhere.request(stack, workspace, device)
             pending[task.options(name=stack[0].label).remote(asked, reports.actor, number)] = Progress(stack)
         progresses, polled = list(pending.values()), 0.0
         while pending:
             for ended in ray.wait(list(pending), num_returns=1, timeout=POLL_SECONDS)[0]:
                 outcome = _outcome(ended, pending[ended], names)
-                remote.receive(outcome["made"], store)
+                elsewhere.receive(outcome["made"], store)
                 if "error" in outcome:
                     raise RunFailed(f"{_place(outcome, names)}: {outcome['error']}")
                 account.finish(pending.pop(ended))
@@ -146,7 +146,7 @@ def make(asked: str, reports: Any, stack: int) -> dict[str, Any]:
         tried again.
 
     Raises:
-        ChildProcessError: as ``remote.made``; Ray tries again, here or elsewhere.
+        ChildProcessError: as ``elsewhere.made``; Ray tries again, here or elsewhere.
     """
     import ray
 
@@ -157,18 +157,18 @@ def make(asked: str, reports: Any, stack: int) -> dict[str, Any]:
 
     report({"phase": "starts"})
     try:
-        return {"made": remote.made(asked, report)} | place
-    except remote.OtherVersion as error:
+        return {"made": elsewhere.made(asked, report)} | place
+    except elsewhere.OtherVersion as error:
         return {"made": {}, "error": str(error)} | place
     except RunFailed as error:
-        return {"made": remote.held(asked), "error": str(error)} | place
+        return {"made": elsewhere.held(asked), "error": str(error)} | place
 
 
 def look(asked: str) -> dict[str, Any]:
     """Another task: what this node has of what is asked for; ``error`` if its version is another."""
     try:
-        return {"made": remote.held(asked)}
-    except remote.OtherVersion as error:
+        return {"made": elsewhere.held(asked)}
+    except elsewhere.OtherVersion as error:
         return {"made": {}, "error": str(error)}
 
 
@@ -194,14 +194,14 @@ def _names(needs: Needs) -> dict[str, str]:
     }
 
 
-def _held(runs: Sequence[Run], workspace: Path, device: str, names: Mapping[str, str]) -> remote.Made:
+def _held(runs: Sequence[Run], workspace: Path, device: str, names: Mapping[str, str]) -> elsewhere.Made:
     """What the nodes have made before of these runs."""
     import ray
 
-    asked = remote.request(runs, workspace, device)
+    asked = elsewhere.request(runs, workspace, device)
     task = ray.remote(look)
     looks = {node: task.options(num_cpus=0, scheduling_strategy=_on(node)).remote(asked) for node in names}
-    made: remote.Made = {}
+    made: elsewhere.Made = {}
     for node, found in looks.items():
         try:
             outcome = ray.get(found)
