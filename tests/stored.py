@@ -18,8 +18,8 @@ from epistemics.declared.experiments import configuration_key
 from epistemics.lab.status import current_seals
 from epistemics.science.configuration import Configuration
 from epistemics.science.grokking import first_touch, grokking_step
-from epistemics.science.measures import Measures, measure
-from epistemics.science.model import initial_parameters
+from epistemics.science.measures import measure_abliteration, measure_geometry, measure_noise
+from epistemics.science.network import initial_parameters
 from epistemics.store.record import Arrays, Part, Result
 
 PROVENANCE: dict[str, Any] = {
@@ -31,7 +31,7 @@ PROVENANCE: dict[str, Any] = {
 
 def result(configuration: Configuration, weights: bool = False) -> Result:
     """Of 12,000 steps, measured at two moments, by the present code."""
-    seals = current_seals()
+    seals = current_seals(configuration)
     step = {"train_loss": 2.5, "validation_loss": 2.5, "digest": "aa"}
     steps = np.array([0, 20, 40, 8_000, 12_000])
     history = {
@@ -39,7 +39,7 @@ def result(configuration: Configuration, weights: bool = False) -> Result:
         for name in ("train", "validation")
         for what in ("loss", "accuracy")
     }
-    measures = [f"{operation}.{name}" for operation in configuration.operations for name in ("mean_share", "spectrum")]
+    measures = {"geometry": ("mean_share", "spectrum"), "abliteration": ("about_mean",), "noise": ("gradient_small",)}
     training = Part(
         code=seals["training"].code,
         definitions=seals["training"].definitions,
@@ -52,17 +52,18 @@ def result(configuration: Configuration, weights: bool = False) -> Result:
         arrays={"history.step": steps, **history},
         weights={"parameters": np.zeros(6, np.float32)} if weights else {},
     )  # fmt: skip
-    measured = Part(
-        code=seals["measures"].code,
-        definitions=seals["measures"].definitions,
-        canary={name: {"norm": 0.5, "digest": "bb"} for name in measures},
-        provenance={"seconds": 6.7},
-        arrays={name: np.ones((2, 3), np.float32) for name in measures},
-    )
+    parts = {"training": training}
+    for family, names in measures.items():
+        own = [f"{operation}.{name}" for operation in configuration.operations for name in names]
+        parts[family] = Part(
+            code=seals[family].code,
+            definitions=seals[family].definitions,
+            canary={name: {"norm": 0.5, "digest": "bb"} for name in own},
+            provenance={"seconds": 2.3},
+            arrays={name: np.ones((2, 3), np.float32) for name in own},
+        )
     as_json = json.loads(json.dumps(dataclasses.asdict(configuration)))
-    return Result(
-        key=configuration_key(configuration), configuration=as_json, parts={"training": training, "measures": measured}
-    )
+    return Result(key=configuration_key(configuration), configuration=as_json, parts=parts)
 
 
 def learned(configuration: Configuration, accuracies: Sequence[float], weights: bool = False) -> Result:
@@ -87,25 +88,28 @@ def learned(configuration: Configuration, accuracies: Sequence[float], weights: 
         "train_accuracy": np.minimum(1, 2 * steps / c.steps), "validation_accuracy": validation,
     }  # fmt: skip
     at = [float(validation[step // c.evaluate_every]) for step in moments]
-    measured = {
-        f"{operation}.{name}": np.stack([_raised(name, values, accuracy) for accuracy in at]).astype(np.float32)
-        for operation, measures in _of_random_parameters(_alike(c)).items()
-        for name, values in vars(measures).items()
-        if values is not None
-    }
     made = result(configuration)
-    training, measuring = made.parts.values()
-    training = msgspec.structs.replace(
-        training,
-        metrics=metrics,
-        arrays={f"history.{n}": v if n == "step" else np.float32(v) for n, v in history.items()},
-        weights={"parameters": initial_parameters(c.architecture, c.seed, c.embedding_scale).float().numpy()}
-        if weights
-        else {},
-    )
-    canary = {name: {"norm": 0.5, "digest": "bb"} for name in measured}
-    measuring = msgspec.structs.replace(measuring, canary=canary, arrays=measured)
-    return msgspec.structs.replace(made, parts=dict(zip(made.parts, (training, measuring), strict=True)))
+    training, *_ = made.parts.values()
+    parts = {
+        "training": msgspec.structs.replace(
+            training,
+            metrics=metrics,
+            arrays={f"history.{n}": v if n == "step" else np.float32(v) for n, v in history.items()},
+            weights={"parameters": initial_parameters(c.architecture, c.seed, c.embedding_scale).float().numpy()}
+            if weights
+            else {},
+        )
+    }
+    for family, measures in _of_random_parameters(_alike(c)).items():
+        measured = {
+            f"{operation}.{name}": np.stack([_raised(name, values, accuracy) for accuracy in at]).astype(np.float32)
+            for operation, own in measures.items()
+            for name, values in vars(own).items()
+            if values is not None
+        }
+        canary = {name: {"norm": 0.5, "digest": "bb"} for name in measured}
+        parts[family] = msgspec.structs.replace(made.parts[family], canary=canary, arrays=measured)
+    return msgspec.structs.replace(made, parts=parts)
 
 
 def _alike(c: Configuration) -> Configuration:
@@ -119,9 +123,15 @@ def _alike(c: Configuration) -> Configuration:
 
 
 @cache
-def _of_random_parameters(configuration: Configuration) -> Mapping[str, Measures]:
+def _of_random_parameters(configuration: Configuration) -> Mapping[str, Mapping[str, Any]]:
+    """Family → operation → its measures."""
     c = configuration
-    return measure(c, initial_parameters(c.architecture, c.seed, c.embedding_scale).to(torch.float32))
+    parameters = initial_parameters(c.architecture, c.seed, c.embedding_scale).to(torch.float32)
+    return {
+        "geometry": measure_geometry(c, parameters),
+        "abliteration": measure_abliteration(c, parameters),
+        "noise": measure_noise(c, parameters),
+    }
 
 
 def _raised(name: str, values: Any, accuracy: float) -> Any:

@@ -23,7 +23,7 @@ from small_project import EXPERIMENT
 
 from epistemics.chapters.architecture.costs import CHANGES
 from epistemics.science.configuration import Configuration
-from epistemics.science.model import initial_parameters
+from epistemics.science.network import initial_parameters
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +147,7 @@ from torch import Tensor
 
 from epistemics.science.configuration import Configuration
 from epistemics.science.geometry import Array
-from epistemics.science.model import named_parameters
+from epistemics.science.network import named_parameters
 
 
 '''

@@ -48,8 +48,16 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
         first_touch as first_touch,
         grokking_step as grokking_step,
     )
-    from epistemics.science.measures import Measures as Measures, final_states as final_states, measure as measure
-    from epistemics.science.model import named_parameters as named_parameters
+    from epistemics.science.measures import (
+        Abliteration as Abliteration,
+        Geometry as Geometry,
+        Noise as Noise,
+        final_states as final_states,
+        measure_abliteration as measure_abliteration,
+        measure_geometry as measure_geometry,
+        measure_noise as measure_noise,
+    )
+    from epistemics.science.network import named_parameters as named_parameters
     from epistemics.science.noise import noise_scale as noise_scale
     from epistemics.science.residual_stream import accuracy_by_place as accuracy_by_place
     from epistemics.science.tasks import table as table, training_rows as training_rows

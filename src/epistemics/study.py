@@ -11,6 +11,8 @@ A study is these names:
   ``science.training.train``. Each other is a family of measures: a function of a configuration and of one moment's
   parameters, which gives arrays by name, or by two names, of which the second is a field. ``SETTINGS`` are further
   arguments of a family. A family that is added here is *missing* in every stored result, and makes nothing stale.
+- ``lines``: of tables that the code looks things up in, the lines that a configuration uses; the others make nothing
+  stale.
 - ``History``, ``Metrics`` and ``summary``: what is seen of a training, and what is said of it in the end.
 - the rest: what runs cost, how they are shortened, compared and called.
 """
@@ -52,13 +54,31 @@ __all__ = [
 
 PARTS = {
     "training": "science.training.train",
-    "measures": "science.measures.measure",
+    "geometry": "science.measures.measure_geometry",
+    "abliteration": "science.measures.measure_abliteration",
+    "noise": "science.measures.measure_noise",
 }
 """The parts of a result, in the order in which they are made, and the function that makes each."""
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {}
 """Part → arguments of its function besides configuration and parameters. They are stored with it, and others than
 those stored make it stale."""
+
+
+def lines(configuration: Configuration) -> dict[str, tuple[str, ...]]:
+    """Of tables of the code, by ``module.name``, the lines that a run uses: the others are no part of what makes it.
+
+    The settings are a table too. One at its default is no part of a run's key, nor of its code, so a new one makes
+    nothing stale but through the code that reads it.
+    """
+    c, settings = configuration, dataclasses.fields(configuration)
+    return {
+        "science.configuration.Configuration": tuple(s.name for s in settings if getattr(c, s.name) != s.default),
+        "science.configuration.GRADIENTS": (c.gradient,),
+        "science.configuration.NETWORKS": (c.network,),
+        "science.operations.OPERATIONS": c.operations,
+    }
+
 
 Step = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -118,7 +138,9 @@ def is_compiled(configuration: Configuration) -> bool:
 
 def kind_of_step(configuration: Configuration) -> str:
     """What a step's speed depends on besides its operations."""
-    return f"{configuration.precision}{' compiled' if configuration.compiled else ''}"
+    c = configuration
+    words = [c.precision, "compiled" if c.compiled else "", *_unusual(c)]
+    return " ".join(word for word in words if word)
 
 
 def smallest(configuration: Configuration) -> Configuration:
@@ -181,6 +203,7 @@ def label(configuration: Configuration) -> str:
     """What tells a run from its neighbours, for people; its seed, and what ``distinguishing`` says, follow."""
     c = configuration
     words = [
+        *_unusual(c),
         "+".join(c.operations),
         "shuffled" if c.shuffled_answers else "",
         f"{c.layers}L d{c.d_model} wd {c.weight_decay:g} fraction {c.train_fraction:g}",
@@ -201,6 +224,7 @@ def described(configuration: Configuration) -> str:
     """The same for readers, in a table of runs; what most runs have in common goes without saying."""
     c = configuration
     words = [
+        *_unusual(c),
         f"{c.layers}L d{c.d_model}",
         f"decay {c.weight_decay:g}",
         f"fraction {c.train_fraction:g}",
@@ -212,3 +236,12 @@ def described(configuration: Configuration) -> str:
         c.precision,
     ]
     return ", ".join(word for word in words if word)
+
+
+def _unusual(configuration: Configuration) -> list[str]:
+    """How a run is computed, where it is not as most are."""
+    c = configuration
+    return [
+        c.network if c.network != "transformer" else "",
+        f"gradients by {c.gradient}" if c.gradient != "autograd" else "",
+    ]

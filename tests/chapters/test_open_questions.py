@@ -16,7 +16,7 @@ from epistemics.chapters.open_questions import chapter as open_questions
 from epistemics.chapters.open_questions.chapter import nearest_other, smallest_changes, with_first_number_changed
 from epistemics.science.abliteration import falls_at
 from epistemics.science.configuration import Configuration
-from epistemics.science.model import final_state, named_parameters, read_out
+from epistemics.science.network import final_state, named_parameters, read_out
 from epistemics.science.tasks import table, training_rows
 
 Make = Callable[..., Configuration]

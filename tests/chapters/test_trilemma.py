@@ -24,7 +24,7 @@ from epistemics.chapters.trilemma import figures
 from epistemics.chapters.trilemma import measured as measures
 from epistemics.declared.experiments import Experiment, Run
 from epistemics.science.configuration import Configuration
-from epistemics.science.model import initial_parameters
+from epistemics.science.network import initial_parameters
 from epistemics.store.record import Result
 
 Make = Callable[..., Configuration]

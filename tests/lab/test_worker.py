@@ -32,7 +32,7 @@ from epistemics.lab.status import RunStatus, current_code, current_seals, status
 from epistemics.lab.worker import work
 from epistemics.science.configuration import Configuration, configuration_from_json
 from epistemics.science.measures import measure
-from epistemics.science.model import parameter_count
+from epistemics.science.network import parameter_count
 from epistemics.store.record import Result
 from epistemics.store.store import Seal, Store
 from epistemics.study import PARTS
@@ -398,7 +398,7 @@ def test_a_family_that_is_added_is_missing_and_measured_without_training(
     def state() -> RunStatus:
         return status([run], Store(asked.results))[0]
 
-    monkeypatch.setitem(PARTS, "size", "science.model.parameter_count")  # the function is replaced below
+    monkeypatch.setitem(PARTS, "size", "science.network.parameter_count")  # the function is replaced below
     monkeypatch.setattr(worker, "MEASURES", ["measures", "size"])
     monkeypatch.setattr(canary, "MEASURES", ["measures", "size"])
 

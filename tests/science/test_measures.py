@@ -12,8 +12,8 @@ from epistemics.science.abliteration import project_out
 from epistemics.science.configuration import Configuration
 from epistemics.science.geometry import class_directions, fourier_power
 from epistemics.science.grokking import History
-from epistemics.science.measures import Measures, final_states, measure
-from epistemics.science.model import named_parameters
+from epistemics.science.measures import final_states, measure_abliteration, measure_geometry, measure_noise
+from epistemics.science.network import named_parameters
 from epistemics.science.tasks import table, training_rows
 from epistemics.science.training import train
 
@@ -46,7 +46,7 @@ def test_every_curve_begins_with_the_validation_accuracy_of_training(
     learned: tuple[Configuration, torch.Tensor, History],
 ) -> None:
     c, parameters, history = learned
-    measures = measure(c, parameters)["add"]
+    measures = measure_abliteration(c, parameters)["add"]
     expected = pytest.approx(history.validation_accuracy[-1], abs=1e-6)
     assert history.validation_accuracy[-1] != pytest.approx(history.train_accuracy[-1], abs=0.02)
     assert measures.validation_accuracy == expected
@@ -67,7 +67,7 @@ def test_directions_are_of_all_questions_and_accuracy_of_validation_questions(
     validation = ~training_rows(questions, c.train_fraction, c.seed)
     weights = named_parameters(c.architecture, parameters[None].double())
     unembedding, bias = weights["unembedding.weight"][0].numpy(), weights["unembedding.bias"][0].numpy()
-    measures = measure(c, parameters)["add"]
+    measures = measure_abliteration(c, parameters)["add"]
     for curve, origin in (
         (measures.about_mean, states.mean(0)),
         (measures.about_zero, np.zeros(c.d_model)),
@@ -148,7 +148,7 @@ def test_removing_every_random_direction_leaves_no_answer(
 ) -> None:
     """All states are then one and the same, and so is the answer."""
     c, parameters, _ = learned
-    measures = measure(c, parameters)["add"]
+    measures = measure_abliteration(c, parameters)["add"]
     for curve in (measures.random_about_mean, measures.random_about_zero):
         assert curve[-1] < 0.15
         assert curve[0] > 0.2

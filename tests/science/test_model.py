@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from epistemics.science.configuration import Architecture
-from epistemics.science.model import final_state, initial_parameters, named_parameters, parameter_count, read_out
+from epistemics.science.network import final_state, initial_parameters, named_parameters, parameter_count, read_out
 
 
 class Plain(nn.Module):

@@ -10,7 +10,7 @@ import torch
 
 from epistemics.science import noise
 from epistemics.science.configuration import Configuration
-from epistemics.science.model import initial_parameters
+from epistemics.science.network import initial_parameters
 from epistemics.science.noise import LARGE, SMALL, noise_scale, squared_gradients
 from epistemics.science.tasks import table
 from epistemics.science.training import Batch, batch_loss

@@ -12,7 +12,7 @@ from epistemics.science.abliteration import accuracy_curve
 from epistemics.science.configuration import Configuration
 from epistemics.science.geometry import class_directions
 from epistemics.science.measures import final_states
-from epistemics.science.model import initial_parameters, named_parameters
+from epistemics.science.network import initial_parameters, named_parameters
 from epistemics.science.residual_stream import accuracy_by_place, blocks, embedded
 from epistemics.science.tasks import table, training_rows
 

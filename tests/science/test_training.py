@@ -17,7 +17,7 @@ from torch import Tensor
 from epistemics.science.configuration import Architecture, Configuration
 from epistemics.science.geometry import class_directions
 from epistemics.science.grokking import History, first_touch, grokking_step
-from epistemics.science.model import initial_parameters, named_parameters
+from epistemics.science.network import initial_parameters, named_parameters
 from epistemics.science.tasks import EpochSampler, table, training_rows
 from epistemics.science.training import (
     Batch,

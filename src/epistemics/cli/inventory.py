@@ -20,7 +20,7 @@ from epistemics.lab.scheduler import MissingCompiler, require_compiler
 from epistemics.lab.speed import measured_speed
 from epistemics.lab.status import RunStatus, checked, current_code, part_state, status, unnamed
 from epistemics.store.store import MissingResult, Store
-from epistemics.study import SETTINGS, kind_of_step
+from epistemics.study import SETTINGS, configuration_from_json, kind_of_step
 
 STATES = ("fresh", "adopted", "stale", "damaged", "missing")
 
@@ -142,11 +142,15 @@ def why(project: Project, options: argparse.Namespace) -> int:
     (key,) = stored_keys(store, [options.result])
     configurations = {run.key: run.configuration for run in runs_of(project, [])}
     result = checked(store, key, configurations[key]) if key in configurations else store.read(key)
+    try:
+        code = current_code(configuration_from_json(result.configuration))
+    except TypeError as error:  # another version's
+        raise SpecificationError(f"{key} is a result of settings that this version does not know: {error}") from None
     found = changes(store, key)
     if options.json:
         print(json.dumps([asdict(change) for change in found], indent=1))
         return 0
-    states = {part: part_state(result, part, code) for part, code in current_code().items()}
+    states = {part: part_state(result, part, own) for part, own in code.items()}
     if not {"missing", "stale"} & set(states.values()):
         print(f"{key} is fresh: all that it was made with is as it was")
     for part, state in states.items():

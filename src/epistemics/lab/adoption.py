@@ -6,6 +6,9 @@ On the device and with the versions that made the result nothing but equal bits 
 ``canary`` hold. After sixteen steps an accuracy is a few answers out of many, and on another kind of processor it may
 differ by more than any tolerance: there the code at a commit that made the results is run *beside* the present one, on
 the same machine, and again nothing but equal bits will do.
+
+Measures that have moved from one family to others move in the result too, if the new families give what the old one
+gave.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,14 +28,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from epistemics.declared.sections import SpecificationError
-from epistemics.lab.canary import Comparison, compare
+from epistemics.lab.canary import Comparison, compare, taken_over
 from epistemics.lab.scheduler import RunFailed, worker_environment
-from epistemics.lab.status import current_seals
-from epistemics.store.fingerprint import reached
+from epistemics.lab.status import current_seals, current_sources
 from epistemics.store.record import Record
-from epistemics.store.store import Store
-from epistemics.study import PARTS
+from epistemics.store.store import Seal, Store, resealed
+from epistemics.study import PARTS, configuration_from_json
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,6 @@ def adopt(store: Store, keys: Sequence[str], workspace: Path, device: str) -> It
     ]
     command = [sys.executable, "-m", "epistemics.lab.canary", device]
     answers = _answers(command, asked, worker_environment(workspace))
-    store.keep_sources(reached(*PARTS.values()).values())  # `why` compares an adopted result with these
     for key, repeated in zip(keys, answers, strict=True):
         yield _judged(store, key, repeated, partial(_repeated, repeated))
 
@@ -82,11 +85,9 @@ def adopt_beside(store: Store, keys: Sequence[str], workspace: Path, device: str
             )
             for source in (old, Path(__file__).parents[2])
         )
-        code, _ = next(then)["code"], next(now)
-        store.keep_sources(reached(*PARTS.values()).values())
         for key, before, after in zip(keys, then, now, strict=True):
             compared = compare(before["canary"], after["canary"], 0.0)
-            yield _judged(store, key, after, partial(_beside, compared, code, hash_))
+            yield _judged(store, key, after, partial(_beside, compared, before["code"], hash_))
 
 
 def _answers(command: Sequence[str], asked: Any, environment: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -114,7 +115,7 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
 
 
 TAKEN = """
-import json, os, sys
+import inspect, json, os, sys
 import torch
 from epistemics.lab.canary import canary_of
 from epistemics.lab.provenance import provenance_of
@@ -123,13 +124,14 @@ from epistemics.science.configuration import configuration_from_json
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 torch.set_flush_denormal(True)
-print(json.dumps({"code": current_code()}), flush=True)
+one_for_all = not inspect.signature(current_code).parameters  # of runs, as it was once
 for content in json.load(sys.stdin):
     configuration = configuration_from_json(content)
+    code = current_code() if one_for_all else current_code(configuration)
     canary = canary_of(configuration, sys.argv[1])
     made = provenance_of([configuration], torch.device(sys.argv[1]))
     place = {name: made[name] for name in ("device", "versions")}
-    print(json.dumps({"canary": canary, **place}), flush=True)
+    print(json.dumps({"code": code, "canary": canary, **place}), flush=True)
 """
 """Run by a process for each of the two sources; it names only what every version of the package has had."""
 
@@ -150,23 +152,35 @@ def _source_at(commit: str) -> Iterator[tuple[str, Path]]:
         yield found.stdout.strip(), Path(folder) / "src"
 
 
-Judge = Callable[[str, Record], tuple[str, bool]]
-"""Of a part of a record, by its name: what there is to say of it, and whether the changed code does the same."""
+Judge = Callable[[str, str, Record], tuple[str, bool]]
+"""Of a part, by its name, as a record has it, under the same name or another: what there is to say of it, and whether
+the changed code does the same."""
 
 
 def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> Adoption:
-    """Seal anew each part that has changed and does the same; ``place`` is where that was seen."""
-    record, seals = store.record(key), current_seals()
-    shown, failed = {}, ""
-    for name, part in record.parts.items():
-        if name not in seals or part.code == seals[name].code:
+    """Seal anew each part that has changed and does the same; ``place`` is where that was seen, with the canary."""
+    record = store.record(key)
+    configuration = configuration_from_json(record.configuration)
+    seals = current_seals(configuration)
+    formers = {name: name for name in record.parts if name in seals}
+    formers |= taken_over({name: part.canary for name, part in record.parts.items()}, place["canary"])
+    shown: dict[str, str] = {}
+    failed = ""
+    for name in (name for name in seals if name in formers):
+        former = formers[name]
+        if former == name and record.parts[name].code == seals[name].code:
             continue
-        what, does_the_same = judge(name, record)
+        what, does_the_same = judge(name, former, record)
         if not does_the_same:
             failed = f"{name}: {what}"
+            # What several take over is left whole.
+            shown = {other: said for other, said in shown.items() if former == name or formers[other] != former}
             break  # measures of another training prove nothing
         shown[name] = what
-    said = "; ".join(f"{name} {what}" for name, what in shown.items())
+    said = "; ".join(
+        f"{', '.join(name for name, own in shown.items() if own == what)} {what}"
+        for what in dict.fromkeys(shown.values())
+    )
     if shown:
         proof = {
             "proof": said,
@@ -174,17 +188,54 @@ def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> A
             "versions": place["versions"],
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        store.reseal(key, {name: seals[name] for name in shown}, proof)
+        store.keep_sources(current_sources(configuration))  # `why` compares an adopted result with these
+        anew = {name: seals[name] for name in shown}
+        if any(formers[name] != name for name in shown):
+            _move(store, key, {name: formers[name] for name in shown}, place["canary"], anew, proof)
+        else:
+            store.reseal(key, anew, proof)
     return Adoption(key, not failed, failed or said)
 
 
-def _repeated(repeated: Mapping[str, Any], name: str, record: Record) -> tuple[str, bool]:
+def _move(
+    store: Store,
+    key: str,
+    formers: Mapping[str, str],
+    measures: Mapping[str, Collection[str]],
+    anew: Mapping[str, Seal],
+    proof: Mapping[str, Any],
+) -> None:
+    """Reseal, and give families the measures that they take over from another, which is there no more then.
+
+    What was measured together took its time together: the first of them says how long.
+    """
+    result = store.read(key)
+    parts = {name: part for name, part in result.parts.items() if name not in formers.values()}
+    told: set[str] = set()
+    for name, former in formers.items():
+        part = result.parts[former]
+        if former != name:
+            part = msgspec.structs.replace(
+                part,
+                canary={measure: part.canary[measure] for measure in measures[name]},
+                arrays={measure: part.arrays[measure] for measure in measures[name]},
+                provenance={
+                    what: value for what, value in part.provenance.items() if what != "seconds" or former not in told
+                },
+            )
+            told.add(former)
+        parts[name] = resealed(part, anew[name], proof)
+    order = [*PARTS, *(name for name in parts if name not in PARTS)]
+    store.write(msgspec.structs.replace(result, parts={name: parts[name] for name in order if name in parts}))
+
+
+def _repeated(repeated: Mapping[str, Any], name: str, former: str, record: Record) -> tuple[str, bool]:
     """By the canary that is stored, repeated."""
-    comparison = repeated[name]
+    comparison = repeated["compared"][name]
     if comparison["first_difference"] is None:
         return "bit for bit", True
     difference = f"{comparison['difference']:.1e}"
-    made = record.provenance | record.parts[name].provenance  # a migrated part does not say where it was made
+    made = record.provenance | record.parts[former].provenance  # a migrated part does not say where it was made
     if all(made[field] == repeated[field] for field in ("device", "versions")):
         return f"its bits part at {comparison['first_difference']} (relative difference {difference})", False
     if comparison["parts_at"] is not None:
@@ -193,10 +244,10 @@ def _repeated(repeated: Mapping[str, Any], name: str, record: Record) -> tuple[s
 
 
 def _beside(
-    compared: Mapping[str, Comparison], code: Mapping[str, str], commit: str, name: str, record: Record
+    compared: Mapping[str, Comparison], code: Mapping[str, str], commit: str, name: str, former: str, record: Record
 ) -> tuple[str, bool]:
     """By what the code of a commit and the present code gave, one beside the other."""
-    if code.get(name) != record.parts[name].code:
+    if code.get(former) != record.parts[former].code:
         return f"the code at {commit} is not what it is sealed with", False
     if (parts_at := compared[name].first_difference) is not None:
         return f"the bits of the two part at {parts_at}", False

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,9 +83,29 @@ class Comparison:
 
 
 def compare(stored: Canary, repeated: Canary, tolerance: float) -> dict[str, Comparison]:
-    """Hold two canaries against each other: what comes out for each part that both have."""
-    both = [part for part in stored if part in repeated]
-    return {part: _compared(_values(stored[part]), _values(repeated[part]), tolerance) for part in both}
+    """Hold two canaries against each other: what comes out for each part of the repeated one that the stored has.
+
+    A family that takes over measures of another is held against these.
+    """
+    given = {part: stored[part] for part in repeated if part in stored}
+    for family, former in taken_over(stored, repeated).items():
+        given[family] = {name: stored[former][name] for name in repeated[family]}
+    return {part: _compared(_values(one), _values(repeated[part]), tolerance) for part, one in given.items()}
+
+
+def taken_over(stored: Mapping[str, Collection[str]], now: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Family of measures that is not stored → the stored one, which there is no more, that had all of its measures.
+
+    Args:
+        stored, now: part → the names of its measures.
+    """
+    new, gone = now.keys() - stored.keys(), stored.keys() - now.keys()
+    found: dict[str, str] = {}
+    for former in gone:
+        heirs = [family for family in new if {*now[family]} <= {*stored[former]}]
+        if {*stored[former]} == {name for family in heirs for name in now[family]}:  # or some would be lost
+            found |= dict.fromkeys(heirs, former)
+    return found
 
 
 def _values(canary: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -123,9 +144,9 @@ def main() -> int:
         repeated = canary_of(configuration, device)
         compared = compare(stored, repeated, tolerance(configuration))
         place = place or provenance_of([configuration], torch.device(device))
-        answer = {part: dataclasses.asdict(comparison) for part, comparison in compared.items()}
-        answer |= {name: place[name] for name in ("device", "versions")}
-        print(json.dumps(answer), flush=True)
+        found = {part: dataclasses.asdict(comparison) for part, comparison in compared.items()}
+        made = {name: place[name] for name in ("device", "versions")}
+        print(json.dumps({"canary": repeated, "compared": found, **made}), flush=True)
     return 0
 
 

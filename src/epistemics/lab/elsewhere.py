@@ -19,8 +19,7 @@ from typing import Any
 from epistemics import __version__
 from epistemics.declared.experiments import Run
 from epistemics.lab.scheduler import Events, Worker
-from epistemics.lab.status import current_code, status
-from epistemics.store.fingerprint import reached
+from epistemics.lab.status import current_code, current_sources, status
 from epistemics.store.record import UnknownFormat
 from epistemics.store.store import Store
 from epistemics.study import PARTS, configuration_from_json
@@ -37,16 +36,17 @@ class OtherVersion(RuntimeError):
     """A machine would not make the results that are asked for: its package or its torch is another."""
 
 
-def versions() -> dict[str, str]:
-    """What two machines must have in common to make the same results on the same kind of device."""
-    code = {f"code of the {part}": fingerprint for part, fingerprint in current_code().items()}
+def versions(runs: Sequence[Run]) -> dict[str, str]:
+    """What two machines must have in common to make the same results of these runs on the same kind of device."""
+    codes = [current_code(run.configuration) for run in runs]
+    code = {f"code of the {part}": ", ".join(dict.fromkeys(own[part] for own in codes)) for part in PARTS}
     return {"epistemics": __version__, "torch": version("torch").partition("+")[0]} | code
 
 
 def request(runs: Sequence[Run], workspace: Path, device: str) -> str:
     """What another machine needs to know of a stack, as JSON."""
     asked = {
-        "versions": versions(),
+        "versions": versions(runs),
         "runs": [asdict(replace(run, base=None)) for run in runs],
         "workspace": str(workspace.resolve()),
         "device": device,
@@ -97,22 +97,28 @@ def receive(made: Made, store: Store) -> None:
     Raises:
         DamagedResult: if what came is not what was sent.
     """
-    store.keep_sources(reached(*PARTS.values()).values())  # the code is the same there, or it would have refused
     for key, files in made.items():
         with tempfile.TemporaryDirectory(prefix="epistemics-") as folder:
             place = Path(folder) / key
             place.mkdir()
             for name, content in files.items():
                 (place / Path(name).name).write_bytes(content)
-            store.write(Store(Path(folder)).read(key))
+            result = Store(Path(folder)).read(key)
+        # The code is the same there, or it would have refused.
+        store.keep_sources(current_sources(configuration_from_json(result.configuration)))
+        store.write(result)
 
 
 def _asked(text: str) -> tuple[list[Run], Path, str]:
-    asked, ours = json.loads(text), versions()
+    asked = json.loads(text)
+    try:
+        runs = [Run(**{**run, "configuration": configuration_from_json(run["configuration"])}) for run in asked["runs"]]
+    except TypeError as error:
+        raise OtherVersion(f"it knows not what is asked for: {error}; install the same there") from None
+    ours = versions(runs)
     if other := {what: wanted for what, wanted in asked["versions"].items() if ours.get(what) != wanted}:
         said = ", ".join(f"{what} is {ours.get(what)}, asked for is {wanted}" for what, wanted in other.items())
         raise OtherVersion(f"it would make other results: {said}; install the same there")
-    runs = [Run(**{**run, "configuration": configuration_from_json(run["configuration"])}) for run in asked["runs"]]
     workspace = Path(asked["workspace"])
     if own := os.environ.get(WORKSPACE_VARIABLE):
         workspace = Path(own)

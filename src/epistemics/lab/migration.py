@@ -31,6 +31,7 @@ from epistemics.store.record import (
     parsed,
 )
 from epistemics.store.store import Seal, Store, shown_record
+from epistemics.study import Configuration, configuration_from_json
 
 OLD_FORMAT = 2
 PROOF = (
@@ -93,7 +94,7 @@ def migrate(store: Store) -> Iterator[Migrated]:
 
     A damaged one is set aside. Whoever is interrupted calls it again.
     """
-    seals, at = current_seals(), {"date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit()}
+    at = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit()}
     for key in sorted(store.keys()):
         shown = shown_record(key)
         try:
@@ -107,13 +108,26 @@ def migrate(store: Store) -> Iterator[Migrated]:
             continue
         try:
             record = _checked(content, text, key, shown)
+            seals = current_seals(_configuration(record))
             result = _converted(store, record, seals, at)
             store.write(result, converted=True)
         except (DamagedResult, InvalidContent) as error:
             fault = str(error) if isinstance(error, DamagedResult) else f"{shown}: {error}"
             yield Migrated(key, damage=f"{fault}; set aside as {store.set_aside(key)}")
             continue
-        yield Migrated(key, tuple(name for name, part in result.parts.items() if part.code != seals[name].code))
+        yield Migrated(key, tuple(name for name, part in result.parts.items() if part.code != _code(seals, name)))
+
+
+def _configuration(record: OldRecord) -> Configuration:
+    try:
+        return configuration_from_json(record.configuration)
+    except TypeError as error:
+        raise InvalidContent(f"configuration: {str(error).removeprefix('Configuration.__init__() ')}") from None
+
+
+def _code(seals: Mapping[str, Seal], part: str) -> str | None:
+    """What a part of this name would carry now; None if there is none any more."""
+    return seals[part].code if part in seals else None
 
 
 def _checked(content: dict[str, Any], text: bytes, key: str, shown: str) -> OldRecord:
@@ -137,11 +151,12 @@ def _converted(store: Store, old: OldRecord, seals: Mapping[str, Seal], at: Mapp
     def sealed(name: str, known: dict[str, Any], canary: dict[str, Any], **held: Any) -> Part:
         """A part, sealed with the present code if that is shown to be the code that made it."""
         try:
-            was, then = Seal(old.code[name], old.definitions[name]), seals[name]
+            was = Seal(old.code[name], old.definitions[name])
         except KeyError:
             raise InvalidContent(f"code.{name}: missing, or its definitions are") from None
-        same = _as_text(then.definitions) <= _as_text(was.definitions)
-        seal = then if same else was
+        then = seals.get(name)  # a part that became others is left to adoption
+        same = then is not None and _as_text(then.definitions) <= _as_text(was.definitions)
+        seal = then if then is not None and same else was
         migrated = {"from": {"format": OLD_FORMAT, "code": was.code}, "proof": PROOF if same else None, **at}
         said = known | {"migrated": [migrated]}
         if proofs := [proof.of(name) for proof in adopted if name in proof.from_]:

@@ -11,25 +11,31 @@ import msgspec
 
 from epistemics.declared.experiments import Run, named_keys
 from epistemics.lab import parts
-from epistemics.store.fingerprint import definitions, fingerprint, source_hash
+from epistemics.store.fingerprint import Lines, definitions, fingerprint, reached, source_hash
 from epistemics.store.record import DamagedResult, InvalidContent, Result, UnknownFormat
 from epistemics.store.store import MissingResult, Seal, Store
-from epistemics.study import PARTS, SETTINGS, Configuration, distinguishing
+from epistemics.study import PARTS, SETTINGS, Configuration, distinguishing, lines
 
 
-def current_code() -> dict[str, str]:
+def current_code(configuration: Configuration) -> dict[str, str]:
     """The fingerprints that a result made now would carry."""
-    return {part: _code(part) for part in PARTS}
+    return {part: _code(part, lines(configuration)) for part in PARTS}
 
 
-def current_seals() -> dict[str, Seal]:
+def current_seals(configuration: Configuration) -> dict[str, Seal]:
     """For each part, its fingerprint and the definitions behind it: ``module.name`` → hash of its source."""
-    return {part: Seal(_code(part), definitions(name)) for part, name in PARTS.items()}
+    used = lines(configuration)
+    return {part: Seal(_code(part, used), definitions(name, lines=used)) for part, name in PARTS.items()}
 
 
-def _code(part: str) -> str:
+def current_sources(configuration: Configuration) -> Iterable[str]:
+    """The sources behind these definitions, of which a store keeps copies."""
+    return reached(*PARTS.values(), lines=lines(configuration)).values()
+
+
+def _code(part: str, used: Lines) -> str:
     """The fingerprint of what makes a part; of its settings too, if it has any."""
-    code, settings = fingerprint(PARTS[part]), SETTINGS.get(part)
+    code, settings = fingerprint(PARTS[part], lines=used), SETTINGS.get(part)
     return source_hash(json.dumps([code, settings], sort_keys=True)) if settings else code
 
 
@@ -48,7 +54,7 @@ class RunStatus:
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """The parts whose code has changed: training, measures."""
+        """The parts whose code has changed."""
         return tuple(part for part, state in self.parts.items() if state == "stale")
 
 
@@ -58,8 +64,15 @@ def status(runs: Iterable[Run], store: Store) -> list[RunStatus]:
     Raises:
         UnknownFormat: if another version has stored any of them.
     """
-    code = current_code()
-    return [_status(run, store, code) for run in runs]
+    known: dict[str, dict[str, str]] = {}  # runs that use the same lines have the same code
+
+    def code_of(configuration: Configuration) -> dict[str, str]:
+        used = json.dumps(lines(configuration))
+        if used not in known:
+            known[used] = current_code(configuration)
+        return known[used]
+
+    return [_status(run, store, code_of(run.configuration)) for run in runs]
 
 
 def _status(run: Run, store: Store, code: Mapping[str, str]) -> RunStatus:
@@ -70,7 +83,10 @@ def _status(run: Run, store: Store, code: Mapping[str, str]) -> RunStatus:
     except DamagedResult as error:
         return RunStatus(run, "damaged", str(error))
     states = {part: part_state(result, part, code[part]) for part in PARTS}
-    if absent := [part for part, state in states.items() if state == "missing"]:
+    absent = [part for part, state in states.items() if state == "missing"]
+    if absent and result.parts.keys() - PARTS.keys():  # a family that is there no more may have what these measure
+        return RunStatus(run, "stale", None, states)
+    if absent:
         return RunStatus(run, "missing", f"of it, {' and '.join(absent)} {_are(absent)} not stored", states)
     if run.keep_weights and not result.weights:
         return RunStatus(run, "missing", "its weights are to be kept, and were not stored", states)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from epistemics.lab.status import current_seals
-from epistemics.store.fingerprint import path_to, reached, source_hash
+from epistemics.store.fingerprint import Lines, path_to, reached, source_hash
 from epistemics.store.store import Store
-from epistemics.study import PARTS
+from epistemics.study import PARTS, configuration_from_json, lines
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Change:
     """One definition that is not what it was."""
 
     part: str
-    """Of the result: training or measures."""
+    """Of the result."""
     definition: str
     """``module.name``."""
     kind: str
@@ -34,15 +34,18 @@ def changes(store: Store, key: str) -> list[Change]:
     Raises:
         MissingResult, DamagedResult, UnknownFormat: as ``Store.read``.
     """
-    parts, seals = store.record(key).parts, current_seals()
+    record = store.record(key)
+    parts, configuration = record.parts, configuration_from_json(record.configuration)
+    seals, used = current_seals(configuration), lines(configuration)
     found = []
     for name, root in PARTS.items():
         if name in parts and parts[name].code != seals[name].code:
-            found += _between(store, name, root, parts[name].definitions, reached(root))
+            found += _between(store, name, root, parts[name].definitions, used)
     return found
 
 
-def _between(store: Store, part: str, root: str, then: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
+def _between(store: Store, part: str, root: str, then: Mapping[str, str], used: Lines) -> list[Change]:
+    now = reached(root, lines=used)
     hashes = {name: source_hash(source) for name, source in now.items()}
     was = _paired(then, hashes)
     found = []
@@ -58,7 +61,7 @@ def _between(store: Store, part: str, root: str, then: Mapping[str, str], now: M
             lines = (before.splitlines(), now.get(name, "").splitlines())
             titles = f"{old or name}, as it was", f"{name}, as it is"
             diff = "\n".join(difflib.unified_diff(*lines, *titles, lineterm="", n=2))
-        path = tuple(path_to(root, name)) if name in now else ()
+        path = tuple(path_to(root, name, used)) if name in now else ()
         found.append(Change(part, name, kind, path, diff))
     return found
 

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,7 @@ from epistemics.lab.moments import Moments, parameters_at_hand
 from epistemics.lab.parts import MEASURES, TRAINING, function_of
 from epistemics.lab.provenance import provenance_of
 from epistemics.lab.scheduler import DIVERGED, Job, workspace_folder
-from epistemics.lab.status import checked, current_seals, part_state
-from epistemics.store.fingerprint import reached
+from epistemics.lab.status import checked, current_seals, current_sources, part_state
 from epistemics.store.record import Arrays, DamagedResult, Part, Result
 from epistemics.store.store import MissingResult, Seal, Store
 from epistemics.study import LOSSES, PARTS, SETTINGS, Configuration, History, seen, summary
@@ -71,16 +70,17 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
     # processors compute ten times slower. They count as zero here; where there are none, this changes no bit.
     torch.set_flush_denormal(True)
     store, moments = Store(job.results), Moments(moments_folder(job.workspace))
-    seals = current_seals()
+    seals = [current_seals(c) for c in job.configurations]
+    code = " ".join(dict.fromkeys(own[TRAINING].code for own in seals))  # of the stack's checkpoints
     keys = [configuration_key(c) for c in job.configurations]
     folder = workspace_folder(job.workspace, keys)
     with locked(folder):
         stored = [_stored(store, key, c) for key, c in zip(keys, job.configurations, strict=True)]
-        if all(_is_fresh(*wanted, seals) for wanted in zip(stored, job.keep_weights, strict=True)):
+        if all(_is_fresh(*wanted) for wanted in zip(stored, job.keep_weights, seals, strict=True)):
             return  # another process was quicker
-        members = [_kept(result, moments, seals[TRAINING].code) for result in stored]
+        members = [_kept(result, moments, own[TRAINING].code) for result, own in zip(stored, seals, strict=True)]
         if not all(members):
-            members = list((yield from _trained(job, folder, moments, seals[TRAINING])))
+            members = list((yield from _trained(job, folder, moments, code, [own[TRAINING] for own in seals])))
         diverged = []
         for member, (key, trained) in enumerate(zip(keys, members, strict=True)):
             assert trained is not None
@@ -91,8 +91,8 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
                 diverged.append(f"seed {configuration.seed}: {LOSSES[0]} is no number at step {step}")
                 continue
             yield {"phase": "measure", "member": member}
-            store.keep_sources(reached(*PARTS.values()).values())
-            _store(store, key, job, member, trained, seals)
+            store.keep_sources(current_sources(configuration))
+            _store(store, key, job, member, trained, seals[member])
             yield {"phase": "stored", "member": member, "key": key}
         (folder / CHECKPOINT).unlink(missing_ok=True)
         if diverged:
@@ -115,7 +115,11 @@ def _store(store: Store, key: str, job: Job, member: int, trained: Trained, seal
         made[TRAINING] = structs.replace(made.get(TRAINING, trained.part), canary=canary[TRAINING])
     for name in unmeasured:
         made[name] = _family(name, configuration, trained.parameters, seals[name], canary[name], job.device)
-    _require_names_apart({**(stored.parts if stored else {}), **made})
+    known = {name: part for name, part in stored.parts.items() if name in PARTS} if stored else {}
+    _require_names_apart({**known, **made})
+    if stored is not None and len(known) < len(stored.parts):  # of parts that there are no more
+        store.write(structs.replace(stored, parts={name: {**known, **made}[name] for name in PARTS}))
+        return
     if stored is not None:
         for name, part in made.items():
             store.write_part(key, name, part)
@@ -148,12 +152,14 @@ def _kept(result: Result | None, moments: Moments, code: str) -> Trained | None:
     return None if parameters is None else Trained(part, parameters, result)
 
 
-def _trained(job: Job, folder: Path, moments: Moments, seal: Seal) -> Generator[dict[str, Any], None, list[Trained]]:
+def _trained(
+    job: Job, folder: Path, moments: Moments, code: str, seals: Sequence[Seal]
+) -> Generator[dict[str, Any], None, list[Trained]]:
     """Train a stack to the end, from a finished training or a checkpoint where there is one."""
-    histories, provenance, passed = yield from _histories(job, folder, moments, seal.code)
+    histories, provenance, passed = yield from _histories(job, folder, moments, code)
     return [
         _with_metrics(c, history, seal, provenance, digests, moments)
-        for c, history, digests in zip(job.configurations, histories, passed, strict=True)
+        for c, history, seal, digests in zip(job.configurations, histories, seals, passed, strict=True)
     ]
 
 

@@ -6,10 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-OPERATIONS = ("add", "mul")
+from epistemics.science.operations import OPERATIONS, question_count
+
+NETWORKS = {"transformer": "science.transformer.Transformer"}
+"""The class of each network; see ``network``. Results hang on the line of their own alone (``study.lines``)."""
+GRADIENTS = {"autograd": "science.training.training_step"}
+"""What makes a step, by where its gradient comes from; results hang on the line of their own alone, too."""
 PRECISIONS = ("float32", "bfloat16", "float64")
 
-NAMES = {"operations": OPERATIONS, "precision": PRECISIONS}
+NAMES = {
+    "operations": tuple(OPERATIONS),
+    "precision": PRECISIONS,
+    "network": tuple(NETWORKS),
+    "gradient": tuple(GRADIENTS),
+}
 """Settings whose values are names, and these."""
 
 AT_MOST = {
@@ -34,6 +44,7 @@ class Architecture:
     layers: int
     d_model: int
     heads: int
+    network: str = "transformer"
 
     @property
     def distinct_inputs(self) -> int:
@@ -46,7 +57,7 @@ class Configuration:
     """Everything that decides a run's result. Two runs with equal configurations are the same run."""
 
     operations: tuple[str, ...]
-    """Operations learned jointly, of ``tasks.OPERATIONS``."""
+    """Operations learned jointly, of ``operations.OPERATIONS``."""
     modulus: int
     """p, a prime; the number of classes."""
     layers: int
@@ -102,10 +113,14 @@ class Configuration:
     """Steps of training before the first penalised one."""
     adversarial_directions: int = 10
     """Directions of each operation that the penalty projects out."""
+    network: str = "transformer"
+    """Which of ``configuration.NETWORKS`` is trained."""
+    gradient: str = "autograd"
+    """Where the gradient comes from, of ``configuration.GRADIENTS``. It changes speed, and results by rounding."""
 
     @property
     def architecture(self) -> Architecture:
-        return Architecture(self.modulus, len(self.operations), self.layers, self.d_model, self.heads)
+        return Architecture(self.modulus, len(self.operations), self.layers, self.d_model, self.heads, self.network)
 
 
 def stack_key(configuration: Configuration) -> tuple[object, ...]:
@@ -113,7 +128,7 @@ def stack_key(configuration: Configuration) -> tuple[object, ...]:
     c = configuration
     adversarial = (c.adversarial_every, c.adversarial_from, c.adversarial_directions) if c.adversarial_weight else None
     task = (c.operations, c.shuffled_answers)
-    return (task, c.architecture, c.beta1, c.beta2, c.evaluate_every, c.precision, c.compiled, adversarial)
+    return (task, c.architecture, c.beta1, c.beta2, c.evaluate_every, c.precision, c.compiled, c.gradient, adversarial)
 
 
 def configuration_from_json(content: dict[str, Any]) -> Configuration:
@@ -145,7 +160,7 @@ def step_operations(configuration: Configuration) -> float:
 def training_operations(configuration: Configuration, steps: int, evaluations: int) -> float:
     """Floating-point operations of some steps and evaluations. An evaluation is a forward pass over all questions."""
     c = configuration
-    questions = len(c.operations) * c.modulus**2
+    questions = sum(question_count(operation, c.modulus) for operation in c.operations)
     return (steps + evaluations * questions / c.batch_size / 3) * step_operations(c)
 
 
@@ -155,15 +170,17 @@ def faults(c: Configuration) -> Iterator[tuple[str, str]]:
         if getattr(c, key) > bound:
             yield key, f"must be at most {bound:,}"
             return
-    for operation in c.operations:
-        if operation not in OPERATIONS:
-            yield "operations", f"holds {operation!r}; known operations: {', '.join(OPERATIONS)}"
+    if unknown := [operation for operation in c.operations if operation not in OPERATIONS]:
+        yield "operations", f"holds {unknown[0]!r}; known operations: {', '.join(OPERATIONS)}"
+        return
     if not c.operations or len(set(c.operations)) != len(c.operations):
         yield "operations", "must name at least one operation, and none twice"
+        return
     if c.modulus < 2:
         yield "modulus", "must be at least 2"
-    if "mul" in c.operations and not _is_prime(c.modulus):
-        yield "modulus", "must be prime for multiplication, or its classes are not of equal size"
+        return
+    if (fussy := [o for o in c.operations if OPERATIONS[o].needs_prime]) and not _is_prime(c.modulus):
+        yield "modulus", f"must be prime for {fussy[0]}, or its answers are not of equal number"
     for key in ("layers", "d_model", "heads", "batch_size", "steps", "evaluate_every"):
         if getattr(c, key) < 1:
             yield key, "must be at least 1"
@@ -172,10 +189,13 @@ def faults(c: Configuration) -> Iterator[tuple[str, str]]:
         yield "d_model", f"must be divisible by heads, which is {c.heads}"
     if not 0 < c.train_fraction < 1:
         yield "train_fraction", "must lie between 0 and 1, both excluded"
-    elif (rows := round(c.train_fraction * c.modulus**2) * len(c.operations)) < c.batch_size:
-        yield "batch_size", f"must be at most {rows}, the training questions at this train_fraction"
-    elif round(c.train_fraction * c.modulus**2) == c.modulus**2:
-        yield "train_fraction", f"leaves no question modulo {c.modulus} for validation"
+    else:
+        counts = [question_count(operation, c.modulus) for operation in c.operations]
+        trained = [round(c.train_fraction * count) for count in counts]
+        if sum(trained) < c.batch_size:
+            yield "batch_size", f"must be at most {sum(trained)}, the training questions at this train_fraction"
+        elif any(some == count for some, count in zip(trained, counts, strict=True)):
+            yield "train_fraction", f"leaves no question modulo {c.modulus} for validation"
     if not c.learning_rate > 0:
         yield "learning_rate", "must be above 0"
     if c.weight_decay < 0:
@@ -197,8 +217,9 @@ def faults(c: Configuration) -> Iterator[tuple[str, str]]:
         yield "adversarial_from", "must not be below 0"
     if c.adversarial_weight > 0 and not 0 < c.adversarial_directions < min(c.d_model, c.modulus):
         yield "adversarial_directions", f"must be at least 1 and below {min(c.d_model, c.modulus)}, d_model and modulus"
-    if c.precision not in PRECISIONS:
-        yield "precision", f"must be one of {', '.join(PRECISIONS)}"
+    for key in ("precision", "network", "gradient"):
+        if getattr(c, key) not in NAMES[key]:
+            yield key, f"must be one of {', '.join(NAMES[key])}"
     whole = f"must be a multiple of evaluate_every, which is {c.evaluate_every}"
     window = c.grokking_evaluations * c.evaluate_every
     for key in ("steps", "measure_every"):

@@ -1,4 +1,8 @@
-"""What is measured of one model at one moment: accuracy, geometry and abliteration curves, for each operation."""
+"""What is measured of one model at one moment, for each operation: geometry, abliteration and noise.
+
+Each is a family of measures: a part of a result, with a fingerprint of its own (``study.PARTS``). Accuracies are on
+validation questions; geometry is of all questions.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +26,15 @@ from epistemics.science.geometry import (
     random_directions,
     subspace_overlap,
 )
-from epistemics.science.model import final_state, named_parameters
+from epistemics.science.network import named_parameters, network_of
 from epistemics.science.noise import LARGE, SMALL, squared_gradients
 from epistemics.science.tasks import table, training_rows
 
 
 @dataclass(frozen=True)
-class Measures:
-    """One operation of one model at one moment.
+class Geometry:
+    """How one operation lies in a model."""
 
-    Accuracies are on validation questions; geometry is of all p² questions.
-    """
-
-    validation_accuracy: float
     mean_share: float
     """Share of the states' squared norm held by their mean."""
     spectrum: Array
@@ -43,6 +43,18 @@ class Measures:
     """[r] of the class directions."""
     fourier_power: Array
     """[p // 2] of the number embedding."""
+    overlap: Array | None = None
+    """[r] mean squared cosine of the principal angles between the first k class directions of this operation and of
+    the one with which it shares most. None for an operation learned alone, as what follows."""
+    overlap_cosine: Array | None = None
+    """[r] the same for the mean cosine."""
+
+
+@dataclass(frozen=True)
+class Abliteration:
+    """What is left of one operation's accuracy when directions are removed from its states."""
+
+    validation_accuracy: float
     about_mean: Array
     """[r + 1] accuracy after removing k class directions about the mean."""
     about_zero: Array
@@ -53,89 +65,123 @@ class Measures:
     """[d + 1] the same about zero."""
     principal_about_mean: Array
     """[d + 1] accuracy after removing k principal directions of the states about the mean."""
+    others_about_mean: Array | None = None
+    """[r + 1] the lowest accuracy of the other operations when this one's k class directions are removed from their
+    states about their own means. None for an operation learned alone."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How large the gradient of one operation's cross-entropy is; the two give the noise scale."""
+
     gradient_small: float
     """Mean squared norm of the gradient over batches of ``noise.SMALL`` training questions."""
     gradient_large: float
-    """The same for ``noise.LARGE``: the two give the noise scale."""
-    others_about_mean: Array | None = None
-    """[r + 1] the lowest accuracy of the other operations when this one's k class directions are removed from their
-    states about their own means. None for an operation learned alone, as what follows."""
-    overlap: Array | None = None
-    """[r] mean squared cosine of the principal angles between the first k class directions of this operation and of
-    the one with which it shares most."""
-    overlap_cosine: Array | None = None
-    """[r] the same for the mean cosine."""
+    """The same for ``noise.LARGE``."""
 
 
 def final_states(configuration: Configuration, parameters: Tensor, questions: NDArray[np.int64]) -> Array:
     """Final states of one member [n, d], computed in the precision that it was trained in."""
-    flat = parameters[None]
+    flat, network = parameters[None], network_of(configuration.architecture)
     with torch.no_grad():
         batches = [
-            final_state(configuration.architecture, flat, rows[None], configuration.precision)[0]
+            network.final_state(flat, rows[None], configuration.precision)[0]
             for rows in torch.from_numpy(questions).split(1024)  # type: ignore[no-untyped-call]
         ]
     return torch.cat(batches).double().numpy()
 
 
-def measure(configuration: Configuration, parameters: Tensor) -> dict[str, Measures]:
-    """Operation → measures, for one member's parameters [N] on the CPU."""
+@dataclass(frozen=True)
+class _Learned:
+    """One operation in a model."""
+
+    states: Array
+    """[n, d] of all its questions."""
+    answers: NDArray[np.int64]
+    held_out: NDArray[np.bool_]
+    """[n], the validation questions."""
+    directions: Array
+    """[r, d] that tell its answers apart."""
+    singular_values: Array
+
+
+def _learned(configuration: Configuration, parameters: Tensor) -> dict[str, _Learned]:
     c = configuration
     questions = table(c.modulus, c.operations, c.shuffled_answers)
     training = training_rows(questions, c.train_fraction, c.seed)
-    weights = named_parameters(c.architecture, parameters[None])
-    unembedding = weights["unembedding.weight"][0].double().numpy()
-    bias = weights["unembedding.bias"][0].double().numpy()
-    numbers = weights["embedding"][0, : c.modulus].double().numpy()
-    random = random_directions(c.d_model, c.seed)
-
-    states, answers, held_out, directions, singular_values = {}, {}, {}, {}, {}
+    found = {}
     for operation in c.operations:
         rows = questions.rows_of(operation)
-        states[operation] = final_states(c, parameters, questions.questions[rows])
-        answers[operation] = questions.answers[rows]
-        held_out[operation] = ~training[rows]
-        found = class_directions(states[operation], answers[operation], c.modulus)
-        directions[operation], singular_values[operation] = found
+        states, answers = final_states(c, parameters, questions.questions[rows]), questions.answers[rows]
+        found[operation] = _Learned(states, answers, ~training[rows], *class_directions(states, answers, c.modulus))
+    return found
 
-    def curve(operation: str, removed: Array, origin: Array) -> Array:
-        held = held_out[operation]
-        return accuracy_curve(states[operation][held], removed, origin, unembedding, bias, answers[operation][held])
 
+def measure_geometry(configuration: Configuration, parameters: Tensor) -> dict[str, Geometry]:
+    """Operation → geometry, for one member's parameters [N] on the CPU."""
+    c = configuration
+    learned = _learned(c, parameters)
+    numbers = named_parameters(c.architecture, parameters[None])["embedding"][0, : c.modulus].double().numpy()
     measures = {}
-    for operation in c.operations:
-        mean, zero = states[operation].mean(0), np.zeros(c.d_model)
-        own = questions.rows_of(operation)
-        seen = own[training[own]]
-
-        def gradients(batch_size: int, seen: NDArray[np.int64] = seen) -> float:
-            return squared_gradients(c, parameters, questions.questions[seen], questions.answers[seen], batch_size)
-
-        about_mean = curve(operation, directions[operation], mean)
-        alone = Measures(
-            validation_accuracy=float(about_mean[0]),
-            mean_share=mean_share(states[operation]),
-            spectrum=activation_spectrum(states[operation]),
-            singular_values=singular_values[operation],
+    for operation, own in learned.items():
+        measures[operation] = Geometry(
+            mean_share=mean_share(own.states),
+            spectrum=activation_spectrum(own.states),
+            singular_values=own.singular_values,
             fourier_power=fourier_power(numbers),
-            about_mean=about_mean,
-            about_zero=curve(operation, directions[operation], zero),
-            random_about_mean=curve(operation, random, mean),
-            random_about_zero=curve(operation, random, zero),
-            principal_about_mean=curve(operation, principal_directions(states[operation]), mean),
-            gradient_small=gradients(SMALL),
-            gradient_large=gradients(LARGE),
         )
-        others = [other for other in c.operations if other != operation]
-        if others:
-            overlaps = [subspace_overlap(directions[operation], directions[other]) for other in others]
-            alone = dataclasses.replace(
-                alone,
-                others_about_mean=np.min(
-                    [curve(other, directions[operation], states[other].mean(0)) for other in others], axis=0
-                ),
+        if others := [other for name, other in learned.items() if name != operation]:
+            overlaps = [subspace_overlap(own.directions, other.directions) for other in others]
+            measures[operation] = dataclasses.replace(
+                measures[operation],
                 overlap=np.max([squared for squared, _ in overlaps], axis=0),
                 overlap_cosine=np.max([cosines for _, cosines in overlaps], axis=0),
             )
-        measures[operation] = alone
+    return measures
+
+
+def measure_abliteration(configuration: Configuration, parameters: Tensor) -> dict[str, Abliteration]:
+    """Operation → accuracy curves, for one member's parameters [N] on the CPU."""
+    c = configuration
+    learned = _learned(c, parameters)
+    weights = named_parameters(c.architecture, parameters[None])
+    weight, bias = (weights[f"unembedding.{name}"][0].double().numpy() for name in ("weight", "bias"))
+    zero, random = np.zeros(c.d_model), random_directions(c.d_model, c.seed)
+
+    def curve(of: _Learned, removed: Array, origin: Array) -> Array:
+        return accuracy_curve(of.states[of.held_out], removed, origin, weight, bias, of.answers[of.held_out])
+
+    measures = {}
+    for operation, own in learned.items():
+        mean = own.states.mean(0)
+        about_mean = curve(own, own.directions, mean)
+        others = [
+            curve(other, own.directions, other.states.mean(0)) for name, other in learned.items() if name != operation
+        ]
+        measures[operation] = Abliteration(
+            validation_accuracy=float(about_mean[0]),
+            about_mean=about_mean,
+            about_zero=curve(own, own.directions, zero),
+            random_about_mean=curve(own, random, mean),
+            random_about_zero=curve(own, random, zero),
+            principal_about_mean=curve(own, principal_directions(own.states), mean),
+            others_about_mean=np.min(others, axis=0) if others else None,
+        )
+    return measures
+
+
+def measure_noise(configuration: Configuration, parameters: Tensor) -> dict[str, Noise]:
+    """Operation → squared gradients, for one member's parameters [N] on the CPU."""
+    c = configuration
+    questions = table(c.modulus, c.operations, c.shuffled_answers)
+    training = training_rows(questions, c.train_fraction, c.seed)
+    measures = {}
+    for operation in c.operations:
+        rows = questions.rows_of(operation)
+        seen = rows[training[rows]]
+        small, large = (
+            squared_gradients(c, parameters, questions.questions[seen], questions.answers[seen], size)
+            for size in (SMALL, LARGE)
+        )
+        measures[operation] = Noise(gradient_small=small, gradient_large=large)
     return measures

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from epistemics.science.configuration import Configuration
+from epistemics.science.network import network_of
 from epistemics.science.training import Batch, batch_loss
 
 SMALL, LARGE = 64, 512
@@ -41,7 +42,7 @@ def squared_gradients(
     for _ in range(DRAWS):
         rows = generator.integers(len(answers), size=batch_size)
         batch = Batch(torch.from_numpy(questions[rows])[None], torch.from_numpy(answers[rows])[None], weights)
-        gradient = torch.func.grad(batch_loss)(parameters[None], batch, c.architecture, c.precision)
+        gradient = torch.func.grad(batch_loss)(parameters[None], batch, network_of(c.architecture), c.precision)
         squares.append(float(gradient.double().square().sum()))
     return float(np.mean(squares))
 

@@ -1,8 +1,9 @@
 """The residual stream of one model, open between its blocks: what is left of accuracy when it is cut there.
 
-The model of ``model`` written plainly, one addition to the stream after the other and every position of every layer;
-slower, and the same to rounding. A cut is that of ``abliteration``, made at one place of the stream, and the rest of
-the model computes with what is left (the stream: Elhage et al. 2021, transformer-circuits.pub/2021/framework).
+The blocks of ``transformer`` joined the plain way, one addition to the stream after the other and every position of
+every layer; slower, and the same to rounding. A cut is that of ``abliteration``, made at one place of the stream, and
+the rest of the model computes with what is left (the stream: Elhage et al. 2021,
+transformer-circuits.pub/2021/framework).
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from epistemics.science.configuration import Configuration
 from epistemics.science.geometry import Array, class_directions
-from epistemics.science.model import Parameters, attend, linear, named_parameters, normalise
+from epistemics.science.network import Parameters, named_parameters, normalise
 from epistemics.science.tasks import table, training_rows
+from epistemics.science.transformer import after_attention, after_feed_forward, attention_input
 
 SAMPLE = 1000
 """Validation questions of which accuracy is taken, at most; drawn by the seed."""
@@ -49,20 +50,14 @@ def blocks(configuration: Configuration, parameters: Tensor) -> list[tuple[str, 
 
     def attention(layer: int) -> Block:
         def add(x: Tensor) -> Tensor:
-            normed = normalise(x[None], w[f"{layer}.norm1.gain"], w[f"{layer}.norm1.bias"])
-            qkv = linear(normed, w[f"{layer}.attention.in.weight"], w[f"{layer}.attention.in.bias"], x.dtype)
-            d = c.d_model
-            mixed = attend(qkv[..., :d], qkv[..., d : 2 * d], qkv[..., 2 * d :], c.heads)
-            out = linear(mixed, w[f"{layer}.attention.out.weight"], w[f"{layer}.attention.out.bias"], x.dtype)
-            return x + out[0]
+            query, keys_values = attention_input(w, layer, x[None], x.dtype).tensor_split([c.d_model], -1)
+            return after_attention(w, layer, x[None], query, keys_values, c.heads, x.dtype)[0]
 
         return add
 
     def feed_forward(layer: int) -> Block:
         def add(x: Tensor) -> Tensor:
-            normed = normalise(x[None], w[f"{layer}.norm2.gain"], w[f"{layer}.norm2.bias"])
-            hidden = F.gelu(linear(normed, w[f"{layer}.mlp.in.weight"], w[f"{layer}.mlp.in.bias"], x.dtype))
-            return x + linear(hidden, w[f"{layer}.mlp.out.weight"], w[f"{layer}.mlp.out.bias"], x.dtype)[0]
+            return after_feed_forward(w, layer, x[None], x.dtype)[0]
 
         return add
 

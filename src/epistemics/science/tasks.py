@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from epistemics.science.configuration import OPERATIONS
+from epistemics.science.operations import OPERATIONS
 
 
 @dataclass(frozen=True)
 class Table:
-    """Every question of some operations modulo ``modulus``; n = operations × modulus² rows."""
+    """Every question of some operations modulo ``modulus``: modulus² rows for each, fewer for one that divides."""
 
     modulus: int
     operations: tuple[str, ...]
@@ -27,7 +27,7 @@ class Table:
     """[n], between 0 and modulus − 1."""
 
     def rows_of(self, operation: str) -> NDArray[np.int64]:
-        """The row numbers of one operation's questions, [modulus²]."""
+        """The row numbers of one operation's questions."""
         return np.flatnonzero(self.questions[:, 1] == self.operations.index(operation))
 
 
@@ -40,15 +40,14 @@ def table(modulus: int, operations: tuple[str, ...], shuffled: bool = False) -> 
     Raises:
         ValueError: for an operation that is not in ``OPERATIONS``.
     """
-    a, b = (grid.ravel() for grid in np.meshgrid(np.arange(modulus), np.arange(modulus), indexing="ij"))
+    pairs = [grid.ravel() for grid in np.meshgrid(np.arange(modulus), np.arange(modulus), indexing="ij")]
     questions, answers = [], []
     for index, operation in enumerate(operations):
-        if operation == "add":
-            answer = (a + b) % modulus
-        elif operation == "mul":
-            answer = (a * b) % modulus
-        else:
+        if operation not in OPERATIONS:
             raise ValueError(f"operation {operation!r} is unknown; known: {', '.join(OPERATIONS)}")
+        asked = (pairs[1] > 0) | (not OPERATIONS[operation].divides)
+        a, b = pairs[0][asked], pairs[1][asked]
+        answer = OPERATIONS[operation].answer(a, b, modulus) % modulus
         if shuffled:
             answer = np.random.default_rng([4, index]).permutation(answer)
         questions.append(np.stack([a, np.full_like(a, index), b], axis=1))

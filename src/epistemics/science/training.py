@@ -12,15 +12,17 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from epistemics.science.configuration import Architecture, Configuration, stack_key
+from epistemics.named import named
+from epistemics.science.configuration import GRADIENTS, Configuration, stack_key
 from epistemics.science.grokking import History, grokking_step
-from epistemics.science.model import final_state, initial_parameters, read_out
+from epistemics.science.network import Network, initial_parameters, network_of
 from epistemics.science.penalty import without_contrasts
 from epistemics.science.tasks import EpochSampler, table, training_rows
 
@@ -81,7 +83,7 @@ class Batch:
 
 
 def batch_loss(
-    flat: Tensor, batch: Batch, arch: Architecture, precision: str, penalty: Tensor | None = None, directions: int = 0
+    flat: Tensor, batch: Batch, network: Network, precision: str, penalty: Tensor | None = None, directions: int = 0
 ) -> Tensor:
     """Sum over members of each one's mean cross-entropy, plus the adversarial penalty where one is given.
 
@@ -89,12 +91,12 @@ def batch_loss(
         penalty: [E, 1], each member's λ.
         directions: how many the penalty projects out.
     """
-    states = final_state(arch, flat, batch.questions, precision)
-    losses = cross_entropy(read_out(arch, flat, states, precision), batch.answers)
+    states = network.final_state(flat, batch.questions, precision)
+    losses = cross_entropy(network.read_out(flat, states, precision), batch.answers)
     if penalty is not None:
         present = (batch.weights > 0).to(states.dtype)
-        cut = without_contrasts(states, batch.questions[..., 1], batch.answers, present, arch, directions)
-        losses = losses + penalty * cross_entropy(read_out(arch, flat, cut, precision), batch.answers)
+        cut = without_contrasts(states, batch.questions[..., 1], batch.answers, present, network.arch, directions)
+        losses = losses + penalty * cross_entropy(network.read_out(flat, cut, precision), batch.answers)
     return (losses * batch.weights).sum()
 
 
@@ -125,42 +127,50 @@ def adamw(
     return flat, first, second
 
 
-def training_step(
-    flat: Tensor,
-    first: Tensor,
-    second: Tensor,
-    step: Tensor,
-    rows: Tensor,
-    questions: Tensor,
-    answers: Tensor,
-    weights: Tensor,
-    learning_rate: Tensor,
-    weight_decay: Tensor,
-    penalty: Tensor | None,
-    arch: Architecture,
-    betas: tuple[float, float],
-    precision: str,
-    directions: int,
-) -> None:
-    """One step, in place: gradient and update in one function, so that the compiler sees one graph.
+class Tensors(NamedTuple):
+    """A stack on its device: the tensors that a step moves on in place, and those that it reads."""
 
-    Args:
-        flat, first, second: [E, N], which it moves on.
-        step: float64 scalar, 1 at the first step.
-        rows: [E, B] row numbers of the table of questions [n, 3] and answers [n].
-    """
-    batch = Batch(questions[rows], answers[rows], weights)
-    gradient = torch.func.grad(batch_loss)(flat, batch, arch, precision, penalty, directions)
-    moved = adamw(flat, gradient, first, second, step, learning_rate, weight_decay, betas)
-    for own, new in zip((flat, first, second), moved, strict=True):
+    flat: Tensor
+    """[E, N] parameters, moved on, as the next two."""
+    first: Tensor
+    """[E, N] mean gradient."""
+    second: Tensor
+    """[E, N] mean squared gradient."""
+    step: Tensor
+    """float64 scalar, 1 at the first step."""
+    rows: Tensor
+    """[E, B] row numbers of the table of questions."""
+    questions: Tensor
+    """[n, 3], the table."""
+    answers: Tensor
+    """[n]."""
+    weights: Tensor
+    """[E, B], as a batch's."""
+    learning_rate: Tensor
+    """[E, 1]."""
+    weight_decay: Tensor
+    """[E, 1]."""
+    penalty: Tensor
+    """[E, 1], each member's λ."""
+
+
+def training_step(
+    t: Tensors, network: Network, betas: tuple[float, float], precision: str, penalised: bool, directions: int
+) -> None:
+    """One step, in place: gradient and update in one function, so that the compiler sees one graph."""
+    batch = Batch(t.questions[t.rows], t.answers[t.rows], t.weights)
+    penalty = t.penalty if penalised else None
+    gradient = torch.func.grad(batch_loss)(t.flat, batch, network, precision, penalty, directions)
+    moved = adamw(t.flat, gradient, t.first, t.second, t.step, t.learning_rate, t.weight_decay, betas)
+    for own, new in zip((t.flat, t.first, t.second), moved, strict=True):
         own.copy_(new)
 
 
 def evaluate_rows(
-    flat: Tensor, questions: Tensor, answers: Tensor, arch: Architecture, precision: str
+    flat: Tensor, questions: Tensor, answers: Tensor, network: Network, precision: str
 ) -> tuple[Tensor, Tensor]:
     """Loss and correctness of each row, [E, R] each, the latter as 0.0 and 1.0."""
-    logits = read_out(arch, flat, final_state(arch, flat, questions, precision), precision)
+    logits = network.read_out(flat, network.final_state(flat, questions, precision), precision)
     return cross_entropy(logits, answers), (logits.argmax(-1) == answers).to(torch.float32)
 
 
@@ -202,18 +212,22 @@ def train(
         yield _after_evaluation(configurations, state)
     while not all(_done(c, h) for c, h in zip(configurations, state.histories, strict=True)):
         stack.advance(configurations[0].evaluate_every)
-        copies = (stack.flat.clone(), stack.first.clone(), stack.second.clone())
-        state = State(stack.steps, *copies, state.candidate, state.histories)
+        flat, first, second = (moved.clone() for moved in stack.tensors[:3])
+        state = State(stack.steps, flat, first, second, state.candidate, state.histories)
         _record(state, stack.evaluate())
         yield _after_evaluation(configurations, state)
 
 
 class Stack:
-    """A stack on its device: the tensors that steps move on in place, and what they read."""
+    """A stack on its device, and how it is moved on and evaluated there."""
 
     def __init__(self, configurations: Sequence[Configuration], state: State, device: torch.device) -> None:
         shared = configurations[0]
-        arch, precision = shared.architecture, shared.precision
+        network, precision, make_step = (
+            network_of(shared.architecture),
+            shared.precision,
+            named(GRADIENTS[shared.gradient]),
+        )
         questions = table(shared.modulus, shared.operations, shared.shuffled_answers)
         training = np.stack([training_rows(questions, c.train_fraction, c.seed) for c in configurations])
         self.samplers = [
@@ -223,7 +237,6 @@ class Stack:
         for sampler in self.samplers:
             sampler.drawn = state.step
         self.device, self.steps, self.shared = device, state.step, shared
-        self.flat, self.first, self.second = state.flat.clone(), state.first.clone(), state.second.clone()
         dtype = state.flat.dtype
 
         def per_member(values: list[float]) -> Tensor:
@@ -233,44 +246,46 @@ class Stack:
         weights = torch.zeros(len(configurations), widest, dtype=dtype, device=device)
         for member, c in enumerate(configurations):
             weights[member, : c.batch_size] = 1 / c.batch_size
-        self.rows = torch.zeros(len(configurations), widest, dtype=torch.int64, device=device)
-        self.step = torch.tensor(float(state.step), dtype=torch.float64, device=device)
+        self.tensors = t = Tensors(
+            flat=state.flat.clone(),
+            first=state.first.clone(),
+            second=state.second.clone(),
+            step=torch.tensor(float(state.step), dtype=torch.float64, device=device),
+            rows=torch.zeros(len(configurations), widest, dtype=torch.int64, device=device),
+            questions=torch.from_numpy(questions.questions).to(device),
+            answers=torch.from_numpy(questions.answers).to(device),
+            weights=weights,
+            learning_rate=per_member([c.learning_rate for c in configurations]),
+            weight_decay=per_member([c.weight_decay for c in configurations]),
+            penalty=per_member([c.adversarial_weight for c in configurations]),
+        )
         self.columns = torch.zeros(len(configurations), 4, dtype=torch.float64, device=device)
-        facts = (torch.from_numpy(questions.questions).to(device), torch.from_numpy(questions.answers).to(device))
         training_mask = torch.from_numpy(training).to(device, torch.float64)
 
         betas, directions = (shared.beta1, shared.beta2), shared.adversarial_directions
-        step = partial(training_step, arch=arch, betas=betas, precision=precision, directions=directions)
-        evaluation = partial(evaluate_rows, arch=arch, precision=precision)
+
+        def step(*tensors: Tensor, penalised: bool) -> None:
+            make_step(Tensors(*tensors), network, betas, precision, penalised, directions)
+
+        evaluation = partial(evaluate_rows, network=network, precision=precision)
         if shared.compiled:
-            step = torch.compile(step, fullgraph=True, dynamic=False)  # type: ignore[assignment]
+            step = torch.compile(step, fullgraph=True, dynamic=False)
             evaluation = torch.compile(evaluation, fullgraph=True, dynamic=False)  # type: ignore[assignment]
-        tensors = [
-            self.flat,
-            self.first,
-            self.second,
-            self.step,
-            self.rows,
-            *facts,
-            weights,
-            per_member([c.learning_rate for c in configurations]),
-            per_member([c.weight_decay for c in configurations]),
-        ]
-        self._plain_step = _ready(step, *tensors, None)
+        self._plain_step = _ready(partial(step, penalised=False), *t)
         # Eigenvectors can't be recorded.
-        self._penalised_step = partial(step, *tensors, per_member([c.adversarial_weight for c in configurations]))
+        self._penalised_step = partial(step, *t, penalised=True)
         evaluate_all = partial(_evaluate_all, evaluation=evaluation)
-        self._evaluate = _ready(evaluate_all, self.columns, self.flat, *facts, training_mask)
+        self._evaluate = _ready(evaluate_all, self.columns, t.flat, t.questions, t.answers, training_mask)
 
     def advance(self, steps: int) -> None:
         """Train so many steps; on CUDA the host only draws batches and launches."""
-        rows = np.zeros((steps, *self.rows.shape), dtype=np.int64)
+        rows = np.zeros((steps, *self.tensors.rows.shape), dtype=np.int64)
         for member, sampler in enumerate(self.samplers):
             rows[:, member, : sampler.batch_size] = sampler.take(steps)
         for batch in torch.from_numpy(rows).to(self.device):
             self.steps += 1
-            self.step.add_(1)
-            self.rows.copy_(batch)
+            self.tensors.step.add_(1)
+            self.tensors.rows.copy_(batch)
             if is_penalised(self.shared, self.steps):
                 self._penalised_step()
             else:
@@ -289,15 +304,15 @@ def is_penalised(configuration: Configuration, step: int) -> bool:
     return c.adversarial_weight > 0 and step > c.adversarial_from and step % c.adversarial_every == 0
 
 
-def _ready(function: Callable[..., None], *tensors: Tensor | None) -> Callable[[], None]:
+def _ready(function: Callable[..., None], *tensors: Tensor) -> Callable[[], None]:
     """A call of a function that works on these tensors in place; on CUDA recorded once and launched as one graph."""
-    if tensors[0] is None or tensors[0].device.type != "cuda":
+    if tensors[0].device.type != "cuda":
         return partial(function, *tensors)
     aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
         for _ in range(3):  # compiles, and lets libraries allocate what can't be recorded
-            function(*(tensor if tensor is None else tensor.clone() for tensor in tensors))
+            function(*(tensor.clone() for tensor in tensors))
     torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):

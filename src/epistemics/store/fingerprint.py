@@ -4,18 +4,27 @@ Definitions at the top level of a module (functions, classes, constants) are the
 edges. A definition counts as its source in which each name of the package is a hole, filled with what the name is bound
 to. So neither where a definition lies counts nor what it is called, nor do comments, formatting, docstrings and
 annotations. The source is read, never imported: asking costs milliseconds and no torch.
+
+A table may have lines that not everyone uses. Whoever says which are used gets a fingerprint in which the others don't
+count, so they can be added and changed.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from epistemics.store.source import Definition, Module
 
 PACKAGE = Path(__file__).parents[1]
+
+Lines = Mapping[str, Collection[str]]
+"""Of a table, or of a class, by ``module.name``: the entries, or the fields with a default, that alone count."""
+ALL: Lines = MappingProxyType({})
+"""Nothing is left out."""
 
 
 class UnknownDefinition(KeyError):
@@ -25,7 +34,7 @@ class UnknownDefinition(KeyError):
         return str(self.args[0])
 
 
-def fingerprint(*names: str) -> str:
+def fingerprint(*names: str, lines: Lines = ALL) -> str:
     """16 hexadecimal digits over all that the definitions reach, given as ``module.name`` (``science.training.train``).
 
     The definitions are numbered in the order in which they are met from the first on, which no name or place decides,
@@ -33,8 +42,9 @@ def fingerprint(*names: str) -> str:
 
     Raises:
         UnknownDefinition: if the package defines no such name.
+        TypeError: if lines are asked for of what has none.
     """
-    return _hash_of([_defining(name) for name in names], _definition)
+    return _hash_of([_defining(name) for name in names], _reader(lines))
 
 
 def code_fingerprint(code: str) -> str:
@@ -45,7 +55,8 @@ def code_fingerprint(code: str) -> str:
     """
     module = Module("", code, "epistemics", _is_module)
     whole = Definition(code, code, module.uses, ())
-    return _hash_of([""], lambda name: _definition(name) if name else whole)
+    read = _reader(ALL)
+    return _hash_of([""], lambda name: read(name) if name else whole)
 
 
 def _hash_of(roots: list[str], definition: Callable[[str], Definition]) -> str:
@@ -67,9 +78,9 @@ def _met(roots: list[str], definition: Callable[[str], Definition]) -> list[str]
     return list(met)
 
 
-def definitions(*names: str) -> dict[str, str]:
+def definitions(*names: str, lines: Lines = ALL) -> dict[str, str]:
     """``module.name`` → hash of the normalised source of every definition reached."""
-    return {name: source_hash(source) for name, source in reached(*names).items()}
+    return {name: source_hash(source) for name, source in reached(*names, lines=lines).items()}
 
 
 def source_hash(source: str) -> str:
@@ -77,28 +88,29 @@ def source_hash(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
-def path_to(root: str, name: str) -> list[str]:
+def path_to(root: str, name: str, lines: Lines = ALL) -> list[str]:
     """A shortest way from one definition to another that it reaches, both included; empty if there is none."""
     ways = {root: [root]}
     waiting = [root]
     while waiting and name not in ways:
         current = waiting.pop(0)
-        for used in sorted(uses_of(current)):
+        for used in sorted(uses_of(current, lines)):
             if used not in ways:
                 ways[used] = [*ways[current], used]
                 waiting.append(used)
     return ways.get(name, [])
 
 
-def uses_of(name: str) -> set[str]:
+def uses_of(name: str, lines: Lines = ALL) -> set[str]:
     """What one definition uses directly, as the names under which these are defined."""
-    definition = _definition(_defining(name))
+    definition = _reader(lines)(_defining(name))
     return {_defining(used) for used in (*definition.uses, *definition.annotated)}
 
 
-def reached(*names: str) -> dict[str, str]:
+def reached(*names: str, lines: Lines = ALL) -> dict[str, str]:
     """``module.name`` → normalised source of every definition that the named ones reach, themselves included."""
-    return {name: _definition(name).source for name in _met([_defining(name) for name in names], _definition)}
+    read = _reader(lines)
+    return {name: read(name).source for name in _met([_defining(name) for name in names], read)}
 
 
 def reached_from(code: str) -> dict[str, str]:
@@ -125,9 +137,16 @@ def _defining(name: str) -> str:
         name = module.imported[definition]
 
 
-def _definition(name: str) -> Definition:
-    module_name, _, definition = name.rpartition(".")
-    return _module(module_name).definitions[definition]
+def _reader(lines: Lines) -> Callable[[str], Definition]:
+    """What reads a definition where it is defined, with these lines alone of those that have any."""
+    chosen = {_defining(name): own for name, own in lines.items()}
+
+    def read(name: str) -> Definition:
+        module_name, _, definition = name.rpartition(".")
+        module = _module(module_name)
+        return module.with_lines(definition, chosen[name]) if name in chosen else module.definitions[definition]
+
+    return read
 
 
 def _path(module: str) -> Path | None:

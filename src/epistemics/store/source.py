@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 HOLE, ITSELF, BESIDE = "⟨⟩", "⟨itself⟩", "⟨beside⟩"
@@ -47,6 +47,7 @@ class Module:
         tree = ast.parse(text)
         self.name = name
         self.package = package
+        self.is_module = is_module
         self.modules: dict[str, str] = {}
         """Local name, which may be dotted → module of the package."""
         self.imported: dict[str, str] = {}
@@ -62,9 +63,26 @@ class Module:
         self.own: set[str] = set()
         self.uses = tuple(_Holes(self, None).filled(tree.body)[1])
         """What the code uses of the package besides its own definitions."""
-        statements = _statements(tree)
-        self.own |= statements.keys()
-        self.definitions = {name: self._read(name, parts) for name, parts in statements.items()}
+        self._statements = _statements(tree)
+        self.own |= self._statements.keys()
+        self.definitions = {name: self._read(name, parts) for name, parts in self._statements.items()}
+        self._with_lines: dict[tuple[str, frozenset[str]], Definition] = {}
+
+    def with_lines(self, name: str, lines: Collection[str]) -> Definition:
+        """A definition of which some lines alone count: entries of a table, or fields of a class that have a default.
+
+        An entry that names a definition of the package as text (``"science.network.Network"``) uses it.
+
+        Raises:
+            TypeError: if the definition is neither.
+        """
+        asked = name, frozenset(lines)
+        if asked not in self._with_lines:
+            kept = [_with_lines(copy.deepcopy(part), asked[1]) for part in self._statements[name]]
+            if len(kept) != 1 or kept[0] is None:
+                raise TypeError(f"{self.name}.{name} has no lines: it is no class, nor one table written out")
+            self._with_lines[asked] = self._read(name, [kept[0]], follows_texts=True)
+        return self._with_lines[asked]
 
     def bound(self, name: str) -> str | None:
         """The ``module.name`` that a name is bound to at the module's top level; None if that is not in the package."""
@@ -87,12 +105,37 @@ class Module:
             full = f"{(node.module or '').partition('.')[2]}.{alias.name}".lstrip(".")
             (self.modules if is_module(full) else self.imported)[local] = full
 
-    def _read(self, name: str, parts: list[ast.stmt]) -> Definition:
+    def _read(self, name: str, parts: list[ast.stmt], *, follows_texts: bool = False) -> Definition:
         normal = [_Normaliser().visit(copy.deepcopy(part)) for part in parts]
-        form, uses = _Holes(self, name).filled(normal)
-        _, everything = _Holes(self, name).filled(parts)
+        form, uses = _Holes(self, name, follows_texts).filled(normal)
+        _, everything = _Holes(self, name, follows_texts).filled(parts)
         source = "\n".join(ast.unparse(part) for part in normal)
         return Definition(source, form, tuple(uses), tuple(dict.fromkeys(everything)))
+
+
+def _with_lines(statement: ast.stmt, lines: frozenset[str]) -> ast.stmt | None:
+    """The same with these lines and no others; entries are put in order, for where one stands does not count."""
+    match statement:
+        case ast.ClassDef():
+            statement.body = [part for part in statement.body if not _is_other_field(part, lines)]
+        case ast.Assign(value=ast.Dict() as table) | ast.AnnAssign(value=ast.Dict() as table):
+            if not all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in table.keys):
+                return None
+            entries = {
+                ast.literal_eval(key): (key, value) for key, value in zip(table.keys, table.values, strict=True) if key
+            }
+            kept = [entries[key] for key in sorted(entries.keys() & lines)]
+            table.keys, table.values = [key for key, _ in kept], [value for _, value in kept]
+        case _:
+            return None
+    return statement
+
+
+def _is_other_field(part: ast.stmt, lines: Collection[str]) -> bool:
+    match part:
+        case ast.AnnAssign(target=ast.Name(id=field), value=value):
+            return value is not None and field not in lines
+    return False
 
 
 def _statements(tree: ast.Module) -> dict[str, list[ast.stmt]]:
@@ -169,9 +212,10 @@ class _Normaliser(ast.NodeTransformer):
 class _Holes(ast.NodeTransformer):
     """Makes a hole of each name that is bound to a definition of the package, and of no other that is spelled so."""
 
-    def __init__(self, module: Module, itself: str | None) -> None:
+    def __init__(self, module: Module, itself: str | None, follows_texts: bool = False) -> None:
         self.module = module
         self.itself = itself
+        self.follows_texts = follows_texts
         self.scopes: list[dict[str, bool] | frozenset[str]] = []
         """Of the functions around, the outermost first: name → whether it is the function's own (or, by ``global``,
         not). Of a class, the names that it binds, which its functions don't see."""
@@ -196,6 +240,14 @@ class _Holes(ast.NodeTransformer):
             return ast.Name(BESIDE) if node.id in self.module.own else node
         outside = self.module.outside.get(node.id)
         return self._hole(node.id) or (ast.Name(f"⟨{outside}⟩") if outside else node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if self.follows_texts and isinstance(node.value, str):
+            module, _, name = node.value.rpartition(".")
+            if module and name.isidentifier() and self.module.is_module(module):
+                self.uses.append(node.value)
+                return ast.Name(HOLE)
+        return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         dotted = ast.unparse(node)

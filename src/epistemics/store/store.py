@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -43,6 +43,8 @@ from epistemics.store.record import (
     encode,
 )
 
+M = TypeVar("M", bound=Made)
+
 
 class MissingResult(KeyError):
     """A key with no stored result."""
@@ -57,6 +59,13 @@ class Seal:
 
     code: str
     definitions: dict[str, str]
+
+
+def resealed(part: M, seal: Seal, proof: Mapping[str, Any]) -> M:
+    """A part with other code than made it, and the proof that this does the same, as ``record.Proof`` has it."""
+    adopted = [*part.provenance.get("adopted", []), {"from": part.code, **proof}]
+    provenance = part.provenance | {"adopted": adopted}
+    return msgspec.structs.replace(part, code=seal.code, definitions=seal.definitions, provenance=provenance)
 
 
 class Store:
@@ -118,14 +127,7 @@ class Store:
             record = self._record(key)
             parts = dict(record.parts)
             for name, seal in seals.items():
-                part = parts[name]
-                adopted = [*part.provenance.get("adopted", []), {"from": part.code, **proof}]
-                parts[name] = msgspec.structs.replace(
-                    part,
-                    code=seal.code,
-                    definitions=seal.definitions,
-                    provenance=part.provenance | {"adopted": adopted},
-                )
+                parts[name] = resealed(parts[name], seal, proof)
             write_atomically(self._path(key), encode(msgspec.structs.replace(record, parts=parts)))
 
     def read(self, key: str) -> Result:

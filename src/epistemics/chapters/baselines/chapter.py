@@ -29,7 +29,7 @@ from epistemics.science.abliteration import accuracy_curve, falls_at
 from epistemics.science.configuration import Configuration
 from epistemics.science.geometry import Array, class_directions
 from epistemics.science.measures import final_states
-from epistemics.science.model import named_parameters
+from epistemics.science.network import named_parameters
 from epistemics.science.residual_stream import SAMPLE, accuracy_by_place
 from epistemics.science.tasks import table, training_rows
 

@@ -17,7 +17,7 @@ from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.analysis.tables import Shown, Table, Value, number, percent, table_of
 from epistemics.chapters.baselines.chapter import dissected
 from epistemics.science.measures import final_states
-from epistemics.science.model import named_parameters
+from epistemics.science.network import named_parameters
 from epistemics.science.tasks import table, training_rows
 
 SAMPLE = 100

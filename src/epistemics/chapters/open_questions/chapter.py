@@ -39,7 +39,7 @@ from epistemics.chapters.phase_1_2 import chapter as phase_1_2
 from epistemics.declared.project import Project
 from epistemics.science.abliteration import falls_at
 from epistemics.science.configuration import Configuration
-from epistemics.science.model import named_parameters, parameter_count
+from epistemics.science.network import named_parameters, parameter_count
 from epistemics.science.residual_stream import blocks, embedded
 from epistemics.science.tasks import table, training_rows
 

@@ -25,7 +25,7 @@ from epistemics.analysis.tables import (
 from epistemics.chapters.contents import Share
 from epistemics.chapters.ledger import chapter as ledger
 from epistemics.declared.project import Project
-from epistemics.science.model import parameter_count
+from epistemics.science.network import parameter_count
 
 DECAY = 1.0
 """The weight decay of all that the other sweeps train."""

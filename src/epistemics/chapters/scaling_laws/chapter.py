@@ -14,7 +14,8 @@ from epistemics.analysis.tables import Numbers, Shown, Table, Value, number, per
 from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 from epistemics.science.configuration import Architecture
-from epistemics.science.model import POSITIONS, parameter_count
+from epistemics.science.network import parameter_count
+from epistemics.science.transformer import POSITIONS
 
 FLOP_PER_PARAMETER_AND_TOKEN = 6
 """Forward a multiplication and an addition, backward twice that (Kaplan et al. 2020, section 2.1)."""

@@ -37,7 +37,7 @@ from epistemics.chapters.joint.measured import (
 from epistemics.chapters.phase_1_2 import measured as phase_1_2_measures
 from epistemics.science.abliteration import falls_at
 from epistemics.science.geometry import variance_rank
-from epistemics.science.model import parameter_count
+from epistemics.science.network import parameter_count
 
 ALONE = "alone"
 """The kind of the models that learn one operation."""
