@@ -16,7 +16,7 @@ from epistemics.chapters.open_questions import chapter as open_questions
 from epistemics.chapters.open_questions.chapter import nearest_other, smallest_changes, with_first_number_changed
 from epistemics.science.abliteration import falls_at
 from epistemics.science.configuration import Configuration
-from epistemics.science.network import final_state, named_parameters, read_out
+from epistemics.science.network import named_parameters, network_of
 from epistemics.science.tasks import table, training_rows
 
 Make = Callable[..., Configuration]
@@ -67,8 +67,9 @@ def test_untouched_logits_are_the_models_own(results: Results) -> None:
     c, parameters = run.configuration, torch.from_numpy(run.result.weights["parameters"])
     questions = torch.from_numpy(table(c.modulus, c.operations).questions)
     logits = with_first_number_changed(c, parameters, questions)(torch.zeros(len(questions), c.d_model))
-    state = final_state(c.architecture, parameters[None], questions[None])
-    torch.testing.assert_close(logits, read_out(c.architecture, parameters[None], state)[0], atol=1e-4, rtol=1e-4)
+    network, flat = network_of(c.architecture), parameters[None]
+    expected = network.read_out(flat, network.final_state(flat, questions[None]))[0]
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_going_to_another_number_is_to_ask_about_it(results: Results) -> None:

@@ -21,8 +21,7 @@ pytestmark = pytest.mark.slow
 THEN = {
     "adopted": "adopted",
     "stale training": "trained again",
-    "stale training measures": "trained again",
-    "stale measures": "measured again",
+    "stale geometry": "measured again",
 }
 """What is left to do with a result after ``epistemics adopt``, by its state and the parts of it that are stale."""
 
@@ -32,26 +31,24 @@ import dataclasses, json
 import numpy as np
 from msgspec.structs import replace
 from epistemics.lab.canary import canary_of
-from epistemics.store.fingerprint import reached
-from epistemics.lab.parts import HISTORY
+from epistemics.lab.parts import HISTORY, MEASURES
 from epistemics.declared.project import find_project
 from epistemics.lab.provenance import provenance_of
 from epistemics.store.record import Part, Result
-from epistemics.lab.status import current_seals
+from epistemics.lab.status import current_seals, current_sources
 from epistemics.declared.experiments import experiment_names, load_experiment
 from epistemics.store.store import Store
-from epistemics.study import PARTS
 import torch
 torch.set_num_threads(1); torch.set_flush_denormal(True)
 project = find_project()
 store = Store(project.results)
 names = experiment_names(project.experiments)
 runs = {r.key: r for n in names for r in load_experiment(project.experiments, n, "smoke").runs}
-store.keep_sources(reached(*PARTS.values()).values())
 for key, run in runs.items():
     c, canary = run.configuration, canary_of(run.configuration)
+    store.keep_sources(current_sources(c))
     parts = {name: Part(code=seal.code, definitions=seal.definitions, canary=canary[name], provenance={})
-             for name, seal in current_seals().items()}
+             for name, seal in current_seals(c).items()}
     parts["training"] = replace(
         parts["training"], provenance=provenance_of([c], torch.device("cpu")),
         metrics={"grokking_step": None, "first_touch": None, "final_step": 0, "train_accuracy": 0.0,
@@ -59,7 +56,8 @@ for key, run in runs.items():
         arrays={f"history.{name}": np.zeros(1, int if name == "step" else float) for name in HISTORY},
         weights={"parameters": np.zeros(1, np.float32)},
     )
-    parts["measures"] = replace(parts["measures"], arrays={name: np.zeros((1, 2)) for name in canary["measures"]})
+    for name in MEASURES:
+        parts[name] = replace(parts[name], arrays={measure: np.zeros((1, 2)) for measure in canary[name]})
     configuration = json.loads(json.dumps(dataclasses.asdict(c)))
     store.write(Result(key=key, configuration=configuration, parts=parts))
 """
@@ -99,7 +97,7 @@ EDITS = [
     Edit("a comment in the optimizer", "src/epistemics/science/training.py", "1e-8  # AdamW's", "1e-8  # of AdamW"),
     Edit(
         "a docstring in the model",
-        "src/epistemics/science/model.py",
+        "src/epistemics/science/network.py",
         '"""N, the parameters',
         '"""How many, the parameters',
     ),
@@ -112,6 +110,12 @@ EDITS = [
     ),
     Edit("the optimizer changed", "src/epistemics/science/training.py", "EPSILON = 1e-8", "EPSILON = 1e-6"),
     Edit("a measure changed", "src/epistemics/science/geometry.py", "np.sqrt(np.max", "2 * np.sqrt(np.max"),
+    Edit(
+        "an operation added",
+        "src/epistemics/science/operations.py",
+        "OPERATIONS = {",
+        'OPERATIONS = {"x": Operation(max),',
+    ),
     Edit("the learning rate of phase 1.2", "experiments/phase-1-2.yaml", "rate: 0.001", "rate: 0.002"),
     Edit("a figure of phase 1.2", "src/epistemics/chapters/phase_1_2/figures.py", "alpha=", "zorder=3, alpha="),
     Edit("the criterion of a claim", "experiments/claims.yaml", "at least ten times that", "at least twice that"),

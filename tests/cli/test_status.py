@@ -77,7 +77,7 @@ def test_an_experiment_is_a_line_and_its_runs_come_on_request(project: Path, sai
 def test_what_cannot_be_used_is_listed_unasked_with_what_it_takes(project: Path, said: Said) -> None:
     runs = planned(project)
     whole = result(runs[0].configuration)
-    changed = {"training": replace(whole.parts["training"], code="0" * 16), "measures": whole.parts["measures"]}
+    changed = {**whole.parts, "training": replace(whole.parts["training"], code="0" * 16)}
     Store(project / "results").write(replace(whole, parts=changed))
     short = said("status")
     assert re.search(r"^sizes +1 stale, 1 missing, about 60 s +Two sizes$", short, re.MULTILINE)

@@ -189,8 +189,8 @@ def test_a_worker_of_another_version_is_refused_by_name(
     nodes: Nodes, configuration: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The driver is the other one here: what a node says of itself is its own."""
-    ours = remote.versions()
-    monkeypatch.setattr(remote, "versions", lambda: ours | {"epistemics": "9.9"})
+    ours = remote.versions(runs(configuration()))
+    monkeypatch.setattr(remote, "versions", lambda _: ours | {"epistemics": "9.9"})
     with pytest.raises(RunFailed, match=r"gpu-\d: .*epistemics is 0\.1\.0, asked for is 9\.9; install the same there"):
         train([runs(configuration())], tmp_path, Log(), gpus=1)
     assert not Store(tmp_path / "results").keys()

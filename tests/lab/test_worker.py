@@ -26,12 +26,13 @@ from epistemics.lab import canary, worker
 from epistemics.lab import parts as parts_module
 from epistemics.lab import status as status_module
 from epistemics.lab.moments import Moments
+from epistemics.lab.parts import MEASURES
 from epistemics.lab.progress import Overview
 from epistemics.lab.scheduler import Job, RunFailed, train_missing
 from epistemics.lab.status import RunStatus, current_code, current_seals, status
 from epistemics.lab.worker import work
 from epistemics.science.configuration import Configuration, configuration_from_json
-from epistemics.science.measures import measure
+from epistemics.science.measures import measure_abliteration
 from epistemics.science.network import parameter_count
 from epistemics.store.record import Result
 from epistemics.store.store import Seal, Store
@@ -93,12 +94,15 @@ def checkpoints(job: Job) -> list[Path]:
     return list(job.workspace.rglob("checkpoint.safetensors"))
 
 
-def other_code(monkeypatch: pytest.MonkeyPatch, part: str) -> dict[str, str]:
-    """As if the code of a part had changed; the fingerprints then."""
-    seals = current_seals()
-    seals[part] = Seal("changed", seals[part].definitions)
-    monkeypatch.setattr(worker, "current_seals", lambda: seals)
-    return {name: seal.code for name, seal in seals.items()}
+def other_code(monkeypatch: pytest.MonkeyPatch, configuration: Configuration, part: str) -> dict[str, str]:
+    """As if the code of a part had changed; the fingerprints of a configuration then."""
+
+    def changed(configuration: Configuration) -> dict[str, Seal]:
+        seals = current_seals(configuration)
+        return seals | {part: Seal("changed", seals[part].definitions)}
+
+    monkeypatch.setattr(worker, "current_seals", changed)
+    return {name: seal.code for name, seal in changed(configuration).items()}
 
 
 def never(*_: object, **__: object) -> Iterator[None]:
@@ -122,12 +126,12 @@ def test_a_result_holds_history_measures_and_where_it_came_from(job: Callable[..
     assert result.metrics["final_step"] == 40
     for name, shape in {"about_mean": (11,), "spectrum": (16,), "random_about_zero": (17,)}.items():
         assert result.arrays[f"add.{name}"].shape == (len(result.metrics["moments"]), *shape)
-    final = measure(c, torch.from_numpy(result.weights["parameters"]))["add"]
+    final = measure_abliteration(c, torch.from_numpy(result.weights["parameters"]))["add"]
     np.testing.assert_array_equal(result.arrays["add.about_mean"][-1], final.about_mean.astype(np.float32))
     assert {"seeds", "device", "threads", "versions", "commit", "date", "seconds"} <= result.provenance.keys()
     assert result.provenance["seeds"] == [4]
     assert result.provenance["resumed"] == 0
-    assert result.code == current_code()
+    assert result.code == current_code(c)
     assert checkpoints(asked) == []
 
 
@@ -286,7 +290,7 @@ def test_changed_measures_are_taken_again_without_training(
 ) -> None:
     asked = job()
     before = done(asked)[0]
-    changed = other_code(monkeypatch, "measures")
+    changed = other_code(monkeypatch, asked.configurations[0], "abliteration")
     monkeypatch.setattr(worker, "function_of", lambda _: never)
     after = done(asked)[0]
     assert after.code == changed
@@ -299,7 +303,7 @@ def test_changed_measures_of_one_moment_are_taken_again_from_stored_weights(
 ) -> None:
     asked = job(configuration(measure_every=0, measure_after_grokking=()))
     before = done(asked)[0]
-    changed = other_code(monkeypatch, "measures")
+    changed = other_code(monkeypatch, asked.configurations[0], "abliteration")
     monkeypatch.setattr(worker, "function_of", lambda _: never)
     elsewhere = dataclasses.replace(asked, workspace=asked.workspace / "elsewhere")
     after = done(elsewhere)[0]
@@ -314,7 +318,7 @@ def test_parameters_that_are_not_what_was_kept_are_not_measured(
     """Nor are they gone on from: the run is trained again."""
     asked = job()
     before = done(asked)[0]
-    other_code(monkeypatch, "measures")
+    other_code(monkeypatch, asked.configurations[0], "abliteration")
     kept = sorted((asked.workspace / "moments").glob("*/*"))
     assert [path.stem for path in kept] == sorted(before.metrics["parameters"])
     save_file({"parameters": torch.zeros(3)}, kept[0])
@@ -355,10 +359,10 @@ def test_two_families_can_not_give_measures_of_one_name(
     """Of which readers, who ask by name, would see one."""
     asked = job()
     done(asked)
-    monkeypatch.setitem(PARTS, "second", "science.measures.measure")
+    monkeypatch.setitem(PARTS, "second", "science.measures.measure_noise")
     for module in (worker, canary):
-        monkeypatch.setattr(module, "MEASURES", ["measures", "second"])
-    with pytest.raises(ValueError, match=r"measures and second both give 'add\.\w+'"):
+        monkeypatch.setattr(module, "MEASURES", [*MEASURES, "second"])
+    with pytest.raises(ValueError, match=r"noise and second both give 'add\.\w+'"):
         done(asked)
 
 
@@ -380,7 +384,7 @@ def test_moments_are_kept_where_a_setting_says_and_serve_another_workspace(
     asked = job()
     before = done(asked)[0]
     assert {path.stem for path in (tmp_path / "a large disk").glob("*/*")} == set(before.metrics["parameters"])
-    changed = other_code(monkeypatch, "measures")
+    changed = other_code(monkeypatch, asked.configurations[0], "abliteration")
     monkeypatch.setattr(worker, "function_of", lambda _: never)
     after = done(dataclasses.replace(asked, workspace=tmp_path / "another"))[0]
     assert after.code == changed
@@ -399,8 +403,8 @@ def test_a_family_that_is_added_is_missing_and_measured_without_training(
         return status([run], Store(asked.results))[0]
 
     monkeypatch.setitem(PARTS, "size", "science.network.parameter_count")  # the function is replaced below
-    monkeypatch.setattr(worker, "MEASURES", ["measures", "size"])
-    monkeypatch.setattr(canary, "MEASURES", ["measures", "size"])
+    monkeypatch.setattr(worker, "MEASURES", [*MEASURES, "size"])
+    monkeypatch.setattr(canary, "MEASURES", [*MEASURES, "size"])
 
     def function_of(part: str) -> Callable[..., Any]:
         return (lambda _, parameters, power: {"norm": (parameters**power).sum()}) if part == "size" else made_by(part)
@@ -413,7 +417,7 @@ def test_a_family_that_is_added_is_missing_and_measured_without_training(
         monkeypatch.setattr(module, "SETTINGS", settings)
     assert (state().state, state().parts) == (
         "missing",
-        {"training": "fresh", "measures": "fresh", "size": "missing"},
+        {"training": "fresh", **dict.fromkeys(MEASURES, "fresh"), "size": "missing"},
     )
     after = done(asked)[0]
     assert state().state == "fresh"
@@ -421,7 +425,7 @@ def test_a_family_that_is_added_is_missing_and_measured_without_training(
     moments = Moments(asked.workspace / "moments")
     norms = [float((moments.get(digest) ** 2).sum()) for digest in after.metrics["parameters"]]  # type: ignore[operator]
     np.testing.assert_allclose(after.arrays["norm"], norms, rtol=1e-6)
-    for name in ("training", "measures"):
+    for name in ("training", *MEASURES):
         assert after.parts[name].provenance == before.parts[name].provenance
     settings["size"] = {"power": 3}
     assert state().changed == ("size",)
@@ -430,7 +434,7 @@ def test_a_family_that_is_added_is_missing_and_measured_without_training(
 def test_changed_training_is_trained_again(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job()
     before = done(asked)[0]
-    changed = other_code(monkeypatch, "training")
+    changed = other_code(monkeypatch, asked.configurations[0], "training")
     steps = [progress["step"] for progress in work(asked) if progress["phase"] == "train"]
     assert steps == [0, 10, 20, 30, 40]
     after = results(asked)[0]
@@ -443,7 +447,7 @@ def test_a_second_training_broken_off_is_not_taken_for_the_finished_first(
 ) -> None:
     asked = job()
     before = done(asked)[0]
-    other_code(monkeypatch, "training")
+    other_code(monkeypatch, asked.configurations[0], "training")
     broken_off(asked, 10)
     after = done(asked)[0]
     assert after.provenance["resumed"] == 1
@@ -453,7 +457,7 @@ def test_a_second_training_broken_off_is_not_taken_for_the_finished_first(
 def test_a_checkpoint_of_other_code_is_not_used(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job()
     broken_off(asked, 10)
-    other_code(monkeypatch, "training")
+    other_code(monkeypatch, asked.configurations[0], "training")
     assert done(asked)[0].provenance["resumed"] == 0
 
 
@@ -468,11 +472,11 @@ def test_a_stored_result_is_not_made_again(job: Callable[..., Job], monkeypatch:
 def test_a_damaged_result_is_set_aside_and_made_again(job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job()
     before = done(asked)[0]
-    arrays = next((asked.results / before.key).glob("measures-arrays-*"))
+    arrays = next((asked.results / before.key).glob("geometry-arrays-*"))
     arrays.write_bytes(arrays.read_bytes()[:-1])
     monkeypatch.setattr(worker, "function_of", lambda _: never)  # the workspace still has what was trained
     assert_same_result(done(asked)[0], before)
-    assert [path.name for path in (asked.results / "set-aside").glob("*/measures-arrays-*")] == [arrays.name]
+    assert [path.name for path in (asked.results / "set-aside").glob("*/geometry-arrays-*")] == [arrays.name]
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -82,10 +82,11 @@ def test_directions_are_of_all_questions_and_accuracy_of_validation_questions(
 
 def test_shapes_for_each_operation_and_the_embedding_that_they_share(configuration: Make) -> None:
     c, parameters, _ = trained(configuration(operations=("mul", "add"), steps=10))
-    measured = measure(c, parameters)
-    assert list(measured) == ["mul", "add"]
-    for measures in measured.values():
-        shapes = {name: np.shape(value) for name, value in vars(measures).items()}
+    geometry = measure_geometry(c, parameters)
+    families: list[Mapping[str, object]] = [geometry, measure_abliteration(c, parameters), measure_noise(c, parameters)]
+    assert [list(measured) for measured in families] == [["mul", "add"]] * 3
+    for operation in c.operations:
+        shapes = {name: np.shape(v) for measured in families for name, v in vars(measured[operation]).items()}
         assert shapes == {
             "validation_accuracy": (),
             "mean_share": (),
@@ -103,11 +104,11 @@ def test_shapes_for_each_operation_and_the_embedding_that_they_share(configurati
             "overlap": (c.modulus - 1,),
             "overlap_cosine": (c.modulus - 1,),
         }
-    assert not np.allclose(measured["mul"].singular_values, measured["add"].singular_values)
+    assert not np.allclose(geometry["mul"].singular_values, geometry["add"].singular_values)
     embedding = named_parameters(c.architecture, parameters[None])["embedding"][0, : c.modulus]
     expected = fourier_power(embedding.double().numpy())
-    np.testing.assert_array_equal(measured["mul"].fourier_power, expected)
-    np.testing.assert_array_equal(measured["add"].fourier_power, expected)
+    np.testing.assert_array_equal(geometry["mul"].fourier_power, expected)
+    np.testing.assert_array_equal(geometry["add"].fourier_power, expected)
 
 
 def test_what_is_left_of_the_other_operation_is_cut_about_its_own_mean(configuration: Make) -> None:
@@ -116,7 +117,7 @@ def test_what_is_left_of_the_other_operation_is_cut_about_its_own_mean(configura
     validation = ~training_rows(questions, c.train_fraction, c.seed)
     weights = named_parameters(c.architecture, parameters[None].double())
     unembedding, bias = weights["unembedding.weight"][0].numpy(), weights["unembedding.bias"][0].numpy()
-    measured = measure(c, parameters)
+    measured = measure_abliteration(c, parameters)
     rows = {operation: questions.rows_of(operation) for operation in c.operations}
     states = {operation: final_states(c, parameters, questions.questions[own]) for operation, own in rows.items()}
     for operation, other in (("add", "mul"), ("mul", "add")):
@@ -132,15 +133,16 @@ def test_what_is_left_of_the_other_operation_is_cut_about_its_own_mean(configura
 
 def test_an_operation_alone_has_no_others(learned: tuple[Configuration, torch.Tensor, History]) -> None:
     c, parameters, _ = learned
-    alone = measure(c, parameters)["add"]
-    assert (alone.others_about_mean, alone.overlap, alone.overlap_cosine) == (None, None, None)
+    geometry, curves = measure_geometry(c, parameters)["add"], measure_abliteration(c, parameters)["add"]
+    assert (curves.others_about_mean, geometry.overlap, geometry.overlap_cosine) == (None, None, None)
 
 
 def test_measuring_twice_gives_the_same(learned: tuple[Configuration, torch.Tensor, History]) -> None:
     c, parameters, _ = learned
-    first, second = measure(c, parameters)["add"], measure(c, parameters)["add"]
-    for name in Measures.__dataclass_fields__:
-        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    for take in (measure_geometry, measure_abliteration, measure_noise):
+        first, second = (vars(take(c, parameters)["add"]) for _ in range(2))
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name])
 
 
 def test_removing_every_random_direction_leaves_no_answer(

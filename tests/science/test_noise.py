@@ -10,7 +10,7 @@ import torch
 
 from epistemics.science import noise
 from epistemics.science.configuration import Configuration
-from epistemics.science.network import initial_parameters
+from epistemics.science.network import initial_parameters, network_of
 from epistemics.science.noise import LARGE, SMALL, noise_scale, squared_gradients
 from epistemics.science.tasks import table
 from epistemics.science.training import Batch, batch_loss
@@ -37,7 +37,7 @@ def test_the_scale_is_found_from_batches(
             torch.func.grad(batch_loss)(
                 parameters[None],
                 Batch(torch.from_numpy(row)[None, None], torch.tensor([[answer]]), one),
-                c.architecture,
+                network_of(c.architecture),
                 c.precision,
             )[0]
             for row, answer in zip(questions.questions, questions.answers, strict=True)

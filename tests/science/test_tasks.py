@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from epistemics.science.operations import question_count
 from epistemics.science.tasks import EpochSampler, Table, table, training_rows
 
 
@@ -37,8 +40,36 @@ def test_the_index_of_an_operation_is_its_place_in_the_list() -> None:
 
 
 def test_an_unknown_operation_is_named() -> None:
-    with pytest.raises(ValueError, match="'div' is unknown; known: add, mul"):
-        table(5, ("add", "div"))
+    with pytest.raises(ValueError, match="'pow' is unknown; known: add, sub, mul, div, "):
+        table(5, ("add", "pow"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer"),
+    [
+        ("sub", lambda a, b: a - b),
+        ("x²+y²", lambda a, b: a**2 + b**2),
+        ("x²+xy", lambda a, b: a**2 + a * b),
+        ("x²+xy+y²", lambda a, b: a**2 + a * b + b**2),
+        ("x³+xy", lambda a, b: a**3 + a * b),
+    ],
+)
+def test_every_operation_is_what_its_name_says(operation: str, answer: Callable[[int, int], int]) -> None:
+    questions = table(7, ("add", operation))
+    own = questions.rows_of(operation)
+    assert len(own) == 49
+    for (a, _, b), given in zip(questions.questions[own], questions.answers[own], strict=True):
+        assert given == answer(int(a), int(b)) % 7
+
+
+@pytest.mark.parametrize("modulus", [2, 7, 97])
+def test_a_division_undoes_a_product_and_nothing_is_divided_by_zero(modulus: int) -> None:
+    questions = table(modulus, ("div",))
+    a, _, b = questions.questions.T
+    assert sorted(zip(a, b, strict=True)) == [(x, y) for x in range(modulus) for y in range(1, modulus)]
+    assert (questions.answers * b % modulus == a).all()
+    assert question_count("div", modulus) == len(a)
+    assert training_rows(questions, 0.5, 0).sum() == round(0.5 * len(a))
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_model import Plain
+from test_transformer import Plain
 from torch import Tensor
 
 from epistemics.science.configuration import Architecture, Configuration
 from epistemics.science.geometry import class_directions
 from epistemics.science.grokking import History, first_touch, grokking_step
-from epistemics.science.network import initial_parameters, named_parameters
+from epistemics.science.network import initial_parameters, named_parameters, network_of
 from epistemics.science.tasks import EpochSampler, table, training_rows
 from epistemics.science.training import (
     Batch,
@@ -254,7 +254,7 @@ def test_the_loss_of_a_bfloat16_run_and_its_parameters_are_float32(configuration
     assert {t.dtype for t in (state.flat, state.first, state.second)} == {torch.float32}
     rows = torch.zeros(1, 4, 3, dtype=torch.int64)
     batch = Batch(rows, rows[..., 0], torch.full((1, 4), 0.25))
-    loss = batch_loss(state.flat, batch, c.architecture, c.precision)
+    loss = batch_loss(state.flat, batch, network_of(c.architecture), c.precision)
     assert loss.dtype == torch.float32
 
 

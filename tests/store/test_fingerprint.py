@@ -9,15 +9,21 @@ import symtable
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
+from epistemics.lab.parts import MEASURES
 from epistemics.lab.status import current_code
+from epistemics.science.configuration import Configuration
 from epistemics.store import fingerprint as module
 from epistemics.store.fingerprint import UnknownDefinition, fingerprint, reached, reached_from
-from epistemics.study import PARTS
+from epistemics.study import PARTS, lines
 
 Edit = Callable[[str, str, str], None]
+Code = Callable[..., dict[str, str]]
+CUTS = ("geometry", "abliteration")
+"""The families that are measured of the directions that tell answers apart."""
 
 
 @pytest.fixture
@@ -37,11 +43,17 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
     return edited
 
 
-def test_a_copy_of_the_package_has_the_same_fingerprints(edit: Edit) -> None:
-    before = current_code()
+@pytest.fixture
+def code(configuration: Callable[..., Configuration]) -> Code:
+    """What gives the present fingerprints of a run: of addition, and else as most are."""
+    return lambda **settings: current_code(configuration(**settings))
+
+
+def test_a_copy_of_the_package_has_the_same_fingerprints(edit: Edit, code: Code) -> None:
+    before = code()
     edit("science/training.py", "EPSILON = 1e-8", "EPSILON = 1e-8")
-    assert current_code() == before
-    assert before["training"] != before["measures"]
+    assert code() == before
+    assert len(set(before.values())) == len(PARTS)
 
 
 @pytest.mark.parametrize(
@@ -53,15 +65,17 @@ def test_a_copy_of_the_package_has_the_same_fingerprints(edit: Edit) -> None:
         ("science/grokking.py", '"""What was seen of one member at each evaluation."""\n', "\n"),
         ("science/training.py", "beta1, beta2 = betas", "(beta1,   beta2) = (betas)"),
         ("science/training.py", "betas: tuple[float, float],\n) -> tuple", "betas: list[float],\n) -> list"),
-        ("science/training.py", '"""[E, N] mean gradient."""', '"""A field said in other words."""'),
+        ("science/training.py", '"""[n, 3], the table."""', '"""A field said in other words."""'),
         ("science/configuration.py", '"""Questions a step."""', "# Questions a step."),
         ("science/geometry.py", "def random_directions(dimensions: int", "def random_directions(dimensions: object"),
     ],
 )
-def test_comments_docstrings_annotations_and_formatting_do_not_count(edit: Edit, file: str, old: str, new: str) -> None:
-    before = current_code()
+def test_comments_docstrings_annotations_and_formatting_do_not_count(
+    edit: Edit, file: str, old: str, new: str, code: Code
+) -> None:
+    before = code()
     edit(file, old, new)
-    assert current_code() == before
+    assert code() == before
 
 
 @pytest.mark.parametrize(
@@ -75,37 +89,75 @@ def test_comments_docstrings_annotations_and_formatting_do_not_count(edit: Edit,
         ("science/tasks.py", "[self.seed, 2, epoch]", "[self.seed, 5, epoch]"),  # a private method of a class
     ],
 )
-def test_what_only_training_reaches_changes_only_training(edit: Edit, file: str, old: str, new: str) -> None:
-    before = current_code()
+def test_what_only_training_reaches_changes_only_training(
+    edit: Edit, file: str, old: str, new: str, code: Code
+) -> None:
+    before = code()
     edit(file, old, new)
-    after = current_code()
+    after = code()
     assert after["training"] != before["training"]
-    if file == "science/training.py":
-        assert after["measures"] == before["measures"]
+    if file == "science/training.py":  # the noise is that of training's own gradient, but not of its optimizer
+        assert {part: after[part] for part in MEASURES} == {part: before[part] for part in MEASURES}
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new"),
+    ("file", "old", "new", "families"),
     [
-        ("science/geometry.py", "eigvalsh(centred.T @ centred)", "eigvalsh(centred.T @ centred * 2)"),
-        ("science/geometry.py", "[seed, 3]", "[seed, 4]"),
-        ("science/abliteration.py", "logits -= np.outer", "logits += np.outer"),
+        ("science/geometry.py", "eigvalsh(centred.T @ centred)", "eigvalsh(centred.T @ centred * 2)", ["geometry"]),
+        ("science/geometry.py", "contrasts = np.where(counts > 0", "contrasts = np.where(counts > 1", [*CUTS]),
+        ("science/geometry.py", "[seed, 3]", "[seed, 4]", ["abliteration"]),
+        ("science/abliteration.py", "logits -= np.outer", "logits += np.outer", ["abliteration"]),
+        ("science/noise.py", "DRAWS = 16", "DRAWS = 8", ["noise"]),
     ],
 )
-def test_geometry_changes_only_measures(edit: Edit, file: str, old: str, new: str) -> None:
-    before = current_code()
+def test_a_change_of_a_measure_changes_its_family_alone(
+    edit: Edit, code: Code, file: str, old: str, new: str, families: list[str]
+) -> None:
+    before = code()
     edit(file, old, new)
-    after = current_code()
-    assert after["measures"] != before["measures"]
-    assert after["training"] == before["training"]
+    after = code()
+    assert [part for part in PARTS if after[part] != before[part]] == families
 
 
-def test_the_model_changes_both(edit: Edit) -> None:
-    before = current_code()
-    edit("science/model.py", "F.gelu(", "F.relu(")
-    after = current_code()
-    assert after["training"] != before["training"]
-    assert after["measures"] != before["measures"]
+def test_the_network_changes_all(edit: Edit, code: Code) -> None:
+    before = code()
+    edit("science/transformer.py", "F.gelu(", "F.relu(")
+    after = code()
+    assert not set(before.values()) & set(after.values())
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "stale"),
+    [
+        # a line that a run does not use: another, one that is there, one that goes, one in another place
+        ("science/operations.py", "OPERATIONS = {", 'OPERATIONS = {\n    "max": Operation(max),', []),
+        ("science/operations.py", "a - b)", "b - a)", []),
+        ("science/operations.py", '    "sub": Operation(lambda a, b, p: a - b),\n', "", []),
+        ("science/operations.py", "result * square % p", "result + square % p", []),  # only "div" reaches it
+        ("science/configuration.py", "NETWORKS = {", 'NETWORKS = {"mlp": "science.geometry.mean_share", ', []),
+        ("science/configuration.py", '"""Which of ``conf', '"""Of."""\n    depth: int = 3\n    """Which of ``conf', []),
+        ("science/configuration.py", "embedding_scale: float = 0.02", "embedding_scale: float = 0.03", []),
+        # one that it does
+        ("science/operations.py", "a + b)", "b + a)", [*PARTS]),
+        ("science/operations.py", "    divides: bool = False", "    divides: bool = True", [*PARTS]),
+        ("science/configuration.py", "weight_decay: float\n", "weight_decay: float = 1.0\n", [*PARTS]),
+        ("science/training.py", "own.copy_(new)", "own.copy_(new + 0)", ["training"]),  # which a text names
+    ],
+)
+def test_of_a_table_the_lines_that_a_run_uses_count(
+    edit: Edit, code: Code, file: str, old: str, new: str, stale: list[str]
+) -> None:
+    before = code()
+    edit(file, old, new)
+    after = code()
+    assert [part for part in PARTS if after[part] != before[part]] == stale
+
+
+def test_runs_that_use_other_lines_have_other_code(code: Code) -> None:
+    others: list[dict[str, Any]] = [{"operations": ("mul",)}, {"operations": ("add", "mul")}, {"embedding_scale": 1.0}]
+    codes = {code()["training"], *(code(**settings)["training"] for settings in others)}
+    assert len(codes) == 4
+    assert code(seed=9, weight_decay=0.1) == code()
 
 
 @pytest.mark.parametrize(
@@ -116,10 +168,10 @@ def test_the_model_changes_both(edit: Edit) -> None:
         ("store/record.py", "FORMAT = 3", "FORMAT = 4"),
     ],
 )
-def test_what_is_not_reached_does_not_count(edit: Edit, file: str, old: str, new: str) -> None:
-    before = current_code()
+def test_what_is_not_reached_does_not_count(edit: Edit, file: str, old: str, new: str, code: Code) -> None:
+    before = code()
     edit(file, old, new)
-    assert current_code() == before
+    assert code() == before
 
 
 # How uses are found, in a package made for it
@@ -447,10 +499,95 @@ def test_an_unknown_name_is_refused_with_its_file(package: Callable[..., None]) 
         fingerprint("nowhere.nothing")
 
 
-def test_experiment_code_uses_nothing_that_reading_can_t_follow() -> None:
-    """No attribute or definition is looked up by a text, so that what is reached is what runs."""
+def test_experiment_code_uses_nothing_that_reading_can_t_follow(configuration: Callable[..., Configuration]) -> None:
+    """No attribute or definition is looked up by a text, so that what is reached is what runs. The one exception is
+    what the lines of a run name, which is followed."""
+    used = {name.rpartition(".")[2] for name in lines(configuration())}
     hidden = {"getattr", "globals", "locals", "eval", "exec", "__import__", "import_module", "import_string"}
-    for name, source in reached(*PARTS.values()).items():
-        called = {node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
+    for name, source in reached(*PARTS.values(), lines=lines(configuration())).items():
+        if name == "named.named":
+            continue
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        for call in calls:
+            if ast.unparse(call.func) == "named":
+                (looked_up,) = call.args
+                assert isinstance(looked_up, ast.Subscript)
+                assert ast.unparse(looked_up.value) in used, ast.unparse(call)
+        called = {call.func for call in calls}
         names = {c.id if isinstance(c, ast.Name) else c.attr for c in called if isinstance(c, ast.Name | ast.Attribute)}
         assert not names & hidden, name
+
+
+# Lines of tables
+
+TABLES = {
+    "a": """
+        from epistemics.b import TABLE, Options, pick
+
+        def start(options: Options):
+            return pick(TABLE[options.name], options)
+    """,
+    "b": """
+        TABLE = {"one": "c.first", "two": "c.second", "three": lambda x: x + 3}
+
+        class Options:
+            name: str
+            size: int = 1
+            shift: int = 2
+
+            def twice(self):
+                return 2 * self.size
+
+        def pick(one, options):
+            return one
+    """,
+    "c": "def first(x):\n    return x + 1\n\n\ndef second(x):\n    return x + 2\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [
+        ("return x + 1", "return x + 9", True),  # what the line names as text
+        ("return x + 2", "return x + 9", False),
+        ("lambda x: x + 3", "lambda x: x + 9", False),
+        ('{"one": "c.first", "two": "c.second"', '{"two": "c.second", "one": "c.first"', False),
+        ('"one": "c.first"', '"one": "c.second"', True),
+        ("shift: int = 2", "shift: int = 3", False),
+        ("size: int = 1", "size: int = 3", True),
+        ("return 2 * self.size", "return 3 * self.size", True),
+        ("name: str\n", "name: str\n            more: str\n", True),  # without a default everyone says it
+    ],
+)
+def test_lines_that_are_not_asked_for_do_not_count(
+    package: Callable[..., None], old: str, new: str, counts: bool
+) -> None:
+    asked = {"b.TABLE": ("one",), "b.Options": ("size",)}
+    package(**{name: dedent(text) for name, text in TABLES.items()})
+    before = fingerprint("a.start", lines=asked)
+    assert sum(text.count(old) for text in TABLES.values()) == 1
+    package(**{name: dedent(text.replace(old, new)) for name, text in TABLES.items()})
+    assert (fingerprint("a.start", lines=asked) != before) == counts
+    assert reached("a.start", lines=asked).keys() == {
+        "a.start", "b.TABLE", "b.Options", "b.pick", "c.second" if '"one": "c.second"' in new else "c.first",
+    }  # fmt: skip
+
+
+def test_a_moved_definition_that_a_line_names_is_the_same(package: Callable[..., None]) -> None:
+    package(**{name: dedent(text) for name, text in TABLES.items()})
+    before = fingerprint("a.start", lines={"b.TABLE": ("one",)})
+    moved = {"a": TABLES["a"], "b": TABLES["b"].replace('"c.', '"d.'), "d": TABLES["c"]}
+    package(**{name: dedent(text) for name, text in moved.items()})
+    assert fingerprint("a.start", lines={"b.TABLE": ("one",)}) == before
+
+
+@pytest.mark.parametrize("name", ["b.pick", "b.FILLED", "b.COMPUTED"])
+def test_what_has_no_lines_is_refused_by_name(package: Callable[..., None], name: str) -> None:
+    package(
+        a="from epistemics.b import FILLED, COMPUTED, pick\n\n\ndef start():\n    return pick, FILLED, COMPUTED\n",
+        b="def pick():\n    return 1\n\n\nFILLED = {}\nFILLED['x'] = 1\nCOMPUTED = {str(1): 2}\n",
+    )
+    with pytest.raises(TypeError, match=rf"{name} has no lines"):
+        fingerprint("a.start", lines={name: ("x",)})
+    with pytest.raises(UnknownDefinition, match=r"b\.nothing"):
+        fingerprint("a.start", lines={"b.nothing": ("x",)})

@@ -33,7 +33,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
         part: Seal(f"new {part}", {f"elsewhere.{name}": digest for name, digest in definitions.items()})
         for part, definitions in old["definitions"].items()
     }
-    monkeypatch.setattr(migration, "current_seals", lambda: moved)
+    monkeypatch.setattr(migration, "current_seals", lambda _: moved)
     return Store(shutil.copytree(OLD, tmp_path / "results"))
 
 

@@ -19,6 +19,7 @@ from stored import resealed, result
 from epistemics.cli import main
 from epistemics.declared.experiments import load_experiment
 from epistemics.declared.project import find_project
+from epistemics.lab.parts import MEASURES
 from epistemics.lab.status import status
 from epistemics.store.store import Store, packed
 
@@ -33,8 +34,8 @@ def training(record: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def measures(record: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = record["parts"]["measures"]
+def geometry(record: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = record["parts"]["geometry"]
     return found
 
 
@@ -42,7 +43,7 @@ RECORDS: dict[str, tuple[Change, str]] = {
     "no configuration": (lambda r: r.pop("configuration"), "Object missing required field `configuration`"),
     "no parts": (lambda r: r.pop("parts"), "Object missing required field `parts`"),
     "parts a list": (lambda r: r.update(parts=[]), "parts: Expected `object`, got `array`"),
-    "a part a number": (lambda r: r["parts"].update(measures=3), "parts"),
+    "a part a number": (lambda r: r["parts"].update(geometry=3), "parts"),
     "no code": (lambda r: training(r).pop("code"), "parts.training: Object missing required field `code`"),
     "code a list": (lambda r: training(r).update(code=[]), "parts.training.code: Expected `str`, got `array`"),
     "definitions a list": (lambda r: training(r).update(definitions=[]), "parts.training.definitions: Expected"),
@@ -77,22 +78,22 @@ RECORDS: dict[str, tuple[Change, str]] = {
         "parts.training.provenance: Object missing required field `device`",
     ),
     "seconds in words": (
-        lambda r: measures(r)["provenance"].update(seconds="few"),
-        "parts.measures.provenance.seconds: Expected `float`, got `str`",
+        lambda r: geometry(r)["provenance"].update(seconds="few"),
+        "parts.geometry.provenance.seconds: Expected `float`, got `str`",
     ),
     "adopted a mapping": (
-        lambda r: measures(r)["provenance"].update(adopted={}),
-        "parts.measures.provenance.adopted: Expected `array`, got `object`",
+        lambda r: geometry(r)["provenance"].update(adopted={}),
+        "parts.geometry.provenance.adopted: Expected `array`, got `object`",
     ),
     "a canary without steps": (lambda r: training(r).update(canary={}), "parts.training.canary: Object missing"),
     "a canary of something else": (
-        lambda r: measures(r)["canary"].pop("add.spectrum"),
-        "parts.measures.arrays.add.spectrum: not in the canary",
+        lambda r: geometry(r)["canary"].pop("add.spectrum"),
+        "parts.geometry.arrays.add.spectrum: not in the canary",
     ),
     "another configuration": (lambda r: r["configuration"].update(seed=9), "configuration.seed: not that of the run"),
     "a file outside": (
-        lambda r: measures(r)["files"]["arrays"].update(file="../x.safetensors"),
-        "parts.measures.files.arrays: '../x.safetensors' does not name",
+        lambda r: geometry(r)["files"]["arrays"].update(file="../x.safetensors"),
+        "parts.geometry.files.arrays: '../x.safetensors' does not name",
     ),
     "another key": (lambda r: r.update(key="ff"), "holds the result 'ff'"),
 }
@@ -155,16 +156,16 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a pipe for a record": (lambda f: in_place_of(f, "result", os.mkfifo), "result.json: not a plain file"),
     "a link to nothing for a record": (lambda f: in_place_of(f, "result", dangling), "result.json: a link to nothing"),
     "links in a circle": (lambda f: in_place_of(f, "result", circle), "result.json: Too many levels"),
-    "a folder for arrays": (lambda f: in_place_of(f, "measures", os.mkdir), ".safetensors: not a plain file"),
-    "a pipe for arrays": (lambda f: in_place_of(f, "measures", os.mkfifo), ".safetensors: not a plain file"),
+    "a folder for arrays": (lambda f: in_place_of(f, "geometry", os.mkdir), ".safetensors: not a plain file"),
+    "a pipe for arrays": (lambda f: in_place_of(f, "geometry", os.mkfifo), ".safetensors: not a plain file"),
     "a link to nothing for arrays": (
-        lambda f: in_place_of(f, "measures", dangling),
+        lambda f: in_place_of(f, "geometry", dangling),
         ".safetensors: the file is missing",
     ),
     "a file for the folder": (a_file, "result.json: Not a directory"),
     "no losses": (lambda f: without(f, "history.train_loss"), "parts.training.arrays.history.train_loss: missing"),
     "a short history": (lambda f: shortened(f, "history.step"), "arrays.history.train_loss: 5 float32, where 4"),
-    "no spectrum": (lambda f: without(f, "add.spectrum"), "parts.measures.arrays.add.spectrum: missing"),
+    "no spectrum": (lambda f: without(f, "add.spectrum"), "parts.geometry.arrays.add.spectrum: missing"),
     "a moment less": (lambda f: shortened(f, "add.spectrum"), "arrays.add.spectrum: 1 × 3 float32, where floats for 2"),
 }
 
@@ -239,11 +240,12 @@ def test_a_part_that_is_not_stored_is_missing_and_the_other_is_fresh(
     store.write(replace(whole, parts={"training": whole.parts["training"]}))
     states = {s["key"]: s for s in json.loads(_json(said_by("status --json", "", capsys, monkeypatch)))}
     assert states[folder.name]["state"] == "missing"
-    assert states[folder.name]["parts"] == {"training": "fresh", "measures": "missing"}
-    store.write_part(folder.name, "measures", replace(whole.parts["measures"], code="0" * 16))
+    assert states[folder.name]["parts"] == {"training": "fresh", **dict.fromkeys(MEASURES, "missing")}
+    for name in MEASURES:
+        store.write_part(folder.name, name, replace(whole.parts[name], code="0" * 16))
     states = {s["key"]: s for s in json.loads(_json(said_by("status --json", "", capsys, monkeypatch)))}
     assert states[folder.name]["state"] == "stale"
-    assert states[folder.name]["parts"] == {"training": "fresh", "measures": "stale"}
+    assert states[folder.name]["parts"] == {"training": "fresh", **dict.fromkeys(MEASURES, "stale")}
 
 
 def _json(said: str) -> str:

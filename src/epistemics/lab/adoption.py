@@ -32,6 +32,7 @@ import msgspec
 
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.canary import Comparison, compare, taken_over
+from epistemics.lab.parts import TRAINING
 from epistemics.lab.scheduler import RunFailed, worker_environment
 from epistemics.lab.status import current_seals, current_sources
 from epistemics.store.record import Record
@@ -165,22 +166,19 @@ def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> A
     formers = {name: name for name in record.parts if name in seals}
     formers |= taken_over({name: part.canary for name, part in record.parts.items()}, place["canary"])
     shown: dict[str, str] = {}
-    failed = ""
+    failed: dict[str, str] = {}
     for name in (name for name in seals if name in formers):
         former = formers[name]
         if former == name and record.parts[name].code == seals[name].code:
             continue
         what, does_the_same = judge(name, former, record)
-        if not does_the_same:
-            failed = f"{name}: {what}"
-            # What several take over is left whole.
-            shown = {other: said for other, said in shown.items() if former == name or formers[other] != former}
+        (shown if does_the_same else failed)[name] = what
+        if TRAINING in failed:
             break  # measures of another training prove nothing
-        shown[name] = what
-    said = "; ".join(
-        f"{', '.join(name for name, own in shown.items() if own == what)} {what}"
-        for what in dict.fromkeys(shown.values())
-    )
+    # Of what several take over, nothing is taken if one of them is something else.
+    torn = {formers[name] for name in failed}
+    shown = {name: what for name, what in shown.items() if formers[name] not in torn}
+    said = _together(shown, " ")
     if shown:
         proof = {
             "proof": said,
@@ -194,7 +192,13 @@ def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> A
             _move(store, key, {name: formers[name] for name in shown}, place["canary"], anew, proof)
         else:
             store.reseal(key, anew, proof)
-    return Adoption(key, not failed, failed or said)
+    return Adoption(key, not failed, _together(failed, ": ") or said)
+
+
+def _together(said: Mapping[str, str], between: str) -> str:
+    """What is said of parts, those of which the same is said together."""
+    grouped = {what: ", ".join(name for name, own in said.items() if own == what) for what in said.values()}
+    return "; ".join(f"{names}{between}{what}" for what, names in grouped.items())
 
 
 def _move(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from epistemics.science.configuration import Architecture
-from epistemics.science.network import final_state, initial_parameters, named_parameters, parameter_count, read_out
+from epistemics.science.network import initial_parameters, named_parameters, network_of, parameter_count
 
 
 class Plain(nn.Module):
@@ -100,12 +100,18 @@ def perturbed(arch: Architecture, seed: int) -> Tensor:
     return flat + 0.1 * torch.randn(flat.shape, generator=torch.Generator().manual_seed(seed)).double()
 
 
+def logits(arch: Architecture, flat: Tensor, questions: Tensor) -> Tensor:
+    """Of parameters [E, N] and questions [E, B, 3], in float64: [E, B, modulus]."""
+    network = network_of(arch)
+    return network.read_out(flat, network.final_state(flat, questions, "float64"), "float64")
+
+
 @pytest.mark.parametrize("arch", ARCHITECTURES, ids=str)
 def test_logits_and_gradients_are_those_of_the_plain_network(arch: Architecture) -> None:
     questions = random_questions(arch, 1, 20)
     plain = Plain(arch).double().load(perturbed(arch, 5))
     flat = perturbed(arch, 5)[None].requires_grad_()
-    ours = read_out(arch, flat, final_state(arch, flat, questions, "float64"), "float64")[0]
+    ours = logits(arch, flat, questions)[0]
     theirs = plain(questions[0])
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
@@ -123,10 +129,10 @@ def test_logits_and_gradients_are_those_of_the_plain_network(arch: Architecture)
 def test_a_stack_computes_what_its_members_compute_alone(arch: Architecture) -> None:
     questions = random_questions(arch, 3, 10)
     stack = torch.stack([perturbed(arch, seed) for seed in range(3)])
-    together = read_out(arch, stack, final_state(arch, stack, questions, "float64"), "float64")
+    together = logits(arch, stack, questions)
     for member in range(3):
         one, own = stack[member : member + 1], questions[member : member + 1]
-        alone = read_out(arch, one, final_state(arch, one, own, "float64"), "float64")
+        alone = logits(arch, one, own)
         torch.testing.assert_close(together[member], alone[0], rtol=1e-12, atol=1e-12)
 
 
@@ -163,7 +169,6 @@ def test_the_scale_of_the_embeddings_changes_them_and_the_positions_alone() -> N
 def test_bfloat16_differs_from_float32_by_rounding_only() -> None:
     arch = ARCHITECTURES[2]
     flat, questions = perturbed(arch, 1).float()[None], random_questions(arch, 1, 50)
-    exact = final_state(arch, flat, questions, "float32")
-    rounded = final_state(arch, flat, questions, "bfloat16")
+    exact, rounded = (network_of(arch).final_state(flat, questions, precision) for precision in ("float32", "bfloat16"))
     assert rounded.dtype == torch.float32
     assert 1e-6 < (exact - rounded).abs().max().item() < 0.2
