@@ -133,10 +133,30 @@ def listings() -> list[str]:
 
 
 def operation(copy: Copy) -> None:
-    name, answer, *_ = listings()
-    copy.edit("src/epistemics/science/configuration.py", 'OPERATIONS = ("add", "mul")\n', name)
-    refused = '        else:\n            raise ValueError(f"operation {operation!r} is unknown'
-    copy.edit("src/epistemics/science/tasks.py", refused, answer + refused)
+    line, *_ = listings()
+    last = '    "x³+xy": Operation(lambda a, b, p: a * a * a + a * b),\n'
+    copy.edit("src/epistemics/science/operations.py", last, last + line)
+
+
+PERCEPTRON = '''"""A perceptron."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from epistemics.science.network import COMPUTE_DTYPES, Network, Shapes, linear
+
+
+'''
+
+
+def network(copy: Copy) -> None:
+    _, module, line, *_ = listings()
+    (copy.folder / "src" / "epistemics" / "science" / "perceptron.py").write_text(PERCEPTRON + module, "utf-8")
+    only = '    "transformer": "science.transformer.Transformer",\n'
+    copy.edit("src/epistemics/science/configuration.py", only, only + line)
 
 
 SPARSITY = '''"""How sparse each weight is."""
@@ -156,7 +176,7 @@ from epistemics.science.network import named_parameters
 def family(copy: Copy) -> None:
     *_, function, part, _ = listings()
     (copy.folder / "src" / "epistemics" / "science" / "sparsity.py").write_text(SPARSITY + function, "utf-8")
-    last = '    "measures": "science.measures.measure",\n'
+    last = '    "noise": "science.measures.measure_noise",\n'
     copy.edit("src/epistemics/study.py", last, last + part)
 
 
@@ -195,6 +215,7 @@ MADE: Mapping[str, Callable[[Copy], None]] = {
     "another format of the store": another_format,
     "the colour of a model": colour,
     "an operation": operation,
+    "a network": network,
 }
 
 
@@ -261,7 +282,7 @@ def test_results_of_another_format_are_named_and_left_alone(copy: Copy, usable: 
 
 def test_a_new_operation_is_taken(copy: Copy) -> None:
     operation(copy)
-    declared = EXPERIMENT.replace("operations: [add]", "operations: [add, sub]")
+    declared = EXPERIMENT.replace("operations: [add]", "operations: [add, x-y²]")
     (copy.folder / "experiments" / "differences.yaml").write_text(declared, "utf-8")
     answers = """
 from epistemics.declared.experiments import load_experiment
@@ -269,10 +290,27 @@ from epistemics.declared.project import find_project
 from epistemics.science.tasks import table
 c = load_experiment(find_project().experiments, "differences").runs[0].configuration
 made = table(c.modulus, c.operations)
-rows = made.rows_of("sub")
-print(all((made.questions[rows, 0] - made.questions[rows, 2] - made.answers[rows]) % c.modulus == 0))
+rows = made.rows_of("x-y²")
+print(all((made.questions[rows, 0] - made.questions[rows, 2] ** 2 - made.answers[rows]) % c.modulus == 0))
 """
     assert copy.python("-c", answers) == "True\n"
+
+
+def test_a_new_network_trains_and_is_measured(copy: Copy, tmp_path: Path) -> None:
+    network(copy)
+    (copy.folder / "experiments" / "perceptrons.yaml").write_text(
+        EXPERIMENT.replace("operations: [add]", "operations: [add]\n  network: perceptron"), "utf-8"
+    )
+    alone = Copy(copy.folder, tmp_path / "stored")
+    alone.python("-m", "epistemics", "run", "perceptrons", "--profile", "smoke")
+    asked = """
+from epistemics import load_results
+for run in load_results("perceptrons"):
+    arrays = run.result.arrays
+    print(run.run.label.split()[0], arrays["history.train_loss"][-1] < arrays["history.train_loss"][0],
+          arrays["add.about_mean"].shape[1], "add.overlap" in arrays)
+"""
+    assert {*alone.python("-c", asked).splitlines()} == {"perceptron True 8 False"}
 
 
 def test_a_new_colour_is_every_figures(copy: Copy) -> None:

@@ -220,10 +220,14 @@ def test_a_chapter_takes_any_grid(
     [
         ({"groups": []}, r"joint\.yaml: profiles\.paper\.groups: \[\] must hold at least one group"),
         ({"defaults": {"operations": ["add"]}}, r"joint\.yaml: operations of group .*: \[add\] must be \[add, mul\]"),
+        ({"defaults": {"network": "mlp"}}, r"joint\.yaml: network of group .*: 'mlp' must be 'transformer'"),
     ],
-    ids=["no group", "one operation"],
+    ids=["no group", "one operation", "another network"],
 )
-def test_what_no_chapter_can_show_is_said_before_training(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_what_no_chapter_can_show_is_said_before_training(
+    tmp_path: Path, change: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NAMES, "network", ("transformer", "mlp"))
     content = declared("joint")
     content["profiles"]["paper"] |= change
     (tmp_path / "experiments").mkdir()

@@ -134,7 +134,7 @@ def test_the_network_changes_all(edit: Edit, code: Code) -> None:
         ("science/operations.py", "a - b)", "b - a)", []),
         ("science/operations.py", '    "sub": Operation(lambda a, b, p: a - b),\n', "", []),
         ("science/operations.py", "result * square % p", "result + square % p", []),  # only "div" reaches it
-        ("science/configuration.py", "NETWORKS = {", 'NETWORKS = {"mlp": "science.geometry.mean_share", ', []),
+        ("science/configuration.py", "NETWORKS = {", 'NETWORKS = {"mlp": "science.geometry.mean_share",', []),
         ("science/configuration.py", '"""Which of ``conf', '"""Of."""\n    depth: int = 3\n    """Which of ``conf', []),
         ("science/configuration.py", "embedding_scale: float = 0.02", "embedding_scale: float = 0.03", []),
         # one that it does

@@ -14,7 +14,8 @@ def require(project: Project, names: Collection[str] = ()) -> None:
     """See that chapters can show the experiments of these names; of all, if none is given.
 
     Raises:
-        SpecificationError: with the first that has no run, or models of other operations than chapters cut.
+        SpecificationError: with the first that has no run, or models of other operations than chapters cut, or of
+            another network than they open.
     """
     needs = {name: operations for chapter in CHAPTERS for name, operations in chapter.needs.items()}
     for name in names or experiment_names(project.experiments):
@@ -30,3 +31,7 @@ def require(project: Project, names: Collection[str] = ()) -> None:
                 own, right = (f"[{', '.join(several)}]" for several in (run.configuration.operations, needed))
                 where = f"{shown}: operations of group {run.group}"
                 raise SpecificationError(f"{where}: {own} must be {right}: chapters cut these out of its models")
+            if needed and run.configuration.network != "transformer":
+                where = f"{shown}: network of group {run.group}"
+                own = repr(run.configuration.network)
+                raise SpecificationError(f"{where}: {own} must be 'transformer': chapters open its residual stream")

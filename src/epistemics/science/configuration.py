@@ -8,7 +8,9 @@ from typing import Any
 
 from epistemics.science.operations import OPERATIONS, question_count
 
-NETWORKS = {"transformer": "science.transformer.Transformer"}
+NETWORKS = {
+    "transformer": "science.transformer.Transformer",
+}
 """The class of each network; see ``network``. Results hang on the line of their own alone (``study.lines``)."""
 GRADIENTS = {"autograd": "science.training.training_step"}
 """What makes a step, by where its gradient comes from; results hang on the line of their own alone, too."""
