@@ -24,6 +24,7 @@ from epistemics.declared.experiments import CLAIMS, experiment_names, load_exper
 from epistemics.declared.project import Project
 from epistemics.declared.sections import SpecificationError
 from epistemics.publishing.chapter_keys import loaded
+from epistemics.science.configuration import NAMES
 from epistemics.store.fingerprint import reached_from
 from epistemics.store.store import Store
 

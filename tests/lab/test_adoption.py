@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from small_project import EXPERIMENT
 from stored import resealed
 
 from epistemics.declared.project import find_project
 from epistemics.lab.canary import canary_of, compare
+from epistemics.lab.parts import MEASURES
 from epistemics.science.configuration import Configuration
 from epistemics.store import fingerprint
 from epistemics.store.record import Result
 from epistemics.store.store import Store
-from epistemics.study import tolerance
+from epistemics.study import PARTS, tolerance
 
 pytestmark = pytest.mark.slow
 
@@ -162,7 +164,7 @@ def test_code_that_does_something_else_is_not(draft: Draft) -> None:
 def test_measures_that_come_out_otherwise_are_not_adopted(draft: Draft) -> None:
     draft.edit("science/geometry.py", DOUBLED)
     assert draft.state == "stale"
-    assert "measures: its bits part at measure add.spectrum" in draft.epistemics("adopt", status=1)
+    assert "geometry: its bits part at measure add.spectrum" in draft.epistemics("adopt", status=1)
 
 
 def test_measures_alone_are_taken_again_without_training(draft: Draft) -> None:
@@ -172,7 +174,7 @@ def test_measures_alone_are_taken_again_without_training(draft: Draft) -> None:
     draft.edit("science/geometry.py", DOUBLED)
     draft.epistemics("adopt", status=1)
     (record,) = json.loads(draft.epistemics("status", "--json"))
-    assert (record["state"], record["changed"]) == ("stale", ["measures"])
+    assert (record["state"], record["changed"]) == ("stale", ["geometry"])
     draft.epistemics("run", "sizes", "--stale")
     assert draft.state == "adopted"
     after = draft.result
@@ -182,6 +184,52 @@ def test_measures_alone_are_taken_again_without_training(draft: Draft) -> None:
         factor = 2 if name.endswith("spectrum") else 1
         np.testing.assert_allclose(after.arrays[name], factor * values, rtol=1e-6, err_msg=name)
     assert "bit for bit" in draft.epistemics("verify", "--rerun", "1")
+
+
+@pytest.fixture
+def in_one(draft: Draft) -> Draft:
+    """A result whose measures are all of one family, as they were made at once, by code that there is no more."""
+    store = Store(find_project("smoke", start=draft.folder).results)
+    training, *families = draft.result.parts.values()
+    one = replace(
+        families[0],
+        code="0" * 16,
+        provenance={"seconds": 6.0, "device": "A processor"},
+        canary={name: value for family in families for name, value in family.canary.items()},
+        arrays={name: values for family in families for name, values in family.arrays.items()},
+    )
+    store.write(replace(draft.result, parts={"training": training, "measures": one}))
+    return draft
+
+
+def test_measures_that_moved_to_other_families_move_in_the_result(in_one: Draft) -> None:
+    before = in_one.result
+    assert in_one.state == "stale"
+    said = in_one.epistemics("adopt")
+    assert "geometry, abliteration, noise bit for bit" in said
+    after = in_one.result
+    assert [*after.parts] == [*PARTS]
+    assert in_one.state == "adopted"
+    assert after.provenance["measure_seconds"] == 6.0
+    assert after.arrays.keys() == before.arrays.keys()
+    for name, values in before.arrays.items():
+        np.testing.assert_array_equal(after.arrays[name], values)
+    assert after.parts["training"].provenance == before.parts["training"].provenance
+    for family in MEASURES:
+        (proof,) = after.parts[family].provenance["adopted"]
+        assert proof["from"] == "0" * 16
+
+
+def test_measures_of_which_one_comes_out_otherwise_stay_together_until_they_are_taken_again(in_one: Draft) -> None:
+    before = in_one.result
+    in_one.edit("science/geometry.py", DOUBLED)
+    said = in_one.epistemics("adopt", status=1)
+    assert "geometry: they part at measure add.spectrum" in said
+    assert [*in_one.result.parts] == ["training", "measures"]
+    in_one.epistemics("run", "sizes", "--stale")
+    assert in_one.state == "fresh"
+    assert [*in_one.result.parts] == [*PARTS]
+    assert in_one.result.arrays.keys() == before.arrays.keys()
 
 
 def test_why_shows_the_definition_its_difference_and_the_way_to_it(draft: Draft) -> None:
