@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Annotated, Any
 
 import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, structs
 
-from epistemics.named import named
 from epistemics.store.record import InvalidContent, Part, Provenance, Result, Seconds, converted
 from epistemics.study import LOSSES, PARTS, Configuration, History, Metrics, Step, configuration_from_json
 
@@ -24,7 +24,8 @@ HISTORY = tuple(field.name for field in dataclasses.fields(History))
 
 def function_of(part: str) -> Callable[..., Any]:
     """What makes a part. Importing it may take torch."""
-    made_by: Callable[..., Any] = named(PARTS[part])
+    module, _, name = PARTS[part].rpartition(".")
+    made_by: Callable[..., Any] = getattr(import_module(f"epistemics.{module}"), name)
     return made_by
 
 

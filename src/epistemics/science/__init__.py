@@ -2,9 +2,10 @@
 
 Runs from a Python prompt and knows no file, no store and no book. Imports nothing else of the package.
 
-In the order of a run: ``configuration`` (all that decides a result), ``tasks`` (questions, answers, splits, batches),
-``model`` (the transformer, stacked over runs), ``penalty`` (adversarial training), ``training`` (AdamW, evaluation),
+In the order of a run: ``configuration`` (all that decides a result), ``operations`` (what can be learned), ``tasks``
+(questions, answers, splits, batches), ``network`` (what all networks have in common: a stack of runs) and
+``transformer``, ``penalty`` (adversarial training), ``training`` (AdamW, evaluation),
 ``grokking`` (what is seen of a training, and when it groks); then of a trained model ``geometry`` (directions, rank,
 Fourier share), ``abliteration`` (projections and accuracy curves), ``residual_stream`` (cuts inside the model),
-``noise`` (the gradient's noise scale) and ``measures``, which takes them together.
+``noise`` (the gradient's noise scale) and ``measures``, the families of what is stored of it.
 """

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from epistemics.named import named
 from epistemics.science.configuration import NETWORKS, Architecture
+from epistemics.science.named import named
 
 COMPUTE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 

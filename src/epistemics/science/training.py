@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from epistemics.named import named
 from epistemics.science.configuration import GRADIENTS, Configuration, stack_key
 from epistemics.science.grokking import History, grokking_step
+from epistemics.science.named import named
 from epistemics.science.network import Network, initial_parameters, network_of
 from epistemics.science.penalty import without_contrasts
 from epistemics.science.tasks import EpochSampler, table, training_rows
