@@ -27,6 +27,7 @@ from epistemics.analysis.tables import table_of
 from epistemics.chapters.joint import chapter as joint
 from epistemics.chapters.ledger import chapter as ledger
 from epistemics.chapters.phase_1_1 import chapter as phase_1_1
+from epistemics.chapters.phase_1_1.measured import grokking_steps
 from epistemics.chapters.phase_1_2 import chapter as phase_1_2
 from epistemics.declared.project import Project, find_project
 from epistemics.declared.sections import SpecificationError
@@ -290,7 +291,7 @@ def test_a_sweet_spot_needs_three_fractions_and_one_that_gets_there(
     monkeypatch: pytest.MonkeyPatch, fractions: Sequence[float], gets_there: bool, holds: bool | None
 ) -> None:
     results = load_results("phase-1-1", find_project(start=Path(__file__).parent))
-    steps = phase_1_1.grokking_steps(results)
+    steps = grokking_steps(results)
     others = [row for row in steps.records() if row["sweep"] != "train fraction"]
     touches = {0.3: 900, 0.5: 500, 0.7: 800}
     swept = [
