@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
@@ -58,7 +59,7 @@ class Run:
     """The same run without what its group sets and varies, as far as there are defaults; None if it was not planned
     by a file."""
 
-    @property
+    @cached_property  # tables name the run in each of their rows
     def key(self) -> str:
         return configuration_key(self.configuration)
 
