@@ -165,7 +165,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
         group.fail(key, group.content[key], said)
     return Experiment(
         name=name,
-        title=file.value("title", str),
+        title=file.line("title"),
         entry=file.value("entry", int),
         profile=profile,
         runs=tuple(told_apart(runs)),
@@ -249,7 +249,7 @@ def _model(group: Section, own_name: str, varied: Sequence[str], configuration: 
     values = {key: value for key, value in dataclasses.asdict(configuration).items() if key != "seed"}
     if "label" not in group.content:
         return ", ".join([own_name, *(f"{key.replace('_', ' ')} {_written(values[key])}" for key in varied)])
-    label = group.value("label", str)
+    label = group.line("label")
     filled = {key: _written(value) if isinstance(value, tuple) else value for key, value in values.items()}
     try:
         named = [(key, form or "") for _, key, form, _ in Formatter().parse(label) if key is not None]

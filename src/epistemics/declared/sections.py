@@ -12,6 +12,9 @@ import yaml
 MERGE = "tag:yaml.org,2002:merge"
 """The key `<<`."""
 
+LINE = re.compile(r"^(?!.*[|\x00-\x1f\x7f-\x9f\u2028\u2029]).*\S")
+"""What a text that stands in a cell of a table looks like; means the same to Python and to an editor's JavaScript."""
+
 
 class SpecificationError(ValueError):
     """A fault in an experiment file; the message names file, key, value and what would be right."""
@@ -19,7 +22,7 @@ class SpecificationError(ValueError):
 
 def not_a_line(text: str, longest: int | None = None) -> str:
     """What a text must be, and is not, to stand in a cell of a table; empty if it can."""
-    if not text.strip() or not text.isprintable() or "|" in text:
+    if not LINE.match(text) or not text.isprintable():  # the latter: nor marks that turn writing round
         return "must be a line of text without |, for it stands in tables"
     if longest is not None and len(text) > longest:
         return f"must be of at most {longest} characters, for it stands in tables, and is of {len(text)}"
