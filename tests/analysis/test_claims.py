@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 import shutil
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from prose import PROJECT
+from prose import PROJECT, chapters
 
 from epistemics.analysis.claims import (
     Claim,
@@ -245,6 +246,25 @@ def test_claims_and_what_answers_them_have_the_same_names(claims: list[Claim], s
     with pytest.raises(SpecificationError, match=re.escape(says)):
         ledger.check_names(claims, {"one": one, "two": one, "three": other})
     ledger.check_names([claim("one", "two"), claim("two"), claim("three")], {"one": one, "two": one, "three": other})
+
+
+def test_a_claim_is_seen_in_a_figure_or_table_of_the_book() -> None:
+    """Also where results lead another way through the code: the labels are read there."""
+    named = {
+        (path.parent.name, node.value)
+        for path in (PROJECT / "src/epistemics/chapters").glob("*/chapter.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"@\w+-[\w-]+", node.value)
+    }
+    labels = {
+        f"@{label}"
+        for path in chapters()
+        for label in re.findall(r"^#\| label: ((?:fig|tbl)-\S+)$", path.read_text(encoding="utf-8"), re.M)
+    }
+    unknown = [f"{chapter}: no figure or table is {label}" for chapter, label in sorted(named) if label not in labels]
+    assert not unknown, "\n".join(unknown)
+    seen = {j.seen for j in ledger.judgements(find_project(start=Path(__file__).parent))}
+    assert seen - {""} <= {label for _, label in named}
 
 
 def test_a_chapter_prints_the_verdicts_of_the_ledger() -> None:
