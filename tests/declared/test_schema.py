@@ -93,10 +93,18 @@ def test_a_text_that_is_no_line_is_marked_while_it_is_typed_and_refused_when_it_
     assert (faults(file) == []) is right
 
 
+@pytest.mark.parametrize("key", ["name", "label"])
+@pytest.mark.parametrize("character", r"\`*$@^~<>[]")
+def test_so_is_a_name_that_tables_would_read_as_markdown(key: str, character: str, tmp_path: Path) -> None:
+    file = file_of(**{key: f"x {character}y"})
+    assert not is_read(file, tmp_path)
+    assert faults(file) != []
+
+
 @pytest.mark.parametrize(
     ("group", "right"),
     [({"name": "x" * 81}, False), ({"label": "x" * 81}, False), ({"label": "{steps}{layers}{heads}" * 4}, True)],
-    ids=["a name", "a label", "a label that is short once it is filled in"],
+    ids=["name", "label", "a label that is short once it is filled in"],
 )
 def test_so_is_what_is_too_long_for_a_table(group: dict[str, str], right: bool, tmp_path: Path) -> None:
     assert is_read(file_of(**group), tmp_path) is right

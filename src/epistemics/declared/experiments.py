@@ -20,7 +20,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
 
-from epistemics.declared.sections import Section, SpecificationError, not_a_line, number_meant, read
+from epistemics.declared.sections import MARKUP, Section, SpecificationError, not_a_line, number_meant, read
 from epistemics.study import Configuration, distinguishing, faults, label
 
 PROFILES = ("paper", "smoke")
@@ -143,7 +143,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
     runs: list[Run] = []
     groups: dict[str, Section] = {}  # by the key of a run
     for group in chosen.sections("groups"):
-        own_name = group.line("name", LONGEST)
+        own_name = group.line("name", LONGEST, MARKUP)
         if "runs_of" in group.content:
             group.allow("name", "runs_of")
             other_name = group.value("runs_of", str)
@@ -249,7 +249,7 @@ def _model(group: Section, own_name: str, varied: Sequence[str], configuration: 
     values = {key: value for key, value in dataclasses.asdict(configuration).items() if key != "seed"}
     if "label" not in group.content:
         return ", ".join([own_name, *(f"{key.replace('_', ' ')} {_written(values[key])}" for key in varied)])
-    label = group.line("label")
+    label = group.line("label", barred=MARKUP)
     filled = {key: _written(value) if isinstance(value, tuple) else value for key, value in values.items()}
     try:
         named = [(key, form or "") for _, key, form, _ in Formatter().parse(label) if key is not None]
@@ -261,7 +261,7 @@ def _model(group: Section, own_name: str, varied: Sequence[str], configuration: 
         group.fail("label", label, f"can't be filled in: {error}; a setting in braces is written as {{d_model}}")
     if unknown is not None:
         group.fail("label", label, f"names {unknown!r} in braces, which is no setting of a model")
-    if fault := not_a_line(model, LONGEST):
+    if fault := not_a_line(model, LONGEST, MARKUP):
         group.fail("label", label, fault)
     return model
 

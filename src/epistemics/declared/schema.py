@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from epistemics.declared.experiments import LONGEST, NAME, PROFILES
 from epistemics.declared.project import Project
-from epistemics.declared.sections import LINE
+from epistemics.declared.sections import BAR, MARKUP, line_without
 from epistemics.store.files import write_if_changed
 from epistemics.study import AT_MOST, NAMES, Configuration
 
@@ -37,11 +37,12 @@ def schema() -> dict[str, Any]:
     settings = {name: {"description": said[name], **_of(name, hints[name])} for name in said if name != "seed"}
     varied = {name: {"type": "array", "minItems": 1, "items": setting} for name, setting in settings.items()}
     seeds = {"type": "array", "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**64}}
-    line, short = {"type": "string", "pattern": LINE.pattern}, {"maxLength": LONGEST}
+    line, name = ({"type": "string", "pattern": line_without(barred)} for barred in (BAR, MARKUP))
+    short = {"maxLength": LONGEST}
     trained = {
-        "name": {**line, **short, "description": "Tells this group from the others."},
+        "name": {**name, **short, "description": "Tells this group from the others."},
         "label": {
-            **line,
+            **name,
             "anyOf": [short, {"pattern": "[{]"}],  # filled in, it may be shorter
             "description": "What its models are called in tables and figures; {d_model} stands for that setting.",
         },
