@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 import shutil
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from prose import PROJECT
+from prose import PROJECT, chapters
 
 from epistemics.analysis.claims import (
     Claim,
@@ -27,6 +28,7 @@ from epistemics.analysis.tables import table_of
 from epistemics.chapters.joint import chapter as joint
 from epistemics.chapters.ledger import chapter as ledger
 from epistemics.chapters.phase_1_1 import chapter as phase_1_1
+from epistemics.chapters.phase_1_1.measured import grokking_steps
 from epistemics.chapters.phase_1_2 import chapter as phase_1_2
 from epistemics.declared.project import Project, find_project
 from epistemics.declared.sections import SpecificationError
@@ -246,6 +248,25 @@ def test_claims_and_what_answers_them_have_the_same_names(claims: list[Claim], s
     ledger.check_names([claim("one", "two"), claim("two"), claim("three")], {"one": one, "two": one, "three": other})
 
 
+def test_a_claim_is_seen_in_a_figure_or_table_of_the_book() -> None:
+    """Also where results lead another way through the code: the labels are read there."""
+    named = {
+        (path.parent.name, node.value)
+        for path in (PROJECT / "src/epistemics/chapters").glob("*/chapter.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"@\w+-[\w-]+", node.value)
+    }
+    labels = {
+        f"@{label}"
+        for path in chapters()
+        for label in re.findall(r"^#\| label: ((?:fig|tbl)-\S+)$", path.read_text(encoding="utf-8"), re.M)
+    }
+    unknown = [f"{chapter}: no figure or table is {label}" for chapter, label in sorted(named) if label not in labels]
+    assert not unknown, "\n".join(unknown)
+    seen = {j.seen for j in ledger.judgements(find_project(start=Path(__file__).parent))}
+    assert seen - {""} <= {label for _, label in named}
+
+
 def test_a_chapter_prints_the_verdicts_of_the_ledger() -> None:
     project = find_project(start=Path(__file__).parent)
     in_ledger = {j.claim.says: j for j in ledger.judgements(project)}
@@ -290,7 +311,7 @@ def test_a_sweet_spot_needs_three_fractions_and_one_that_gets_there(
     monkeypatch: pytest.MonkeyPatch, fractions: Sequence[float], gets_there: bool, holds: bool | None
 ) -> None:
     results = load_results("phase-1-1", find_project(start=Path(__file__).parent))
-    steps = phase_1_1.grokking_steps(results)
+    steps = grokking_steps(results)
     others = [row for row in steps.records() if row["sweep"] != "train fraction"]
     touches = {0.3: 900, 0.5: 500, 0.7: 800}
     swept = [

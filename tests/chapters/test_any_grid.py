@@ -1,8 +1,12 @@
-"""Whatever an experiment file says, each chapter that loads it makes its numbers, tables and figures."""
+"""Whatever an experiment file says, each chapter that loads it makes its numbers, tables and figures.
+
+Their cells are executed here, on several such grids each; one chapter is rendered on one.
+"""
 
 from __future__ import annotations
 
 import ast
+import html
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,13 +21,18 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 from prose import CELL, PROJECT
+from pypdf import PdfReader
 
+import qmdbook
+from epistemics.analysis.tables import ABSENT
 from epistemics.chapters.contents import CHAPTERS, Chapter
 from epistemics.chapters.needs import require
 from epistemics.declared.experiments import CLAIMS, experiment_names, load_experiment
 from epistemics.declared.project import Project
 from epistemics.declared.sections import SpecificationError
 from epistemics.publishing.chapter_keys import loaded
+from epistemics.publishing.source_pages import write_source_pages
+from epistemics.publishing.variables import _made
 from epistemics.science.configuration import NAMES
 from epistemics.store.fingerprint import reached_from
 from epistemics.store.store import Store
@@ -214,6 +223,61 @@ def test_a_chapter_takes_any_grid(
         executed(cells_of(chapter))
 
     holds()
+
+
+SMALL = {
+    "modulus": 7, "d_model": 16, "heads": 2, "batch_size": 1, "steps": 40, "stop_after_grokking": None,
+    "evaluate_every": 10, "grokking_evaluations": 1, "measure_every": 10, "compiled": False,
+}  # fmt: skip
+LABEL = "half & 50% of #2 {{x}}, d_model {d_model}, λ {weight_decay:g}"
+"""Of whatever a label may hold and Markdown, HTML, Typst or a figure could take for more than text."""
+GRID = {
+    "joint": [{"name": "baseline", "label": LABEL, "set": {"weight_decay": 0.3}, "seeds": [4, 7]}],
+    "joint-search": [{"name": "renamed", "set": {"learning_rate": 0.002}, "seeds": [0]}],
+    "phase-1-2": [{"name": "renamed", "vary": {"weight_decay": [0.3, 2.0]}, "seeds": [0]}],
+}
+"""Groups of what the chapter of two operations loads: none of one layer, and no decay that the log has."""
+BOOK = """\
+project: {type: book, resources: [/data/**/*]}
+book: {title: Grid, author: Nobody, chapters: [index.qmd, chapters/joint.qmd, chapters/runs.qmd]}
+bibliography: references.bib
+format: {html: {toc-depth: 3}, typst: {papersize: a4, citeproc: true}}
+"""
+
+
+@pytest.mark.slow
+def test_a_chapter_on_another_grid_is_rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EPISTEMICS_RESULTS", raising=False)  # kernels would read it
+    project = written(tmp_path, {n: {"defaults": SMALL, "groups": groups} for n, groups in GRID.items()}, ["soon"])
+    text = (PROJECT / "chapters/joint.qmd").read_text(encoding="utf-8")
+    elsewhere = {*re.findall(r"@(sec-[\w-]+)", text)} - {*re.findall(r"\{#(sec-[\w-]+)", text)}
+    sections = [f"## Elsewhere {{#{label}}}" for label in (*sorted(elsewhere), *(f"sec-runs-{name}" for name in GRID))]
+    made = _made(project, "joint")
+    for path, content in {
+        "_quarto.yml": BOOK,
+        "_variables.yml": yaml.safe_dump({"joint": made.variables, "trilemma": {"without_sweeps": "–"}}),
+        "index.qmd": "# First\n\nOne chapter.\n\n::: {#refs}\n:::\n",
+        "references.bib": (PROJECT / "references.bib").read_text(encoding="utf-8"),
+        "chapters/joint.qmd": text,
+        "chapters/runs.qmd": "\n\n".join(["# Runs", *sections]),
+        "data/ledger.judgements.csv": "id\n",
+        **{f"data/{name}.csv": csv for name, csv in made.data.items()},
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(content, encoding="utf-8")
+    write_source_pages(project)
+    rendered = qmdbook.render(
+        tmp_path, tmp_path / "_site", chapter_key=lambda *_: "", environment=project.environment,
+        report=lambda _: None, workers=1,
+    )  # fmt: skip
+    page = (rendered.index.parent / "chapters/joint.html").read_text(encoding="utf-8")
+    pdf = " ".join(" ".join(sheet.extract_text() for sheet in PdfReader(rendered.pdf).pages).split())
+    figures = re.findall(r'<figure[^>]*id="fig-[^"]*"', page)
+    assert len(figures) == text.count("#| label: fig-")
+    name = "half & 50% of #2 {x}, d_model 16, λ 0.3"
+    assert f">{html.escape(name)}</td>" in page
+    assert name in pdf
+    assert ABSENT in pdf  # of the model of one layer
 
 
 @pytest.mark.parametrize(

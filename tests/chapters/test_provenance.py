@@ -41,6 +41,12 @@ class Cell:
         return next((call for call in calls if call.startswith("provenance(")), "")
 
     @property
+    def moved(self) -> list[str]:
+        """The labels of the figures that its calls make interactive, as they stand there."""
+        calls = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        return [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "interactive"]
+
+    @property
     def drawing(self) -> ast.Call | None:
         """The call whose value is shown."""
         last = self.tree.body[-1] if self.tree.body else None
@@ -63,6 +69,9 @@ def faults(text: str) -> Iterator[str]:
             yield f"{cell.line}: below no figure or table"
         if cell.line and cell.line != "provenance(_)":
             yield f"{cell.line}: not of what the cell above shows, which is `_`"
+        for figure in cell.moved:
+            if figure != repr(above := found[number - 1].label):
+                yield f"interactive({figure}): not of the figure above, which is {above!r}"
 
 
 @pytest.mark.parametrize("chapter", chapters(), ids=lambda path: path.stem)
@@ -91,6 +100,11 @@ provenance(_)
         ("provenance(_)", "print(3)", "fig-one: no line below"),
         ("provenance(_)", "provenance(other)", "provenance(other): not of what the cell above shows"),
         ("#| label: fig-one\n", "", "provenance(_): below no figure or table"),
+        (
+            "(_)",
+            '(_)\ninteractive("fig-on", lines)',
+            "interactive('fig-on'): not of the figure above, which is 'fig-one'",
+        ),
     ],
 )
 def test_a_wrong_line_is_found(written: str, instead: str, fault: str) -> None:

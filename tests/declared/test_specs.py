@@ -220,6 +220,14 @@ def test_title_and_entry(load: Load) -> None:
     assert (experiment.title, experiment.entry) == ("A test", 7)
 
 
+@pytest.mark.parametrize(
+    "title", ["A | B", '"A\\nB"', '""', '"\u202eA"'], ids=["bar", "two lines", "nothing", "turned"]
+)
+def test_a_title_that_would_break_a_table_is_refused(load: Load, title: str) -> None:
+    with pytest.raises(SpecificationError, match=rf"^{FILE}:1: title: '.*' must be a line of text without \|"):
+        load("A test", title)
+
+
 def test_whole_numbers_are_numbers(load: Load) -> None:
     """``weight_decay: 1`` and ``1.0`` are the same run."""
     one, same = load(), load("weight_decay: 1\n", "weight_decay: 1.0\n")

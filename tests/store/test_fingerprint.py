@@ -468,7 +468,7 @@ def test_scopes_are_python_s_own() -> None:
     """Every definition of the package, against the compiler's table of symbols."""
     for path in sorted(module.PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(module.PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
-        read = module._module(name)
+        read = module._Source(module.ALL).module(name)
         for definition, found in read.definitions.items():
             table = symtable.symtable(found.source, str(path), "exec")
             bound = {read.bound(used) for used in _global_names(table)} - {None, f"{name}.{definition}".lstrip(".")}

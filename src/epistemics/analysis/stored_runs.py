@@ -9,7 +9,7 @@ from typing import Any
 from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment, namesakes
 from epistemics.declared.project import Project, find_project
 from epistemics.declared.sections import SpecificationError
-from epistemics.lab.status import status
+from epistemics.lab.status import stored
 from epistemics.store.record import Result
 from epistemics.store.store import Store
 from epistemics.study import Configuration
@@ -82,16 +82,14 @@ def load_results(name: str, project: Project | None = None) -> Results:
     """
     project = project or find_project()
     experiment = load_experiment(project.experiments, name, project.profile)
-    store = Store(project.results)
-    found = status(experiment.runs, store)
-    if absent := [s for s in found if s.state in ("missing", "damaged")]:
+    found = list(stored(experiment.runs, Store(project.results)))
+    if absent := [s for s, _ in found if s.state in ("missing", "damaged")]:
         lines = [f"  {s.run.key}  {s.state:8} {s.run.label}{f'  ({s.fault})' if s.fault else ''}" for s in absent]
         raise IncompleteResults(
             f"{name} ({project.profile}): {len(absent)} of {len(found)} results can't be had; "
             f"`epistemics run {name} --profile {project.profile}` makes them:\n" + "\n".join(lines)
         )
-    stored = [StoredRun(s.run, store.read(s.run.key), s.state) for s in found]
-    return Results(experiment, tuple(stored))
+    return Results(experiment, tuple(StoredRun(s.run, result, s.state) for s, result in found if result is not None))
 
 
 def together(*several: Results) -> Results:

@@ -15,11 +15,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
 
-from epistemics.declared.sections import Section, SpecificationError, not_a_line, number_meant, read
+from epistemics.declared.sections import MARKUP, Section, SpecificationError, not_a_line, number_meant, read
 from epistemics.study import Configuration, distinguishing, faults, label
 
 PROFILES = ("paper", "smoke")
@@ -58,7 +59,7 @@ class Run:
     """The same run without what its group sets and varies, as far as there are defaults; None if it was not planned
     by a file."""
 
-    @property
+    @cached_property  # tables name the run in each of their rows
     def key(self) -> str:
         return configuration_key(self.configuration)
 
@@ -142,7 +143,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
     runs: list[Run] = []
     groups: dict[str, Section] = {}  # by the key of a run
     for group in chosen.sections("groups"):
-        own_name = group.line("name", LONGEST)
+        own_name = group.line("name", LONGEST, MARKUP)
         if "runs_of" in group.content:
             group.allow("name", "runs_of")
             other_name = group.value("runs_of", str)
@@ -164,7 +165,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
         group.fail(key, group.content[key], said)
     return Experiment(
         name=name,
-        title=file.value("title", str),
+        title=file.line("title"),
         entry=file.value("entry", int),
         profile=profile,
         runs=tuple(told_apart(runs)),
@@ -248,7 +249,7 @@ def _model(group: Section, own_name: str, varied: Sequence[str], configuration: 
     values = {key: value for key, value in dataclasses.asdict(configuration).items() if key != "seed"}
     if "label" not in group.content:
         return ", ".join([own_name, *(f"{key.replace('_', ' ')} {_written(values[key])}" for key in varied)])
-    label = group.value("label", str)
+    label = group.line("label", barred=MARKUP)
     filled = {key: _written(value) if isinstance(value, tuple) else value for key, value in values.items()}
     try:
         named = [(key, form or "") for _, key, form, _ in Formatter().parse(label) if key is not None]
@@ -260,7 +261,7 @@ def _model(group: Section, own_name: str, varied: Sequence[str], configuration: 
         group.fail("label", label, f"can't be filled in: {error}; a setting in braces is written as {{d_model}}")
     if unknown is not None:
         group.fail("label", label, f"names {unknown!r} in braces, which is no setting of a model")
-    if fault := not_a_line(model, LONGEST):
+    if fault := not_a_line(model, LONGEST, MARKUP):
         group.fail("label", label, fault)
     return model
 

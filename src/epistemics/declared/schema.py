@@ -1,7 +1,7 @@
 """The JSON schema of experiment files, derived from ``Configuration``, so that an editor completes and checks them.
 
-Each file names it in its first line. It knows keys, types, names and upper bounds; all else (a modulus for
-multiplication is prime) is checked when the file is read.
+Each file names it in its first line. It knows keys, types, names, upper bounds and what a line of text is; all else (a
+modulus for multiplication is prime) is checked when the file is read.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import json
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from epistemics.declared.experiments import PROFILES
+from epistemics.declared.experiments import LONGEST, NAME, PROFILES
 from epistemics.declared.project import Project
+from epistemics.declared.sections import BAR, MARKUP, line_without
 from epistemics.store.files import write_if_changed
 from epistemics.study import AT_MOST, NAMES, Configuration
 
@@ -36,10 +37,13 @@ def schema() -> dict[str, Any]:
     settings = {name: {"description": said[name], **_of(name, hints[name])} for name in said if name != "seed"}
     varied = {name: {"type": "array", "minItems": 1, "items": setting} for name, setting in settings.items()}
     seeds = {"type": "array", "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**64}}
+    line, name = ({"type": "string", "pattern": line_without(barred)} for barred in (BAR, MARKUP))
+    short = {"maxLength": LONGEST}
     trained = {
-        "name": {"type": "string", "description": "Tells this group from the others."},
+        "name": {**name, **short, "description": "Tells this group from the others."},
         "label": {
-            "type": "string",
+            **name,
+            "anyOf": [short, {"pattern": "[{]"}],  # filled in, it may be shorter
             "description": "What its models are called in tables and figures; {d_model} stands for that setting.",
         },
         "set": {"$ref": "#/$defs/settings", "description": "Settings of this group."},
@@ -49,7 +53,11 @@ def schema() -> dict[str, Any]:
     }
     taken_over = {
         "name": trained["name"],
-        "runs_of": {"type": "string", "description": "An experiment whose runs these are."},
+        "runs_of": {
+            "type": "string",
+            "pattern": f"^{NAME.pattern}$",
+            "description": "An experiment whose runs these are.",
+        },
     }
     groups = [_object(trained, "name", "seeds"), _object(taken_over, "name", "runs_of")]
     profile = _object(
@@ -64,7 +72,7 @@ def schema() -> dict[str, Any]:
         "title": "An experiment of epistemics",
         **_object(
             {
-                "title": {"type": "string"},
+                "title": line,
                 "entry": {"type": "integer", "description": "Number of the log entry that it follows."},
                 "defaults": {"$ref": "#/$defs/settings", "description": "Settings of every run."},
                 "profiles": _object(dict.fromkeys(PROFILES, profile), *PROFILES),

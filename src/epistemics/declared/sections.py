@@ -12,15 +12,26 @@ import yaml
 MERGE = "tag:yaml.org,2002:merge"
 """The key `<<`."""
 
+BAR = "|"
+"""What a text that stands in a cell of a table must be without."""
+MARKUP = r"|\`*$@^~<>[]"
+"""What a name must be without: tables would read it as Markdown, figures as a formula."""
+
 
 class SpecificationError(ValueError):
     """A fault in an experiment file; the message names file, key, value and what would be right."""
 
 
-def not_a_line(text: str, longest: int | None = None) -> str:
+def line_without(barred: str) -> str:
+    """The pattern of a line of text without some characters, the same to Python and to an editor's JavaScript."""
+    escaped = re.sub(r"[\\\[\]]", r"\\\g<0>", barred)
+    return rf"^(?!.*[{escaped}\x00-\x1f\x7f-\x9f\u2028\u2029]).*\S"
+
+
+def not_a_line(text: str, longest: int | None = None, barred: str = BAR) -> str:
     """What a text must be, and is not, to stand in a cell of a table; empty if it can."""
-    if not text.strip() or not text.isprintable() or "|" in text:
-        return "must be a line of text without |, for it stands in tables"
+    if not re.match(line_without(barred), text) or not text.isprintable():  # the latter: nor what turns writing round
+        return f"must be a line of text without {' '.join(barred)}, for it stands in tables"
     if longest is not None and len(text) > longest:
         return f"must be of at most {longest} characters, for it stands in tables, and is of {len(text)}"
     return ""
@@ -81,10 +92,10 @@ class Section:
             self.fail(key, self.content[key], f"must be {names[kind]}")
         return self.content[key]
 
-    def line(self, key: str, longest: int | None = None) -> str:
+    def line(self, key: str, longest: int | None = None, barred: str = BAR) -> str:
         """A text that stands in a cell of a table."""
         text: str = self.value(key, str)
-        if fault := not_a_line(text, longest):
+        if fault := not_a_line(text, longest, barred):
             self.fail(key, text, fault)
         return text
 

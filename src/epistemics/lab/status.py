@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,24 +64,31 @@ def status(runs: Iterable[Run], store: Store) -> list[RunStatus]:
     Raises:
         UnknownFormat: if another version has stored any of them.
     """
+    return [found for found, _ in stored(runs, store)]
+
+
+def stored(runs: Iterable[Run], store: Store) -> Iterator[tuple[RunStatus, Result | None]]:
+    """Each run's state, in order, with the stored result that it is of; None if that is damaged, or there is none.
+
+    Raises:
+        UnknownFormat: as ``status``.
+    """
     known: dict[str, dict[str, str]] = {}  # runs that use the same lines have the same code
-
-    def code_of(configuration: Configuration) -> dict[str, str]:
-        used = json.dumps(lines(configuration))
+    for run in runs:
+        used = json.dumps(lines(run.configuration))
         if used not in known:
-            known[used] = current_code(configuration)
-        return known[used]
+            known[used] = current_code(run.configuration)
+        try:
+            result = checked(store, run.key, run.configuration)
+        except MissingResult:
+            yield RunStatus(run, "missing"), None
+        except DamagedResult as error:
+            yield RunStatus(run, "damaged", str(error)), None
+        else:
+            yield _status(run, result, known[used]), result
 
-    return [_status(run, store, code_of(run.configuration)) for run in runs]
 
-
-def _status(run: Run, store: Store, code: Mapping[str, str]) -> RunStatus:
-    try:
-        result = checked(store, run.key, run.configuration)
-    except MissingResult:
-        return RunStatus(run, "missing")
-    except DamagedResult as error:
-        return RunStatus(run, "damaged", str(error))
+def _status(run: Run, result: Result, code: Mapping[str, str]) -> RunStatus:
     states = {part: part_state(result, part, code[part]) for part in PARTS}
     absent = [part for part, state in states.items() if state == "missing"]
     if absent and result.parts.keys() - PARTS.keys():  # a family that is there no more may have what these measure

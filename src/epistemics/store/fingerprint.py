@@ -12,7 +12,7 @@ count, so they can be added and changed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -44,7 +44,8 @@ def fingerprint(*names: str, lines: Lines = ALL) -> str:
         UnknownDefinition: if the package defines no such name.
         TypeError: if lines are asked for of what has none.
     """
-    return _hash_of([_defining(name) for name in names], _reader(lines))
+    source = _Source(lines)
+    return _hash_of([source.defining(name) for name in names], source)
 
 
 def code_fingerprint(code: str) -> str:
@@ -54,25 +55,69 @@ def code_fingerprint(code: str) -> str:
         SyntaxError, UnknownDefinition: as ``reached_from``.
     """
     module = Module("", code, "epistemics", _is_module)
-    whole = Definition(code, code, module.uses, ())
-    read = _reader(ALL)
-    return _hash_of([""], lambda name: read(name) if name else whole)
+    source = _Source(ALL)
+    source.definitions[""] = Definition(code, code, module.uses, ())
+    return _hash_of([""], source)
 
 
-def _hash_of(roots: list[str], definition: Callable[[str], Definition]) -> str:
-    met = _met(roots, definition)
+class _Source:
+    """The package as it lies there now, each module looked at once; of some tables, the lines that are asked for."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.definitions: dict[str, Definition] = {}
+        self._modules: dict[str, Module] = {}
+        self._defining: dict[str, str] = {}
+        self._lines = {self.defining(name): own for name, own in lines.items()}
+
+    def read(self, name: str) -> Definition:
+        """A definition, by the name under which it is defined."""
+        if name not in self.definitions:
+            module_name, _, last = name.rpartition(".")
+            module = self.module(module_name)
+            own = self._lines.get(name)
+            self.definitions[name] = module.definitions[last] if own is None else module.with_lines(last, own)
+        return self.definitions[name]
+
+    def defining(self, name: str) -> str:
+        """The name of a definition where it is defined, not where it is imported."""
+        if name not in self._defining:
+            module_name, _, last = name.rpartition(".")
+            module = self.module(module_name)
+            if last in module.definitions:
+                self._defining[name] = name
+            elif last in module.imported:
+                self._defining[name] = self.defining(module.imported[last])
+            else:
+                file = _path(module_name)
+                assert file is not None
+                where = f"src/epistemics/{file.relative_to(PACKAGE).as_posix()}"
+                raise UnknownDefinition(f"{name}: {where} does not define it")
+        return self._defining[name]
+
+    def module(self, name: str) -> Module:
+        """A module, by its name inside the package."""
+        if name not in self._modules:
+            path = _path(name)
+            if path is None:
+                raise UnknownDefinition(f"{name}: no such module in the package")
+            self._modules[name] = _parsed(name, path, path.stat().st_mtime_ns)
+        return self._modules[name]
+
+
+def _hash_of(roots: list[str], source: _Source) -> str:
+    met = _met(roots, source)
     numbers = {name: number for number, name in enumerate(met)}
-    filled = [(definition(n).form, [numbers[_defining(used)] for used in definition(n).uses]) for n in met]
+    filled = [(d.form, [numbers[source.defining(used)] for used in d.uses]) for d in map(source.read, met)]
     return source_hash(repr((len(roots), filled)))
 
 
-def _met(roots: list[str], definition: Callable[[str], Definition]) -> list[str]:
+def _met(roots: list[str], source: _Source) -> list[str]:
     """All that some definitions reach, in the order in which it is met; what annotations alone lead to comes last."""
     met = dict.fromkeys(roots)
     for follows in (lambda d: d.uses, lambda d: (*d.uses, *d.annotated)):
         waiting = list(met)
         while waiting:
-            new = dict.fromkeys(_defining(used) for used in follows(definition(waiting.pop(0))))
+            new = dict.fromkeys(source.defining(used) for used in follows(source.read(waiting.pop(0))))
             waiting += [name for name in new if name not in met]
             met |= new
     return list(met)
@@ -90,11 +135,11 @@ def source_hash(source: str) -> str:
 
 def path_to(root: str, name: str, lines: Lines = ALL) -> list[str]:
     """A shortest way from one definition to another that it reaches, both included; empty if there is none."""
-    ways = {root: [root]}
+    source, ways = _Source(lines), {root: [root]}
     waiting = [root]
     while waiting and name not in ways:
         current = waiting.pop(0)
-        for used in sorted(uses_of(current, lines)):
+        for used in sorted(_used(source, current)):
             if used not in ways:
                 ways[used] = [*ways[current], used]
                 waiting.append(used)
@@ -103,14 +148,18 @@ def path_to(root: str, name: str, lines: Lines = ALL) -> list[str]:
 
 def uses_of(name: str, lines: Lines = ALL) -> set[str]:
     """What one definition uses directly, as the names under which these are defined."""
-    definition = _reader(lines)(_defining(name))
-    return {_defining(used) for used in (*definition.uses, *definition.annotated)}
+    return _used(_Source(lines), name)
+
+
+def _used(source: _Source, name: str) -> set[str]:
+    definition = source.read(source.defining(name))
+    return {source.defining(used) for used in (*definition.uses, *definition.annotated)}
 
 
 def reached(*names: str, lines: Lines = ALL) -> dict[str, str]:
     """``module.name`` → normalised source of every definition that the named ones reach, themselves included."""
-    read = _reader(lines)
-    return {name: read(name).source for name in _met([_defining(name) for name in names], read)}
+    source = _Source(lines)
+    return {name: source.read(name).source for name in _met([source.defining(name) for name in names], source)}
 
 
 def reached_from(code: str) -> dict[str, str]:
@@ -121,32 +170,6 @@ def reached_from(code: str) -> dict[str, str]:
         UnknownDefinition: if it imports from the package what is not there.
     """
     return reached(*sorted(set(Module("", code, "epistemics", _is_module).uses)))
-
-
-def _defining(name: str) -> str:
-    """The name of a definition where it is defined, not where it is imported."""
-    while True:
-        module_name, _, definition = name.rpartition(".")
-        module = _module(module_name)
-        if definition in module.definitions:
-            return name
-        if definition not in module.imported:
-            file = _path(module_name)
-            assert file is not None
-            raise UnknownDefinition(f"{name}: src/epistemics/{file.relative_to(PACKAGE).as_posix()} does not define it")
-        name = module.imported[definition]
-
-
-def _reader(lines: Lines) -> Callable[[str], Definition]:
-    """What reads a definition where it is defined, with these lines alone of those that have any."""
-    chosen = {_defining(name): own for name, own in lines.items()}
-
-    def read(name: str) -> Definition:
-        module_name, _, definition = name.rpartition(".")
-        module = _module(module_name)
-        return module.with_lines(definition, chosen[name]) if name in chosen else module.definitions[definition]
-
-    return read
 
 
 def _path(module: str) -> Path | None:
@@ -160,13 +183,6 @@ def _path(module: str) -> Path | None:
 
 def _is_module(name: str) -> bool:
     return _path(name) is not None
-
-
-def _module(name: str) -> Module:
-    path = _path(name)
-    if path is None:
-        raise UnknownDefinition(f"{name}: no such module in the package")
-    return _parsed(name, path, path.stat().st_mtime_ns)
 
 
 @cache

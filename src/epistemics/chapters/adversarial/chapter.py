@@ -186,8 +186,9 @@ def tables(results: Results) -> dict[str, Table]:
 
 def numbers(results: Results, claims: Mapping[str, Claim]) -> Numbers:
     """The numbers of the chapter's prose."""
-    own = [claim for claim in claims.values() if claim.id in evidence(results)]
-    judgements = judged(own, evidence(results), results.experiment.profile)
+    answered = evidence(results)
+    own = [claim for claim in claims.values() if claim.id in answered]
+    judgements = judged(own, answered, results.experiment.profile)
     found: Numbers = {**counted(judgements)}
     for kind in THREE:
         runs = of_kind(results, kind)
