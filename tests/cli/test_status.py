@@ -174,3 +174,13 @@ def test_what_another_version_stored_is_left_alone_and_what_is_damaged_is_moved(
     assert f"{short.key}  left alone: " in pruned
     assert f"{long.key}  damaged: " in pruned
     assert stored.keys() == [short.key]
+
+
+def test_a_result_is_not_fresh_if_the_default_of_a_setting_has_changed_since(project: Path, said: Said) -> None:
+    """Although the setting is in no key and no fingerprint while it is at its default."""
+    run, _ = planned(project)
+    store(project, run)
+    path = project / "results" / run.key / "result.json"
+    assert json.loads(path.read_text())["configuration"]["embedding_scale"] == 0.02
+    resealed(path, lambda record: record["configuration"].update(embedding_scale=0.03))
+    assert re.search(rf"{run.key}  damaged .*configuration\.embedding_scale: not that of the run", said("status"))

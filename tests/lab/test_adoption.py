@@ -104,6 +104,7 @@ def test_code_that_does_the_same_is_adopted_with_the_proof(draft: Draft) -> None
     after = json.loads(next(draft.folder.rglob("result.json")).read_text())
     was, now = before["parts"].pop("training"), after["parts"].pop("training")
     assert after["parts"] == before["parts"]
+    assert after["configuration"] == before["configuration"]
     (proof,) = now["provenance"].pop("adopted")
     assert proof["proof"] == "training bit for bit"
     assert proof["from"] == was["code"]
@@ -230,6 +231,25 @@ def test_measures_of_which_one_comes_out_otherwise_stay_together_until_they_are_
     assert in_one.state == "fresh"
     assert [*in_one.result.parts] == [*PARTS]
     assert in_one.result.arrays.keys() == before.arrays.keys()
+
+
+def test_what_no_family_takes_over_is_not_adopted(in_one: Draft) -> None:
+    """Were one measure of the old family given by none of the new ones, it would be lost."""
+    store = Store(find_project("smoke", start=in_one.folder).results)
+    whole = in_one.result
+    one = whole.parts["measures"]
+    more = replace(
+        one,
+        canary=one.canary | {"add.more": {"norm": 1.0, "digest": "aa"}},
+        arrays={**one.arrays, "add.more": next(iter(one.arrays.values()))},
+    )
+    store.write(replace(whole, parts={**whole.parts, "measures": more}))
+    said = in_one.epistemics("adopt", status=1)
+    assert "geometry, abliteration, noise: not stored, nor in a part that there is no more" in said
+    assert "0 of 1 stale results adopted" in said
+    assert [*in_one.result.parts] == ["training", "measures"]
+    assert "geometry: not stored but maybe with measures" in in_one.epistemics("why", in_one.key)
+    assert "`epistemics adopt` takes it apart" in in_one.epistemics("status")
 
 
 def test_why_shows_the_definition_its_difference_and_the_way_to_it(draft: Draft) -> None:

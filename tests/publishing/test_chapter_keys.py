@@ -52,3 +52,18 @@ def test_what_the_chapters_load() -> None:
     assert of("debate") == []
     assert set(of("trilemma")) >= {"phase-1-2", "full-length", "joint", "adversarial-sweep"}  # two by constants
     assert of("runs") == every
+
+
+@pytest.mark.parametrize(
+    ("public", "uses", "does_not"),
+    [
+        ("final_states", "science.transformer.Transformer", "science.training.training_step"),
+        ("train", "science.training.training_step", "science.noise.DRAWS"),
+        ("load_results", "store.store.Store", "science.transformer.Transformer"),
+    ],
+)
+def test_what_is_looked_up_in_a_table_counts_where_it_is_looked_up(public: str, uses: str, does_not: str) -> None:
+    """A cell that computes with a network hangs on its source; one that loads what was computed does not."""
+    found = reached_from(f"from epistemics import {public}\n{public}")
+    assert uses in found
+    assert does_not not in found

@@ -125,7 +125,7 @@ def test_an_adopted_result_shows_its_proof(project: Project) -> None:
         "versions": {"torch": "2.14.0"}, "date": "2026-02-03T04:05:06+00:00",
     }  # fmt: skip
     store.write_part(run.key, "training", replace(result(run).parts["training"], code="feedbeef"))
-    store.reseal(run.key, {"training": current_seals(run.configuration)["training"]}, proof)
+    store.reseal(run.key, {"training": current_seals(run.configuration)["training"]}, proof, vars(run.configuration))
     write_run_pages(project)
     page = text(project, run)
     assert "Adopted." in page

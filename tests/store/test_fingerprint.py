@@ -18,7 +18,7 @@ from epistemics.lab.status import current_code
 from epistemics.science.configuration import Configuration
 from epistemics.store import fingerprint as module
 from epistemics.store.fingerprint import UnknownDefinition, fingerprint, reached, reached_from
-from epistemics.study import PARTS, lines
+from epistemics.study import NAMES, PARTS, lines
 
 Edit = Callable[[str, str, str], None]
 Code = Callable[..., dict[str, str]]
@@ -136,6 +136,7 @@ def test_the_network_changes_all(edit: Edit, code: Code) -> None:
         ("science/operations.py", "result * square % p", "result + square % p", []),  # only "div" reaches it
         ("science/configuration.py", "NETWORKS = {", 'NETWORKS = {"mlp": "science.geometry.mean_share",', []),
         ("science/configuration.py", '"""Which of ``conf', '"""Of."""\n    depth: int = 3\n    """Which of ``conf', []),
+        # a default: it is written in each record, which is damaged where it is not the present one
         ("science/configuration.py", "embedding_scale: float = 0.02", "embedding_scale: float = 0.03", []),
         # one that it does
         ("science/operations.py", "a + b)", "b + a)", [*PARTS]),
@@ -468,7 +469,7 @@ def test_scopes_are_python_s_own() -> None:
     """Every definition of the package, against the compiler's table of symbols."""
     for path in sorted(module.PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(module.PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
-        read = module._Source(module.ALL).module(name)
+        read = module._Source(module.NOTHING_REDUCED).module(name)
         for definition, found in read.definitions.items():
             table = symtable.symtable(found.source, str(path), "exec")
             bound = {read.bound(used) for used in _global_names(table)} - {None, f"{name}.{definition}".lstrip(".")}
@@ -499,20 +500,37 @@ def test_an_unknown_name_is_refused_with_its_file(package: Callable[..., None]) 
         fingerprint("nowhere.nothing")
 
 
-def test_experiment_code_uses_nothing_that_reading_can_t_follow(configuration: Callable[..., Configuration]) -> None:
+@pytest.mark.parametrize("settings", [{name: value} for name in ("network", "gradient") for value in NAMES[name]])
+def test_experiment_code_uses_nothing_that_reading_can_t_follow(
+    configuration: Callable[..., Configuration], settings: dict[str, str]
+) -> None:
     """No attribute or definition is looked up by a text, so that what is reached is what runs. The one exception is
-    what the lines of a run name, which is followed."""
-    used = {name.rpartition(".")[2] for name in lines(configuration())}
+    what the lines of a run name, which is followed. And a table is looked up by the names of its lines alone: what
+    depends on the others besides could not be seen.
+    """
+    c = configuration(operations=NAMES["operations"], **settings)
+    used = {name.rpartition(".")[2] for name in lines(c)} - {"Configuration"}
     hidden = {"getattr", "globals", "locals", "eval", "exec", "__import__", "import_module", "import_string"}
-    for name, source in reached(*PARTS.values(), lines=lines(configuration())).items():
+    for name, source in reached(*PARTS.values(), lines=lines(c)).items():
         if name == "science.named.named":
             continue
+        tree = ast.parse(source)
+        looked_up = {node.value for node in ast.walk(tree) if isinstance(node, ast.Subscript)}
+        looked_up |= {node.comparators[0] for node in ast.walk(tree) if isinstance(node, ast.Compare)}  # is it there?
+        looked_up |= {
+            node.args[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and node.args and "join" in ast.unparse(node.func)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in used:
+                assert node in looked_up, f"{name}: {node.id}"
         calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
         for call in calls:
             if ast.unparse(call.func) == "named":
-                (looked_up,) = call.args
-                assert isinstance(looked_up, ast.Subscript)
-                assert ast.unparse(looked_up.value) in used, ast.unparse(call)
+                (entry,) = call.args
+                assert isinstance(entry, ast.Subscript)
+                assert ast.unparse(entry.value) in used, ast.unparse(call)
         called = {call.func for call in calls}
         names = {c.id if isinstance(c, ast.Name) else c.attr for c in called if isinstance(c, ast.Name | ast.Attribute)}
         assert not names & hidden, name
@@ -587,7 +605,43 @@ def test_what_has_no_lines_is_refused_by_name(package: Callable[..., None], name
         a="from epistemics.b import FILLED, COMPUTED, pick\n\n\ndef start():\n    return pick, FILLED, COMPUTED\n",
         b="def pick():\n    return 1\n\n\nFILLED = {}\nFILLED['x'] = 1\nCOMPUTED = {str(1): 2}\n",
     )
-    with pytest.raises(TypeError, match=rf"{name} has no lines"):
+    with pytest.raises(UnknownDefinition, match=rf"{name} has no lines"):
         fingerprint("a.start", lines={name: ("x",)})
     with pytest.raises(UnknownDefinition, match=r"b\.nothing"):
         fingerprint("a.start", lines={"b.nothing": ("x",)})
+
+
+def test_a_line_that_is_not_there_is_not_no_line(package: Callable[..., None]) -> None:
+    """A slip in a name would else make results hang on nothing, and be fresh for ever."""
+    package(**{name: dedent(text) for name, text in TABLES.items()})
+    asked: list[dict[str, tuple[str, ...]]] = [
+        {"b.TABLE": ()}, {"b.TABLE": ("won",)}, {"b.TABLE": ("tow",)}, {"b.Options": ()}, {"b.Options": ("sise",)},
+    ]  # fmt: skip
+    assert len({fingerprint("a.start", lines=lines) for lines in asked}) == len(asked)
+    with pytest.raises(UnknownDefinition, match=r"b\.TABLE: its lines are asked for as 'one'"):
+        fingerprint("a.start", lines={"b.TABLE": "one"})
+
+
+def test_without_lines_what_a_table_names_counts_where_it_is_looked_up(package: Callable[..., None]) -> None:
+    modules = {
+        "a": """
+            from epistemics.b import TABLE
+            from epistemics.c import named
+
+            def start(name):
+                return named(TABLE[name])
+
+            def names():
+                return list(TABLE)
+        """,
+        "b": 'TABLE = {"one": "d.first"}\n',
+        "c": "def named(text):\n    return text\n",
+        "d": "def first():\n    return 1\n",
+    }
+    package(**{name: dedent(text) for name, text in modules.items()})
+    before = fingerprint("a.start"), fingerprint("a.names")
+    assert "d.first" in reached("a.start")
+    assert "d.first" not in reached("a.names")
+    package(**{name: dedent(text.replace("return 1", "return 2")) for name, text in modules.items()})
+    assert fingerprint("a.start") != before[0]
+    assert fingerprint("a.names") == before[1]

@@ -19,7 +19,7 @@ from stored import resealed
 import epistemics.store.store as store_module
 from epistemics.store.files import write_atomically
 from epistemics.store.record import DamagedResult, Made, Part, Record, Result, UnknownFormat
-from epistemics.store.store import MissingResult, Seal, Store
+from epistemics.store.store import ChangedMeanwhile, MissingResult, Seal, Store
 
 KEY = "0123456789abcdef"
 
@@ -255,15 +255,37 @@ def test_a_part_is_added_as_the_last_one(store: Store) -> None:
     assert list(store.read(KEY).parts) == ["one", "another", "third"]
 
 
+PROOF = {"proof": "bit for bit", "device": "x", "versions": {}, "date": "2026-01-02T03:04:05+00:00"}
+
+
+def test_what_was_changed_meanwhile_is_not_overwritten(store: Store) -> None:
+    store.write(result(1))
+    read = store.read(KEY)
+    store.reseal(KEY, {"one": Seal("new", {})}, PROOF, read.configuration)
+    before = {path: path.read_bytes() for path in files(store)}
+    with pytest.raises(ChangedMeanwhile, match=f"{KEY} was changed"):
+        store.write(replace(read, parts={"one": read.parts["one"]}), made_of=read)
+    assert {path: path.read_bytes() for path in files(store)} == before
+    store.write(result(2), made_of=store.read(KEY))
+    assert_equal(store.read(KEY), result(2))
+
+
+def test_settings_that_there_were_not_are_named_when_it_is_resealed(store: Store) -> None:
+    store.write(result(1))
+    settings = store.read(KEY).configuration | {"warm_up": 0}
+    store.reseal(KEY, {"one": Seal("new", {})}, PROOF, settings)
+    assert store.read(KEY).configuration == settings
+
+
 def test_a_part_that_is_resealed_says_all_that_it_said(store: Store) -> None:
     store.write(result(1))
     arrays = {path: path.read_bytes() for path in files(store) if path.suffix == ".safetensors"}
     content = store.content(KEY)
-    proof = {"proof": "bit for bit", "device": "x", "versions": {}, "date": "2026-01-02T03:04:05+00:00"}
-    store.reseal(KEY, {name: Seal(f"new {name}", {}) for name in ("one", "another")}, proof)
+    read = store.read(KEY)
+    store.reseal(KEY, {name: Seal(f"new {name}", {}) for name in ("one", "another")}, PROOF, read.configuration)
     read = store.read(KEY)
     assert read.code == {"one": "new one", "another": "new another"}
-    assert read.provenance["adopted"] == [proof | {"from": {"one": "aa", "another": "bb"}}]
+    assert read.provenance["adopted"] == [PROOF | {"from": {"one": "aa", "another": "bb"}}]
     assert store.content(KEY) == content
     for path, before in arrays.items():
         assert path.read_bytes() == before

@@ -94,7 +94,8 @@ def _status_line(s: RunStatus, costs: Mapping[str, float]) -> str:
         said = f"  about {duration(cost)}: its moments are not at hand, so it trains again"
     else:
         said = f"  about {duration(cost)}"
-    detail = f"  ({' and '.join(s.changed)} code changed)" if s.changed else f"  {s.fault}" if s.fault else ""
+    detail = f"  ({' and '.join(s.changed)} code changed)" if s.changed else ""
+    detail += f"  {s.fault}" if s.fault else ""
     return f"  {s.run.key}  {s.state:8}{s.run.label}{said}{detail}"
 
 
@@ -143,9 +144,10 @@ def why(project: Project, options: argparse.Namespace) -> int:
     configurations = {run.key: run.configuration for run in runs_of(project, [])}
     result = checked(store, key, configurations[key]) if key in configurations else store.read(key)
     try:
-        code = current_code(configuration_from_json(result.configuration))
+        configuration = configuration_from_json(result.configuration)
     except TypeError as error:  # another version's
         raise SpecificationError(f"{key} is a result of settings that this version does not know: {error}") from None
+    code = current_code(configuration)
     found = changes(store, key)
     if options.json:
         print(json.dumps([asdict(change) for change in found], indent=1))
@@ -155,7 +157,10 @@ def why(project: Project, options: argparse.Namespace) -> int:
         print(f"{key} is fresh: all that it was made with is as it was")
     for part, state in states.items():
         if state == "missing":
-            print(f"{part}: not stored")
+            former = [name for name in result.parts if name not in states]
+            print(
+                f"{part}: not stored{f', but maybe with {former[0]}, a part that there is no more' if former else ''}"
+            )
         elif state == "stale" and (made_with := result.parts[part].settings) != (now := dict(SETTINGS.get(part, {}))):
             print(f"{part}: it was made with the settings {made_with}, which are now {now}")
         elif state == "stale" and not any(change.part == part for change in found):

@@ -13,6 +13,7 @@ gave.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -36,8 +37,8 @@ from epistemics.lab.parts import TRAINING
 from epistemics.lab.scheduler import RunFailed, worker_environment
 from epistemics.lab.status import current_seals, current_sources
 from epistemics.store.record import Record
-from epistemics.store.store import Seal, Store, resealed
-from epistemics.study import PARTS, configuration_from_json
+from epistemics.store.store import ChangedMeanwhile, Seal, Store, resealed
+from epistemics.study import PARTS, SETTINGS, configuration_from_json
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,9 @@ def adopt_beside(store: Store, keys: Sequence[str], workspace: Path, device: str
             for source in (old, Path(__file__).parents[2])
         )
         for key, before, after in zip(keys, then, now, strict=True):
+            if unknown := before.get("unknown"):
+                yield Adoption(key, False, f"the code at {hash_} does not know its settings: {unknown}")
+                continue
             compared = compare(before["canary"], after["canary"], 0.0)
             yield _judged(store, key, after, partial(_beside, compared, before["code"], hash_))
 
@@ -127,14 +131,18 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 torch.set_flush_denormal(True)
 one_for_all = not inspect.signature(current_code).parameters  # of runs, as it was once
 for content in json.load(sys.stdin):
-    configuration = configuration_from_json(content)
+    try:
+        configuration = configuration_from_json(content)
+    except TypeError as error:
+        print(json.dumps({"unknown": str(error)}), flush=True)
+        continue
     code = current_code() if one_for_all else current_code(configuration)
     canary = canary_of(configuration, sys.argv[1])
     made = provenance_of([configuration], torch.device(sys.argv[1]))
     place = {name: made[name] for name in ("device", "versions")}
     print(json.dumps({"code": code, "canary": canary, **place}), flush=True)
 """
-"""Run by a process for each of the two sources; it names only what every version of the package has had."""
+"""Run by a process for each of the two sources: it takes what every version of the package has had."""
 
 
 @contextmanager
@@ -163,6 +171,8 @@ def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> A
     record = store.record(key)
     configuration = configuration_from_json(record.configuration)
     seals = current_seals(configuration)
+    if place["code"] != {name: seal.code for name, seal in seals.items()}:
+        return Adoption(key, False, "the source was edited while its canary was taken: adopt it again")
     formers = {name: name for name in record.parts if name in seals}
     formers |= taken_over({name: part.canary for name, part in record.parts.items()}, place["canary"])
     shown: dict[str, str] = {}
@@ -188,10 +198,18 @@ def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> A
         }
         store.keep_sources(current_sources(configuration))  # `why` compares an adopted result with these
         anew = {name: seals[name] for name in shown}
+        # A setting that there was not yet is named from now on: its default may change.
+        settings = json.loads(json.dumps(dataclasses.asdict(configuration)))
         if any(formers[name] != name for name in shown):
-            _move(store, key, {name: formers[name] for name in shown}, place["canary"], anew, proof)
+            try:
+                _move(store, key, {name: formers[name] for name in shown}, place["canary"], anew, proof, settings)
+            except ChangedMeanwhile as error:
+                return Adoption(key, False, str(error))
         else:
-            store.reseal(key, anew, proof)
+            store.reseal(key, anew, proof, settings)
+    failed |= {
+        name: "not stored, and no part that there is no more has its measures" for name in seals if name not in formers
+    }
     return Adoption(key, not failed, _together(failed, ": ") or said)
 
 
@@ -208,6 +226,7 @@ def _move(
     measures: Mapping[str, Collection[str]],
     anew: Mapping[str, Seal],
     proof: Mapping[str, Any],
+    configuration: dict[str, Any],
 ) -> None:
     """Reseal, and give families the measures that they take over from another, which is there no more then.
 
@@ -221,6 +240,7 @@ def _move(
         if former != name:
             part = msgspec.structs.replace(
                 part,
+                settings=dict(SETTINGS.get(name, {})),
                 canary={measure: part.canary[measure] for measure in measures[name]},
                 arrays={measure: part.arrays[measure] for measure in measures[name]},
                 provenance={
@@ -230,7 +250,8 @@ def _move(
             told.add(former)
         parts[name] = resealed(part, anew[name], proof)
     order = [*PARTS, *(name for name in parts if name not in PARTS)]
-    store.write(msgspec.structs.replace(result, parts={name: parts[name] for name in order if name in parts}))
+    ordered = {name: parts[name] for name in order if name in parts}
+    store.write(msgspec.structs.replace(result, parts=ordered, configuration=configuration), made_of=result)
 
 
 def _repeated(repeated: Mapping[str, Any], name: str, former: str, record: Record) -> tuple[str, bool]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from epistemics.lab.parts import MEASURES, TRAINING, function_of
 from epistemics.lab.provenance import provenance_of
+from epistemics.lab.status import current_code
 from epistemics.study import LOSSES, SETTINGS, Configuration, configuration_from_json, in_short, tolerance
 
 STEPS = (1, 2, 4, 8, 16)
@@ -146,7 +147,8 @@ def main() -> int:
         place = place or provenance_of([configuration], torch.device(device))
         found = {part: dataclasses.asdict(comparison) for part, comparison in compared.items()}
         made = {name: place[name] for name in ("device", "versions")}
-        print(json.dumps({"canary": repeated, "compared": found, **made}), flush=True)
+        code = current_code(configuration)
+        print(json.dumps({"code": code, "canary": repeated, "compared": found, **made}), flush=True)
     return 0
 
 

@@ -91,10 +91,13 @@ def stored(runs: Iterable[Run], store: Store) -> Iterator[tuple[RunStatus, Resul
 def _status(run: Run, result: Result, code: Mapping[str, str]) -> RunStatus:
     states = {part: part_state(result, part, code[part]) for part in PARTS}
     absent = [part for part, state in states.items() if state == "missing"]
-    if absent and result.parts.keys() - PARTS.keys():  # a family that is there no more may have what these measure
-        return RunStatus(run, "stale", None, states)
+    former = [part for part in result.parts if part not in PARTS]
+    said = f"of it, {' and '.join(absent)} {_are(absent)} not stored"
+    if absent and former:  # which may have what they measure
+        said += f" but with {' and '.join(former)}, a part that there is no more; `epistemics adopt` takes it apart"
+        return RunStatus(run, "stale", said, states)
     if absent:
-        return RunStatus(run, "missing", f"of it, {' and '.join(absent)} {_are(absent)} not stored", states)
+        return RunStatus(run, "missing", said, states)
     if run.keep_weights and not result.weights:
         return RunStatus(run, "missing", "its weights are to be kept, and were not stored", states)
     of_all = next((state for state in ("stale", "adopted") if state in states.values()), "fresh")

@@ -41,7 +41,7 @@ from epistemics.lab.provenance import provenance_of
 from epistemics.lab.scheduler import DIVERGED, Job, workspace_folder
 from epistemics.lab.status import checked, current_seals, current_sources, part_state
 from epistemics.store.record import Arrays, DamagedResult, Part, Result
-from epistemics.store.store import MissingResult, Seal, Store
+from epistemics.store.store import ChangedMeanwhile, MissingResult, Seal, Store
 from epistemics.study import LOSSES, PARTS, SETTINGS, Configuration, History, seen, summary
 
 MEASURED = ("device", "versions", "commit", "date")
@@ -118,7 +118,10 @@ def _store(store: Store, key: str, job: Job, member: int, trained: Trained, seal
     known = {name: part for name, part in stored.parts.items() if name in PARTS} if stored else {}
     _require_names_apart({**known, **made})
     if stored is not None and len(known) < len(stored.parts):  # of parts that there are no more
-        store.write(structs.replace(stored, parts={name: {**known, **made}[name] for name in PARTS}))
+        with suppress(ChangedMeanwhile):  # another process was quicker
+            store.write(
+                structs.replace(stored, parts={name: {**known, **made}[name] for name in PARTS}), made_of=stored
+            )
         return
     if stored is not None:
         for name, part in made.items():

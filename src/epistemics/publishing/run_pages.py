@@ -101,6 +101,8 @@ def write_run_pages(project: Project) -> list[Path]:
 
 
 def _said_of_state(found: RunStatus, provenance: dict[str, Any]) -> str:
+    if found.state == "stale" and not found.changed:
+        return f"Stored is not all of it as it is taken now: {found.fault}."
     if found.state == "stale":
         return f"The code of its {' and '.join(found.changed)} has changed since, and was not shown to do the same."
     if found.state == "adopted":

@@ -23,8 +23,8 @@ PACKAGE = Path(__file__).parents[1]
 
 Lines = Mapping[str, Collection[str]]
 """Of a table, or of a class, by ``module.name``: the entries, or the fields with a default, that alone count."""
-ALL: Lines = MappingProxyType({})
-"""Nothing is left out."""
+NOTHING_REDUCED: Lines = MappingProxyType({})
+"""Every definition counts as a whole, with what its tables name as text where it looks them up."""
 
 
 class UnknownDefinition(KeyError):
@@ -34,15 +34,14 @@ class UnknownDefinition(KeyError):
         return str(self.args[0])
 
 
-def fingerprint(*names: str, lines: Lines = ALL) -> str:
+def fingerprint(*names: str, lines: Lines = NOTHING_REDUCED) -> str:
     """16 hexadecimal digits over all that the definitions reach, given as ``module.name`` (``science.training.train``).
 
     The definitions are numbered in the order in which they are met from the first on, which no name or place decides,
     and each counts as its form with the numbers of what fills its holes. Those that annotations alone lead to follow.
 
     Raises:
-        UnknownDefinition: if the package defines no such name.
-        TypeError: if lines are asked for of what has none.
+        UnknownDefinition: if the package defines no such name, or not with lines.
     """
     source = _Source(lines)
     return _hash_of([source.defining(name) for name in names], source)
@@ -55,8 +54,8 @@ def code_fingerprint(code: str) -> str:
         SyntaxError, UnknownDefinition: as ``reached_from``.
     """
     module = Module("", code, "epistemics", _is_module)
-    source = _Source(ALL)
-    source.definitions[""] = Definition(code, code, module.uses, ())
+    source = _Source(NOTHING_REDUCED)
+    source.definitions[""] = Definition(code, code, module.uses, (), ())
     return _hash_of([""], source)
 
 
@@ -75,8 +74,21 @@ class _Source:
             module_name, _, last = name.rpartition(".")
             module = self.module(module_name)
             own = self._lines.get(name)
-            self.definitions[name] = module.definitions[last] if own is None else module.with_lines(last, own)
+            try:
+                self.definitions[name] = module.definitions[last] if own is None else module.with_lines(last, own)
+            except TypeError as error:
+                raise UnknownDefinition(str(error)) from None
         return self.definitions[name]
+
+    def beside(self, definition: Definition) -> tuple[str, ...]:
+        """What else may run where a definition is used, besides what it spells: without lines, all that it looks up."""
+        if self._lines:  # then the tables' own lines say which
+            return definition.annotated
+        tables = [self.defining(table).rpartition(".") for table in definition.looked_up]
+        return (
+            *definition.annotated,
+            *(text for module, _, name in tables for text in self.module(module).texts(name)),
+        )
 
     def defining(self, name: str) -> str:
         """The name of a definition where it is defined, not where it is imported."""
@@ -112,9 +124,9 @@ def _hash_of(roots: list[str], source: _Source) -> str:
 
 
 def _met(roots: list[str], source: _Source) -> list[str]:
-    """All that some definitions reach, in the order in which it is met; what annotations alone lead to comes last."""
+    """All that some definitions reach, in the order in which it is met, what annotations or tables lead to last."""
     met = dict.fromkeys(roots)
-    for follows in (lambda d: d.uses, lambda d: (*d.uses, *d.annotated)):
+    for follows in (lambda d: d.uses, lambda d: (*d.uses, *source.beside(d))):
         waiting = list(met)
         while waiting:
             new = dict.fromkeys(source.defining(used) for used in follows(source.read(waiting.pop(0))))
@@ -123,7 +135,7 @@ def _met(roots: list[str], source: _Source) -> list[str]:
     return list(met)
 
 
-def definitions(*names: str, lines: Lines = ALL) -> dict[str, str]:
+def definitions(*names: str, lines: Lines = NOTHING_REDUCED) -> dict[str, str]:
     """``module.name`` → hash of the normalised source of every definition reached."""
     return {name: source_hash(source) for name, source in reached(*names, lines=lines).items()}
 
@@ -133,7 +145,7 @@ def source_hash(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
-def path_to(root: str, name: str, lines: Lines = ALL) -> list[str]:
+def path_to(root: str, name: str, lines: Lines = NOTHING_REDUCED) -> list[str]:
     """A shortest way from one definition to another that it reaches, both included; empty if there is none."""
     source, ways = _Source(lines), {root: [root]}
     waiting = [root]
@@ -146,17 +158,17 @@ def path_to(root: str, name: str, lines: Lines = ALL) -> list[str]:
     return ways.get(name, [])
 
 
-def uses_of(name: str, lines: Lines = ALL) -> set[str]:
+def uses_of(name: str) -> set[str]:
     """What one definition uses directly, as the names under which these are defined."""
-    return _used(_Source(lines), name)
+    return _used(_Source(NOTHING_REDUCED), name)
 
 
 def _used(source: _Source, name: str) -> set[str]:
     definition = source.read(source.defining(name))
-    return {source.defining(used) for used in (*definition.uses, *definition.annotated)}
+    return {source.defining(used) for used in (*definition.uses, *source.beside(definition))}
 
 
-def reached(*names: str, lines: Lines = ALL) -> dict[str, str]:
+def reached(*names: str, lines: Lines = NOTHING_REDUCED) -> dict[str, str]:
     """``module.name`` → normalised source of every definition that the named ones reach, themselves included."""
     source = _Source(lines)
     return {name: source.read(name).source for name in _met([source.defining(name) for name in names], source)}

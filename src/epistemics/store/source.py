@@ -11,6 +11,8 @@ import copy
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
+LOOKUP = "named"
+"""What the function is called that gives a definition for its name as text."""
 HOLE, ITSELF, BESIDE = "⟨⟩", "⟨itself⟩", "⟨beside⟩"
 """In a form: a name of the package, the definition's own, and another that the same statement defines. Python can
 spell no name so."""
@@ -28,6 +30,8 @@ class Definition:
     """What fills the holes, in their order, as ``module.name``."""
     annotated: tuple[str, ...]
     """What its annotations name too. They are no part of what it computes, but say whose methods it calls."""
+    looked_up: tuple[str, ...]
+    """The tables of which it looks an entry up by ``named(TABLE[…])``, which may be any that they name as text."""
 
 
 class Module:
@@ -66,7 +70,7 @@ class Module:
         self._statements = _statements(tree)
         self.own |= self._statements.keys()
         self.definitions = {name: self._read(name, parts) for name, parts in self._statements.items()}
-        self._with_lines: dict[tuple[str, frozenset[str]], Definition] = {}
+        self._reduced: dict[tuple[str, frozenset[str]], Definition] = {}
 
     def with_lines(self, name: str, lines: Collection[str]) -> Definition:
         """A definition of which some lines alone count: entries of a table, or fields of a class that have a default.
@@ -76,13 +80,19 @@ class Module:
         Raises:
             TypeError: if the definition is neither.
         """
+        if isinstance(lines, str):
+            raise TypeError(f"{self.name}.{name}: its lines are asked for as {lines!r}, which is no list of them")
         asked = name, frozenset(lines)
-        if asked not in self._with_lines:
-            kept = [_with_lines(copy.deepcopy(part), asked[1]) for part in self._statements[name]]
+        if asked not in self._reduced:
+            kept = [_reduced(copy.deepcopy(part), asked[1]) for part in self._statements[name]]
             if len(kept) != 1 or kept[0] is None:
                 raise TypeError(f"{self.name}.{name} has no lines: it is no class, nor one table written out")
-            self._with_lines[asked] = self._read(name, [kept[0]], follows_texts=True)
-        return self._with_lines[asked]
+            self._reduced[asked] = self._read(name, [kept[0]], follows_texts=True)
+        return self._reduced[asked]
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The definitions of the package that an own one names as texts, in the order of their lines."""
+        return tuple(_Holes(self, name, follows_texts=True).filled(self._statements[name])[1])
 
     def bound(self, name: str) -> str | None:
         """The ``module.name`` that a name is bound to at the module's top level; None if that is not in the package."""
@@ -110,28 +120,54 @@ class Module:
         form, uses = _Holes(self, name, follows_texts).filled(normal)
         _, everything = _Holes(self, name, follows_texts).filled(parts)
         source = "\n".join(ast.unparse(part) for part in normal)
-        return Definition(source, form, tuple(uses), tuple(dict.fromkeys(everything)))
+        return Definition(source, form, tuple(uses), tuple(dict.fromkeys(everything)), self._looked_up(parts))
+
+    def _looked_up(self, parts: list[ast.stmt]) -> tuple[str, ...]:
+        found = []
+        for node in (inner for part in parts for inner in ast.walk(part)):
+            match node:
+                case ast.Call(func=ast.Name(id=function), args=[ast.Subscript(value=ast.Name(id=table))]):
+                    looked_up, by = self.bound(table), self.bound(function) or ""
+                    if looked_up and by.rpartition(".")[2] == LOOKUP:
+                        found.append(looked_up)
+        return tuple(dict.fromkeys(found))
 
 
-def _with_lines(statement: ast.stmt, lines: frozenset[str]) -> ast.stmt | None:
-    """The same with these lines and no others; entries are put in order, for where one stands does not count."""
+def _reduced(statement: ast.stmt, lines: frozenset[str]) -> ast.stmt | None:
+    """The same with these lines and no others; None if it has none.
+
+    Entries are put in order, for where one stands does not count. One that is not there is in its place, so that a slip
+    in a name is no definition without lines.
+    """
     match statement:
         case ast.ClassDef():
-            statement.body = [part for part in statement.body if not _is_other_field(part, lines)]
+            known = {part.target.id for part in statement.body if _is_field(part)}  # type: ignore[attr-defined]
+            body = [part for part in statement.body if not (_is_field(part) and _is_other_field(part, lines))]
+            statement.body = [
+                *body,
+                *(ast.Assign([_absent(name)], _absent(name), lineno=0) for name in sorted(lines - known)),
+            ]
         case ast.Assign(value=ast.Dict() as table) | ast.AnnAssign(value=ast.Dict() as table):
             if not all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in table.keys):
                 return None
-            entries = {
-                ast.literal_eval(key): (key, value) for key, value in zip(table.keys, table.values, strict=True) if key
-            }
-            kept = [entries[key] for key in sorted(entries.keys() & lines)]
+            entries = {key.value: (key, value) for key, value in zip(table.keys, table.values, strict=True)}  # type: ignore[union-attr]
+            kept = [entries.get(name, (ast.Constant(name), _absent(name))) for name in sorted(lines)]
             table.keys, table.values = [key for key, _ in kept], [value for _, value in kept]
         case _:
             return None
     return statement
 
 
+def _absent(name: str) -> ast.Name:
+    return ast.Name(f"⟨no {name}⟩", ast.Load())
+
+
+def _is_field(part: ast.stmt) -> bool:
+    return isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+
+
 def _is_other_field(part: ast.stmt, lines: Collection[str]) -> bool:
+    """Whether a field has a default and is none of these."""
     match part:
         case ast.AnnAssign(target=ast.Name(id=field), value=value):
             return value is not None and field not in lines

@@ -46,6 +46,10 @@ from epistemics.store.record import (
 M = TypeVar("M", bound=Made)
 
 
+class ChangedMeanwhile(RuntimeError):
+    """Another process has changed a result since it was read; what was made of it is not written."""
+
+
 class MissingResult(KeyError):
     """A key with no stored result."""
 
@@ -85,14 +89,16 @@ class Store:
         folder = self.folder / key
         return os.path.lexists(folder / "result.json") or (os.path.lexists(folder) and not folder.is_dir())
 
-    def write(self, result: Result, *, converted: bool = False) -> None:
+    def write(self, result: Result, *, converted: bool = False, made_of: Result | None = None) -> None:
         """Store a result, replacing one of the same key in one step.
 
         Args:
             converted: whether it is what the stored result of another format says.
+            made_of: the result that was read to make it, if there is one.
 
         Raises:
             UnknownFormat: if another version has stored the key's result, unless this is it.
+            ChangedMeanwhile: if what is stored is no longer what it was made of.
         """
         parts: dict[str, PartRecord] = {}
         contents: dict[str, bytes] = {}
@@ -102,6 +108,8 @@ class Store:
         record = Record(key=result.key, configuration=result.configuration, parts=parts)
         text = encode(record)
         with self._alone():  # or one of two writers would remove the other's arrays as outdated
+            if made_of is not None and self._record(record.key).code != made_of.code:
+                raise ChangedMeanwhile(f"{record.key} was changed by another process meanwhile")
             self._put(record.key, contents, text, tidy_first=not converted)
 
     def write_part(self, key: str, name: str, part: Part) -> None:
@@ -116,19 +124,24 @@ class Store:
             changed = msgspec.structs.replace(record, parts=record.parts | {name: laid_out})
             self._put(key, contents, encode(changed), tidy_first=True)
 
-    def reseal(self, key: str, seals: Mapping[str, Seal], proof: Mapping[str, Any]) -> None:
+    def reseal(
+        self, key: str, seals: Mapping[str, Seal], proof: Mapping[str, Any], configuration: Mapping[str, Any]
+    ) -> None:
         """Say of parts of a stored result that other code than made them does the same; all else stays as it is.
 
         Args:
             seals: the code, for each of these parts.
             proof: how that was seen; what ``record.Proof`` holds besides the old fingerprint.
+            configuration: the run's, with the settings that there were not yet when it was stored.
         """
         with self._alone():
             record = self._record(key)
             parts = dict(record.parts)
             for name, seal in seals.items():
                 parts[name] = resealed(parts[name], seal, proof)
-            write_atomically(self._path(key), encode(msgspec.structs.replace(record, parts=parts)))
+            write_atomically(
+                self._path(key), encode(msgspec.structs.replace(record, parts=parts, configuration=dict(configuration)))
+            )
 
     def read(self, key: str) -> Result:
         """One result, checked.
@@ -209,7 +222,7 @@ class Store:
     def content(self, key: str) -> str:
         """A hash of what a stored result says, but not of the code that it is sealed with, or "missing": for caches.
 
-        An adopted result, and a migrated one, says what it said before.
+        An adopted result, and a migrated one, says what it said before, unless its measures moved to other families.
         """
         if key not in self:
             return "missing"
