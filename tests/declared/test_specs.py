@@ -336,7 +336,7 @@ FILE = "experiments/it.yaml"
         ("d_model: 16", "d_model: 18", "defaults.d_model", "18 must be divisible by heads, which is 4"),
         ("{layers: 2}", "{heads: 3}", "defaults.d_model", "16 must be divisible by heads, which is 3"),
         ("{layers: 2}", "{d_model: 10}", "profiles.paper.groups[0].set.d_model", "10 must be divisible by heads"),
-        ("[add]\n  modulus: 11", "[add, mul]\n  modulus: 12", "defaults.modulus", "12 must be prime for multiplica"),
+        ("[add]\n  modulus: 11", "[add, mul]\n  modulus: 12", "defaults.modulus", "12 must be prime for mul"),
         ("modulus: 11", "modulus: 1", "defaults.modulus", "1 must be at least 2"),
         ("batch_size: 32", "batch_size: 3200", "defaults.batch_size", "3200 must be at most 36, the training quest"),
         ("batch_size: 32", "batch_size: 0", "defaults.batch_size", "0 must be at least 1"),

@@ -148,10 +148,8 @@ def migrate(project: Project, _: argparse.Namespace) -> int:
         if one.damage or one.unknown:
             print(one.damage or one.unknown)
     done = [one for one in found if not one.damage and not one.unknown]
-    stale = sum(bool(one.stale) for one in done)
-    said = f"{len(done)} results converted to format {FORMAT}" if done else f"no result to convert to format {FORMAT}"
-    kept = f"; {stale} of them are stale: some of the code that made them has changed since" if stale else ""
-    print(said + kept)
+    said = f"{len(done)} results converted to format {FORMAT}; `epistemics adopt` shows which of them still hold"
+    print(said if done else f"no result to convert to format {FORMAT}")
     return 0 if len(done) == len(found) else 1
 
 

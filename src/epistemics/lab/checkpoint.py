@@ -43,7 +43,7 @@ Passed = list[dict[int, str]]
 
 
 def save_state(path: Path, state: State, code: str, provenance: dict[str, Any], passed: Passed) -> None:
-    """Write what ``load_state`` reads; ``code`` is the fingerprint of the training that made it."""
+    """Write what ``load_state`` reads; ``code`` says which code made it."""
     tensors = {name: value for name, value in vars(state).items() if isinstance(value, torch.Tensor)}
     metadata = {
         "code": code,

@@ -1,15 +1,13 @@
 """Results of an older format, converted to the present one: nothing is computed anew, and nothing is lost.
 
 Format 2 had two parts, training and measures, whose arrays lay in one file, and fingerprints that knew in which module
-a definition lay. A part is sealed with the present fingerprint if every definition that the present code reaches is, as
-text, one of those that made it; else it keeps its old one, and is stale.
+a definition lay. A part keeps that fingerprint, and so is stale: ``adoption`` shows what the present code does alike.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +16,6 @@ from typing import Any
 from msgspec import Struct, field, to_builtins
 
 from epistemics.lab.provenance import commit
-from epistemics.lab.status import current_seals
 from epistemics.store.record import (
     FORMAT,
     DamagedResult,
@@ -31,13 +28,8 @@ from epistemics.store.record import (
     parsed,
 )
 from epistemics.store.store import Seal, Store, shown_record
-from epistemics.study import Configuration, configuration_from_json
 
 OLD_FORMAT = 2
-PROOF = (
-    "Every definition that the code of this part reached at the migration was, as text, one that made it; "
-    "only the modules in which they lie may be others."
-)
 
 
 @dataclass(frozen=True)
@@ -45,8 +37,6 @@ class Migrated:
     """What became of one result that is not of the present format."""
 
     key: str
-    stale: tuple[str, ...] = ()
-    """The parts that keep an old fingerprint."""
     damage: str | None = None
     """Of one that was set aside: the file and the fault."""
     unknown: str | None = None
@@ -108,26 +98,12 @@ def migrate(store: Store) -> Iterator[Migrated]:
             continue
         try:
             record = _checked(content, text, key, shown)
-            seals = current_seals(_configuration(record))
-            result = _converted(store, record, seals, at)
-            store.write(result, converted=True)
+            store.write(_converted(store, record, at), converted=True)
         except (DamagedResult, InvalidContent) as error:
             fault = str(error) if isinstance(error, DamagedResult) else f"{shown}: {error}"
             yield Migrated(key, damage=f"{fault}; set aside as {store.set_aside(key)}")
             continue
-        yield Migrated(key, tuple(name for name, part in result.parts.items() if part.code != _code(seals, name)))
-
-
-def _configuration(record: OldRecord) -> Configuration:
-    try:
-        return configuration_from_json(record.configuration)
-    except TypeError as error:
-        raise InvalidContent(f"configuration: {str(error).removeprefix('Configuration.__init__() ')}") from None
-
-
-def _code(seals: Mapping[str, Seal], part: str) -> str | None:
-    """What a part of this name would carry now; None if there is none any more."""
-    return seals[part].code if part in seals else None
+        yield Migrated(key)
 
 
 def _checked(content: dict[str, Any], text: bytes, key: str, shown: str) -> OldRecord:
@@ -140,7 +116,7 @@ def _checked(content: dict[str, Any], text: bytes, key: str, shown: str) -> OldR
     return converted(content, OldRecord, "")
 
 
-def _converted(store: Store, old: OldRecord, seals: Mapping[str, Seal], at: Mapping[str, str | None]) -> Result:
+def _converted(store: Store, old: OldRecord, at: Mapping[str, str | None]) -> Result:
     loaded = {kind: store.arrays(old.key, file) for kind, file in old.files.named().items()}
     arrays = loaded.get("arrays", {})
     history = {name: values for name, values in arrays.items() if name.startswith("history.")}
@@ -149,15 +125,12 @@ def _converted(store: Store, old: OldRecord, seals: Mapping[str, Seal], at: Mapp
     took = {"seconds": provenance.pop("measure_seconds")} if "measure_seconds" in provenance else {}
 
     def sealed(name: str, known: dict[str, Any], canary: dict[str, Any], **held: Any) -> Part:
-        """A part, sealed with the present code if that is shown to be the code that made it."""
+        """A part, sealed as it was."""
         try:
-            was = Seal(old.code[name], old.definitions[name])
+            seal = Seal(old.code[name], old.definitions[name])
         except KeyError:
             raise InvalidContent(f"code.{name}: missing, or its definitions are") from None
-        then = seals.get(name)  # a part that became others is left to adoption
-        same = then is not None and _as_text(then.definitions) <= _as_text(was.definitions)
-        seal = then if then is not None and same else was
-        migrated = {"from": {"format": OLD_FORMAT, "code": was.code}, "proof": PROOF if same else None, **at}
+        migrated = {"from": {"format": OLD_FORMAT, "code": seal.code}, "proof": None, **at}
         said = known | {"migrated": [migrated]}
         if proofs := [proof.of(name) for proof in adopted if name in proof.from_]:
             said["adopted"] = proofs
@@ -176,8 +149,3 @@ def _converted(store: Store, old: OldRecord, seals: Mapping[str, Seal], at: Mapp
         "measures": sealed("measures", took, old.canary.measures, arrays=measures),
     }
     return Result(key=old.key, configuration=old.configuration, parts=parts)
-
-
-def _as_text(definitions: Mapping[str, str]) -> Counter[tuple[str, str]]:
-    """How often there is a definition of some name and source, in whichever module."""
-    return Counter((name.rpartition(".")[2], source) for name, source in definitions.items())

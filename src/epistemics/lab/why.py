@@ -58,9 +58,9 @@ def _between(store: Store, part: str, root: str, then: Mapping[str, str], used: 
         if before is None:
             diff = f"(the source {then[name if old is None else old]} is not kept)"
         else:
-            lines = (before.splitlines(), now.get(name, "").splitlines())
+            sides = (before.splitlines(), now.get(name, "").splitlines())
             titles = f"{old or name}, as it was", f"{name}, as it is"
-            diff = "\n".join(difflib.unified_diff(*lines, *titles, lineterm="", n=2))
+            diff = "\n".join(difflib.unified_diff(*sides, *titles, lineterm="", n=2))
         path = tuple(path_to(root, name, used)) if name in now else ()
         found.append(Change(part, name, kind, path, diff))
     return found

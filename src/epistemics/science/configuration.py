@@ -61,7 +61,7 @@ class Configuration:
     operations: tuple[str, ...]
     """Operations learned jointly, of ``operations.OPERATIONS``."""
     modulus: int
-    """p, a prime; the number of classes."""
+    """p, the number of answers; a prime, where an operation needs one."""
     layers: int
     """Transformer blocks."""
     d_model: int
@@ -69,7 +69,7 @@ class Configuration:
     heads: int
     """Attention heads; they divide d_model."""
     train_fraction: float
-    """Share of each operation's p² questions that is trained on; the rest is for validation."""
+    """Share of each operation's questions that is trained on; the rest is for validation."""
     batch_size: int
     """Questions a step."""
     learning_rate: float
@@ -142,6 +142,8 @@ def configuration_from_json(content: dict[str, Any]) -> Configuration:
 def step_operations(configuration: Configuration) -> float:
     """Floating-point operations of one training step of one member, in matrix products, without the penalty's.
 
+    They are a transformer's. Another network is taken for one: a guess, of which nothing but estimates of time is made.
+
     A product of [n, i] by [i, o] takes 2·n·i·o. A linear layer of n rows takes it three times: forward, for its
     inputs' gradient and for its weight's. Rows of the first layer (the residual stream, queries, keys and values) are
     selected, and added up again in the gradient, by a product with a one-hot matrix.
@@ -182,7 +184,7 @@ def faults(c: Configuration) -> Iterator[tuple[str, str]]:
         yield "modulus", "must be at least 2"
         return
     if (fussy := [o for o in c.operations if OPERATIONS[o].needs_prime]) and not _is_prime(c.modulus):
-        yield "modulus", f"must be prime for {fussy[0]}, or its answers are not of equal number"
+        yield "modulus", f"must be prime for {fussy[0]}, or not every number but 0 has an inverse"
     for key in ("layers", "d_model", "heads", "batch_size", "steps", "evaluate_every"):
         if getattr(c, key) < 1:
             yield key, "must be at least 1"

@@ -30,7 +30,8 @@ class Network(ABC):
     """A network of some shape.
 
     Measures read ``embedding`` [tokens, d], whose first rows are the numbers, ``unembedding.weight`` [d, modulus] and
-    ``unembedding.bias`` [modulus] by these names.
+    ``unembedding.bias`` [modulus] by these names. What a parameter is at step 0 its name says too; see
+    ``initial_parameters``.
     """
 
     arch: Architecture
@@ -82,8 +83,10 @@ def parameter_count(arch: Architecture) -> int:
 def initial_parameters(arch: Architecture, seed: int, embedding_scale: float = 0.02) -> Tensor:
     """One member's parameters at step 0, [N] in float32, drawn on the CPU by ``seed``.
 
-    Linear layers as ``torch.nn.Linear`` draws them, U(±1/√inputs); the attention's input projection as
-    ``torch.nn.MultiheadAttention`` does, Xavier-uniform with bias 0 (and output bias 0).
+    By the names of a network's parameters: ``embedding`` and ``position`` are normal, of ``embedding_scale``;
+    ``….gain`` is 1, what else has ``norm`` in its name is 0; ``….weight`` [inputs, outputs] and the ``….bias`` beside
+    it are as ``torch.nn.Linear`` draws them, U(±1/√inputs), but the attention's as ``torch.nn.MultiheadAttention``
+    does: ``attention.in.weight`` Xavier-uniform, and biases 0.
     """
     generator = torch.Generator().manual_seed(seed)
 

@@ -21,7 +21,7 @@ class Operation:
     answer: Callable[[Numbers, Numbers, int], Numbers]
     """Of a, b and p; taken modulo p afterwards."""
     needs_prime: bool = False
-    """Whether p has to be prime, for without that answers are not of equal number, or there are none."""
+    """Whether p has to be prime: else there are numbers besides 0 that have no inverse."""
     divides: bool = False
     """Whether b = 0 is no question."""
 

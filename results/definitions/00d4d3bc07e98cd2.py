@@ -1,0 +1,4 @@
+@dataclass(frozen=True)
+class Noise:
+    gradient_small: None
+    gradient_large: None

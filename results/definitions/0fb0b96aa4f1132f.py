@@ -1,0 +1,28 @@
+@dataclass(frozen=True)
+class Configuration:
+    operations: None
+    modulus: None
+    layers: None
+    d_model: None
+    heads: None
+    train_fraction: None
+    batch_size: None
+    learning_rate: None
+    weight_decay: None
+    beta1: None
+    beta2: None
+    steps: None
+    stop_after_grokking: None
+    evaluate_every: None
+    grokking_accuracy: None
+    grokking_evaluations: None
+    measure_every: None
+    measure_after_grokking: None
+    precision: None
+    compiled: None
+    seed: None
+    embedding_scale: None = 0.02
+
+    @property
+    def architecture(self):
+        return Architecture(self.modulus, len(self.operations), self.layers, self.d_model, self.heads, self.network)

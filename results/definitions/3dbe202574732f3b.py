@@ -1,0 +1,1 @@
+GRADIENTS = {'autograd': 'science.training.training_step'}

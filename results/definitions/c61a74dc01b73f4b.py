@@ -1,0 +1,1 @@
+NETWORKS = {'transformer': 'science.transformer.Transformer'}
