@@ -302,7 +302,7 @@ def test_a_new_network_trains_and_is_measured(copy: Copy, tmp_path: Path) -> Non
         EXPERIMENT.replace("operations: [add]", "operations: [add]\n  network: perceptron"), "utf-8"
     )
     alone = Copy(copy.folder, tmp_path / "stored")
-    alone.python("-m", "epistemics", "run", "perceptrons", "--profile", "smoke")
+    alone.python("-m", "epistemics", "run", "perceptrons")
     asked = """
 from epistemics import load_results
 for run in load_results("perceptrons"):
@@ -310,7 +310,7 @@ for run in load_results("perceptrons"):
     print(run.run.label.split()[0], arrays["history.train_loss"][-1] < arrays["history.train_loss"][0],
           arrays["add.about_mean"].shape[1], "add.overlap" in arrays)
 """
-    assert {*alone.python("-c", asked).splitlines()} == {"perceptron True 8 False"}
+    assert {*alone.python("-c", asked).splitlines()} == {"perceptron True 9 False"}
 
 
 def test_a_new_colour_is_every_figures(copy: Copy) -> None:

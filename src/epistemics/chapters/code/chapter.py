@@ -28,6 +28,7 @@ EDITS = (
     ("the optimizer rearranged, computing the same", "all", "0", "adopted", "api"),
     ("the optimizer changed", "all", "0", "trained again", "all that show results"),
     ("a measure changed", "all", "0", "measured again", "all that show results"),
+    ("an operation added", "0", "0", "", "all that show results"),
     (
         "the learning rate of phase 1.2",
         "0",
