@@ -243,5 +243,5 @@ def _unusual(configuration: Configuration) -> list[str]:
     c = configuration
     return [
         c.network if c.network != "transformer" else "",
-        f"gradients by {c.gradient}" if c.gradient != "autograd" else "",
+        f"gradient {c.gradient}" if c.gradient != "autograd" else "",
     ]

@@ -28,12 +28,13 @@ def shown(found: dict[str, Any]) -> str:
     """The figures for a terminal."""
     lines = [", ".join(str(value) for value in found["machine"].values())]
     if "cases" in found:
-        head = ("", "precision", "plain ms", "ours ms", "ratio", "member-steps/s", "GFLOP", "ceiling GFLOP/s", "share")
+        figures = ("plain ms", "ours ms", "ratio", "member-steps/s", "GFLOP", "ceiling GFLOP/s", "share")
+        head: tuple[str, ...] = ("", "precision", "gradient", *figures)
         rows = [head]
         for c in found["cases"]:
             values = (c["plain_ms"], c["ours_ms"], c["ratio"], c["member_steps_per_second"])
             shares = (f"{c['flop'] / 1e9:.2f}", f"{c['ceiling_gflops']:.0f}", f"{c['ceiling_share']:.0%}")
-            rows.append((c["name"], c["precision"], *(f"{value:.1f}" for value in values), *shares))
+            rows.append((c["name"], c["precision"], c["gradient"], *(f"{value:.1f}" for value in values), *shares))
         lines += ["", *_columns(rows)]
         lines += [
             "",

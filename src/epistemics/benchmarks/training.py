@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,11 +20,12 @@ from typing import Any
 from epistemics.declared.experiments import load_experiment
 from epistemics.declared.project import Project
 from epistemics.lab.scheduler import worker_environment
-from epistemics.science.configuration import Configuration
+from epistemics.science.configuration import NAMES, Configuration
 
 BASELINE = "phase-1-2"
 """The experiment whose first run is the baseline: 2 layers, d 128, in the paper profile."""
 
+PRECISIONS = ("float32", "bfloat16")
 SECONDS = 4.0
 """For how long one thing is timed."""
 
@@ -64,22 +66,23 @@ def training(project: Project, device: str, report: Report) -> dict[str, Any]:
     for case in planned:
         report(f"{case.name}: plain")
         plain = _plain(folder, case, device)
-        for precision in ("float32", "bfloat16"):
-            report(f"{case.name}: ours, {precision}")
-            cases.append(_case(case, precision, plain, workspace, device))
+        for precision, gradient in product(PRECISIONS, NAMES["gradient"]):
+            report(f"{case.name}: ours, {precision}, gradient {gradient}")
+            cases.append(_case(case, precision, gradient, plain, workspace, device))
     found: dict[str, Any] = {"cases": cases}
     if device == "cpu":
-        found["cores"] = [_cores(joint, precision, workspace, report) for precision in ("float32", "bfloat16")]
+        found["cores"] = [_cores(joint, precision, workspace, report) for precision in PRECISIONS]
     found["profile"] = {}
-    for precision in ("float32", "bfloat16"):
-        report(f"profile, {precision}")
-        (spent,) = _timed("profile", [_stack(joint, precision)], workspace, device)
-        found["profile"][precision] = {name: round(ms, 3) for name, ms in spent.items()}
+    for precision, gradient in product(PRECISIONS, NAMES["gradient"]):
+        report(f"profile, {precision}, gradient {gradient}")
+        (spent,) = _timed("profile", [_stack(joint, precision, gradient)], workspace, device)
+        found["profile"][f"{precision}, gradient {gradient}"] = {name: round(ms, 3) for name, ms in spent.items()}
     return found
 
 
-def _stack(case: Case, precision: str) -> list[Configuration]:
-    return [dataclasses.replace(case.configuration, precision=precision, seed=seed) for seed in range(case.members)]
+def _stack(case: Case, precision: str, gradient: str = "autograd") -> list[Configuration]:
+    made = dataclasses.replace(case.configuration, precision=precision, gradient=gradient)
+    return [dataclasses.replace(made, seed=seed) for seed in range(case.members)]
 
 
 def _plain(folder: Path, case: Case, device: str) -> float:
@@ -98,14 +101,15 @@ def _plain(folder: Path, case: Case, device: str) -> float:
     return median(took)
 
 
-def _case(case: Case, precision: str, plain: float, workspace: Path, device: str) -> dict[str, Any]:
-    stack = _stack(case, precision)
+def _case(case: Case, precision: str, gradient: str, plain: float, workspace: Path, device: str) -> dict[str, Any]:
+    stack = _stack(case, precision, gradient)
     (took,), (ready,) = _steps([stack], workspace, device)
     (ceiling,) = _timed("ceiling", [stack], workspace, device)
     ours = median(took)
     return {
         "name": case.name,
         "precision": precision,
+        "gradient": gradient,
         "members": case.members,
         "plain_ms": round(plain, 3),
         "ours_ms": round(1000 * ours, 3),

@@ -12,7 +12,10 @@ NETWORKS = {
     "transformer": "science.transformer.Transformer",
 }
 """The class of each network; see ``network``. Results hang on the line of their own alone (``study.lines``)."""
-GRADIENTS = {"autograd": "science.training.training_step"}
+GRADIENTS = {
+    "autograd": "science.training.training_step",
+    "by hand": "science.layers.training_step",
+}
 """What makes a step, by where its gradient comes from; results hang on the line of their own alone, too."""
 PRECISIONS = ("float32", "bfloat16", "float64")
 
@@ -118,7 +121,7 @@ class Configuration:
     network: str = "transformer"
     """Which of ``configuration.NETWORKS`` is trained."""
     gradient: str = "autograd"
-    """Where the gradient comes from, of ``configuration.GRADIENTS``. It changes speed, and results by rounding."""
+    """Where the gradient comes from: autograd, or by hand, which is faster. It changes results by rounding."""
 
     @property
     def architecture(self) -> Architecture:
@@ -224,6 +227,8 @@ def faults(c: Configuration) -> Iterator[tuple[str, str]]:
     for key in ("precision", "network", "gradient"):
         if getattr(c, key) not in NAMES[key]:
             yield key, f"must be one of {', '.join(NAMES[key])}"
+    if c.gradient == "by hand" and c.network != "transformer":
+        yield "gradient", f"must be autograd for {c.network!r}: by hand there is the transformer's alone"
     whole = f"must be a multiple of evaluate_every, which is {c.evaluate_every}"
     window = c.grokking_evaluations * c.evaluate_every
     for key in ("steps", "measure_every"):
