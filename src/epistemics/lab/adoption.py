@@ -207,9 +207,8 @@ def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> A
                 return Adoption(key, False, str(error))
         else:
             store.reseal(key, anew, proof, settings)
-    failed |= {
-        name: "not stored, and no part that there is no more has its measures" for name in seals if name not in formers
-    }
+    if not shown and not failed:
+        failed = {name: "not stored, nor in a part that there is no more" for name in seals if name not in formers}
     return Adoption(key, not failed, _together(failed, ": ") or said)
 
 

@@ -4,7 +4,7 @@ Runs from a Python prompt and knows no file, no store and no book. Imports nothi
 
 In the order of a run: ``configuration`` (all that decides a result), ``operations`` (what can be learned), ``tasks``
 (questions, answers, splits, batches), ``network`` (what all networks have in common: a stack of runs) and
-``transformer``, ``penalty`` (adversarial training), ``training`` (AdamW, evaluation), ``layers`` (the gradient by hand),
+``transformer``, ``penalty`` (adversarial training), ``training`` (AdamW, evaluation), ``layers`` (gradients by hand),
 ``grokking`` (what is seen of a training, and when it groks); then of a trained model ``geometry`` (directions, rank,
 Fourier share), ``abliteration`` (projections and accuracy curves), ``residual_stream`` (cuts inside the model),
 ``noise`` (the gradient's noise scale) and ``measures``, the families of what is stored of it.
