@@ -248,7 +248,7 @@ def test_what_no_family_takes_over_is_not_adopted(in_one: Draft) -> None:
     assert "geometry, abliteration, noise: not stored, nor in a part that there is no more" in said
     assert "0 of 1 stale results adopted" in said
     assert [*in_one.result.parts] == ["training", "measures"]
-    assert "geometry: not stored but maybe with measures" in in_one.epistemics("why", in_one.key)
+    assert "geometry: not stored, but maybe with measures" in in_one.epistemics("why", in_one.key)
     assert "`epistemics adopt` takes it apart" in in_one.epistemics("status")
 
 
