@@ -44,7 +44,7 @@ def test_every_experiment_names_the_schema_and_passes(name: str) -> None:
         lambda file: file["defaults"].update(learning_rte=0.1),
         lambda file: file["defaults"].update(layers="two"),
         lambda file: file["defaults"].update(precision="float8"),
-        lambda file: file["defaults"].update(operations=["sub"]),
+        lambda file: file["defaults"].update(operations=["pow"]),
         lambda file: file["defaults"].update(d_model=33_000),
         lambda file: file["defaults"].update(seed=1),
         lambda file: file["profiles"]["paper"]["groups"][0].update(seeds=[]),

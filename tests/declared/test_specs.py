@@ -342,7 +342,7 @@ FILE = "experiments/it.yaml"
         ("batch_size: 32", "batch_size: 0", "defaults.batch_size", "0 must be at least 1"),
         ("learning_rate: 0.001", "learning_rate: 0", "defaults.learning_rate", "0 must be above 0"),
         ("beta2: 0.98", "beta2: 1", "defaults.beta2", "1 must be at least 0 and below 1"),
-        ("[add]", "[div]", "defaults.operations", "['div'] holds 'div'; known operations: add, mul"),
+        ("[add]", "[pow]", "defaults.operations", "['pow'] holds 'pow'; known operations: add, sub, mul"),
         ("[add]", "[]", "defaults.operations", "[] must name at least one operation"),
         ("[add]", "[add, add]", "defaults.operations", "['add', 'add'] must name at least one"),
         ("precision: float32", "precision: float16", "defaults.precision", "'float16' must be one of float32, "),
