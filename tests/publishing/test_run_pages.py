@@ -69,7 +69,7 @@ def test_a_page_says_all_that_is_known_of_a_run(project: Project) -> None:
     for field in dataclasses.fields(run.configuration):
         assert re.search(rf"\b{field.name}\b", page), field.name
     for said in (
-        run.key, "Fresh.", "12,000 steps", "Grokked at never", "50.00%", "1,234.5 s", "6.7 s", "A <processor>",
+        run.key, "Fresh.", "12,000 steps", "Grokked at never", "50.00%", "1,234.5 s", "6.9 s", "A <processor>",
         "resumed 2 times", "torch 2.13.0", "0123abc+changes", "2026-01-02 03:04 UTC", "Two seeds & more, log entry 7",
         "experiments/one.yaml", "experiments/other.yaml", "history.step 5, I64", "parameters 6, F32",
     ):  # fmt: skip
