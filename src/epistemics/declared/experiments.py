@@ -2,7 +2,9 @@
 
 A file declares an experiment once and its runs twice: ``paper`` is the log's scale, ``smoke`` the same code over
 seconds. A group of runs is the file's ``defaults``, the profile's, what the group sets, every combination of what
-it varies, and its seeds; ``runs_of`` takes over the runs of another experiment instead.
+it varies, and its seeds; ``runs_of`` takes over the runs of another experiment instead. Seeds that are chosen before
+they are trained are declared as ``awaited``: no chapter reads them until they are moved to ``seeds``, a group's at
+once, so that no figure moves seed by seed as they arrive.
 """
 
 from __future__ import annotations
@@ -58,6 +60,8 @@ class Run:
     base: Configuration | None = None
     """The same run without what its group sets and varies, as far as there are defaults; None if it was not planned
     by a file."""
+    awaited: bool = False
+    """Whether it is of a seed that is chosen and that no chapter reads yet, be it stored or not."""
 
     @cached_property  # tables name the run in each of their rows
     def key(self) -> str:
@@ -80,6 +84,9 @@ class Experiment:
     """Number of the log entry that it follows."""
     profile: str
     runs: tuple[Run, ...]
+    """What chapters read."""
+    awaited: tuple[Run, ...] = ()
+    """What they will read once its seeds are moved to ``seeds``."""
 
 
 def configuration_key(configuration: Configuration) -> str:
@@ -101,17 +108,17 @@ def experiment_names(folder: Path) -> list[str]:
 
 
 def named_keys(folder: Path) -> set[str]:
-    """Keys of every run that an experiment file names, under whatever profile.
+    """Keys of every run that an experiment file names, awaited or not, under whatever profile.
 
     Raises:
         SpecificationError: as ``load_experiment``.
     """
-    return {
-        run.key
+    experiments = (
+        load_experiment(folder, name, profile)
         for name in experiment_names(folder)
         for profile in _profiles(read(folder / f"{name}.yaml", f"{folder.name}/{name}.yaml")).content
-        for run in load_experiment(folder, name, profile).runs
-    }
+    )
+    return {run.key for experiment in experiments for run in (*experiment.runs, *experiment.awaited)}
 
 
 def load_experiment(folder: Path, name: str, profile: str = "paper") -> Experiment:
@@ -150,7 +157,8 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
             if other_name not in (names := experiment_names(folder)):
                 group.fail("runs_of", other_name, f"is no experiment; known: {', '.join(names)}")
             other = _load(folder, other_name, profile, (*trail, name))
-            own = [dataclasses.replace(run, experiment=name, group=own_name) for run in other.runs]
+            taken = (*other.runs, *other.awaited)
+            own = [dataclasses.replace(run, experiment=name, group=own_name) for run in taken]
         else:
             own = list(_runs_of_group(group, own_name, name, profile, defaults))
         runs += own
@@ -163,12 +171,14 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
         group = groups[run.key]
         key = next(key for key in ("label", "runs_of", "name") if key in group.content)
         group.fail(key, group.content[key], said)
+    runs = told_apart(runs)
     return Experiment(
         name=name,
         title=file.line("title"),
         entry=file.value("entry", int),
         profile=profile,
-        runs=tuple(told_apart(runs)),
+        runs=tuple(run for run in runs if not run.awaited),
+        awaited=tuple(run for run in runs if run.awaited),
     )
 
 
@@ -211,17 +221,21 @@ def told_apart(runs: list[Run]) -> list[Run]:
 
 
 def _runs_of_group(group: Section, own_name: str, name: str, profile: str, defaults: list[Section]) -> Iterator[Run]:
-    group.allow("name", "label", "set", "vary", "seeds", "keep_weights")
+    group.allow("name", "label", "set", "vary", "seeds", "awaited", "keep_weights")
     vary = group.section("vary", {})
     for key, values in vary.content.items():
         if not isinstance(values, list) or not values:
             vary.fail(key, values, "must be a list of values, one for each run")
-    seeds = group.value("seeds", list)
-    if not seeds or not all(type(seed) is int and 0 <= seed < 2**64 for seed in seeds):
-        group.fail("seeds", seeds, "must hold at least one integer, and none below 0 or from 2^64 on")
+    seeds = _seeds(group, "seeds")
+    awaited = _seeds(group, "awaited") if "awaited" in group.content else []
+    if both := [seed for seed in awaited if seed in seeds]:
+        group.fail(
+            "awaited", awaited, f"must hold none of the group's seeds, as {both[0]} is; take it out of one of the two"
+        )
+    declared = [*seeds, *awaited]
     kept = group.value("keep_weights", list, [])
-    if not all(type(seed) is int and seed in seeds for seed in kept):
-        group.fail("keep_weights", kept, f"must name seeds of this group, which are {seeds}")
+    if not all(type(seed) is int and seed in declared for seed in kept):
+        group.fail("keep_weights", kept, f"must name seeds of this group, which are {declared}")
     fixed_here = group.section("set", {})
     for key in vary.content:
         if key in fixed_here.content:
@@ -232,13 +246,27 @@ def _runs_of_group(group: Section, own_name: str, name: str, profile: str, defau
         places["seed"].fail("seed", places["seed"].content["seed"], "has its place in a group's seeds")
     fixed = {key: value for section in sections for key, value in section.content.items()}
     for combination in itertools.product(*vary.content.values()):
-        for seed in seeds:
+        for seed in declared:
             settings = {**fixed, **dict(zip(vary.content, combination, strict=True)), "seed": seed}
             configuration = configuration_from(settings, places, group)
             model = _model(group, own_name, list(vary.content), configuration)
             yield Run(
-                name, profile, own_name, configuration, seed in kept, model=model, base=_base(configuration, defaults)
+                name,
+                profile,
+                own_name,
+                configuration,
+                keep_weights=seed in kept,
+                model=model,
+                base=_base(configuration, defaults),
+                awaited=seed in awaited,
             )
+
+
+def _seeds(group: Section, key: str) -> list[int]:
+    seeds: list[int] = group.value(key, list)
+    if not seeds or not all(type(seed) is int and 0 <= seed < 2**64 for seed in seeds):
+        group.fail(key, seeds, "must hold at least one integer, and none below 0 or from 2^64 on")
+    return seeds
 
 
 def _model(group: Section, own_name: str, varied: Sequence[str], configuration: Configuration) -> str:

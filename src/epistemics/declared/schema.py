@@ -49,6 +49,7 @@ def schema() -> dict[str, Any]:
         "set": {"$ref": "#/$defs/settings", "description": "Settings of this group."},
         "vary": {**_object(varied), "description": "Lists of values; each combination is a run for each seed."},
         "seeds": {**seeds, "minItems": 1, "description": "A run for each."},
+        "awaited": {**seeds, "minItems": 1, "description": "Seeds that are chosen, and that no chapter reads yet."},
         "keep_weights": {**seeds, "description": "Seeds whose parameters at the end are stored."},
     }
     taken_over = {
