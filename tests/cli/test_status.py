@@ -12,8 +12,12 @@ from msgspec.structs import replace
 from small_project import project as small_project
 from stored import resealed, result
 
+from epistemics.analysis.stored_runs import load_results
 from epistemics.cli import main
 from epistemics.declared.experiments import Run, load_experiment
+from epistemics.declared.project import find_project
+from epistemics.lab.adoption import Adoption
+from epistemics.publishing.run_pages import write_run_pages
 from epistemics.store.store import Store
 
 project = small_project
@@ -142,6 +146,169 @@ def test_what_another_profile_names_is_not_pruned(project: Path, said: Said) -> 
     assert "prune" not in said("status")
     said("prune")
     assert len(stored.keys()) == 3
+
+
+# Seeds that are chosen and not trained yet
+
+
+@pytest.fixture
+def awaited(project: Path) -> tuple[Run, ...]:
+    """Two more seeds of the first group and one of the second."""
+    edited(project, PLAIN, AWAITING)
+    return load_experiment(project / "experiments", "sizes").awaited
+
+
+PLAIN = "paper:\n    groups:\n      - {name: short, seeds: [0]}"
+AWAITING = """paper:
+    groups:
+      - {name: short, seeds: [0], awaited: [1, 2]}
+      - {name: wide, set: {d_model: 16}, seeds: [0], awaited: [1]}"""
+
+
+def test_awaited_runs_are_counted_and_not_missing(project: Path, said: Said, awaited: tuple[Run, ...]) -> None:
+    store(project, *planned(project))
+    short = said("status")
+    assert re.search(r"^sizes +3 fresh, 3 awaited +Two sizes$", short, re.MULTILINE)
+    assert short.endswith("\n3 fresh, 3 awaited\n")
+    store(project, *awaited[1:2])
+    assert re.search(r"^sizes +3 fresh, 3 awaited, 1 of them stored +Two sizes$", said("status"), re.MULTILINE)
+    of_one = said("status sizes")
+    assert re.search(rf"^  {awaited[0].key}  awaited .* seed 1$", of_one, re.MULTILINE)
+    assert re.search(rf"^  {awaited[1].key}  fresh .* seed 2  \(awaited\)$", of_one, re.MULTILINE)
+    records = json.loads(said("status --json"))
+    assert {record["key"] for record in records if record["awaited"]} == {run.key for run in awaited}
+
+
+def test_a_group_s_awaited_seeds_can_count_once_all_are_stored(
+    project: Path, said: Said, awaited: tuple[Run, ...]
+) -> None:
+    store(project, *planned(project), awaited[0])
+    assert "can be moved" not in said("status")
+    store(project, awaited[1])
+    for command in ("status", "status sizes"):
+        (line,) = [line for line in said(command).splitlines() if "can be moved" in line]
+        assert "group short: all 2 awaited are stored" in line
+    store(project, awaited[2])
+    assert "group wide: the awaited one is stored" in said("status")
+
+
+def test_a_stored_awaited_result_is_kept_and_one_that_can_t_be_used_is_listed(
+    project: Path, said: Said, awaited: tuple[Run, ...]
+) -> None:
+    stored = store(project, *planned(project), *awaited[:2])
+    assert "prune" not in said("status")
+    assert said("prune") == "no result to move: experiments name every one that this version can read\n"
+    assert len(stored.keys()) == 5
+    whole = result(awaited[0].configuration)
+    stored.write(replace(whole, parts={**whole.parts, "training": replace(whole.parts["training"], code="0" * 16)}))
+    (stored.folder / awaited[1].key / "result.json").write_text("{")
+    short = said("status")
+    assert re.search(rf"^  {awaited[0].key}  stale .*\(training code changed\)  \(awaited\)$", short, re.MULTILINE)
+    assert re.search(rf"^  {awaited[1].key}  damaged .*\(awaited\)$", short, re.MULTILINE)
+    assert "`epistemics run --all --stale --awaited` makes the rest" in short
+    assert awaited[2].key not in short
+    assert f"results/{awaited[1].key}/" in said(f"why {awaited[1].key}", exit_status=1)
+
+
+def test_what_is_awaited_is_trained_on_request_after_the_others(
+    project: Path, said: Said, awaited: tuple[Run, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[list[str]] = []
+
+    def train_missing(runs: list[Run], into: Store, *_: object) -> None:
+        trained.append([run.key for run in runs])
+        for run in runs:
+            into.write(result(run.configuration))
+
+    monkeypatch.setattr("epistemics.cli.making.train_missing", train_missing)
+    said("run --all")
+    assert sorted(trained.pop()) == sorted(run.key for run in planned(project))
+    assert said("run --all").startswith("nothing to train: all 3 results are stored")
+    planned_first, *_ = (run.key for run in planned(project))
+    (project / "results" / planned_first / "result.json").unlink()
+    said("run sizes --awaited")
+    assert [trained[0], sorted(trained[1])] == [[planned_first], sorted(run.key for run in awaited)]
+    assert said("run --all --awaited").startswith("nothing to train: all 6 results are stored")
+
+
+def test_a_dry_run_has_the_cost_of_what_is_awaited_on_a_line_of_its_own(
+    project: Path, said: Said, awaited: tuple[Run, ...]
+) -> None:
+    store(project, *planned(project)[1:], awaited[0])
+    *listed, of_missing, of_awaited = said("run --all --dry-run --workers 2").splitlines()
+    assert of_missing == "1 runs (paper), at most 60 s of one core here, 60 s on 2; nothing was trained"
+    assert of_awaited == (
+        "2 awaited runs are not stored, at most 2 min of one core here, 60 s on 2; --awaited trains what is awaited"
+    )
+    assert not any(run.key in line for run in awaited for line in listed)
+    everything = said("run --all --dry-run --awaited --workers 2")
+    of_planned, *of_others = (everything.index(run.key) for run in (planned(project)[0], *awaited[1:]))
+    assert all(of_planned < place for place in of_others)
+    assert "3 runs (paper), at most 3 min of one core here, 2 min on 2; nothing was trained" in everything
+    assert awaited[0].key not in everything
+
+
+def test_what_one_experiment_awaits_and_another_reads_is_not_awaited(
+    project: Path, said: Said, awaited: tuple[Run, ...]
+) -> None:
+    another(project, "more-sizes", "The same again")
+    path = project / "experiments" / "more-sizes.yaml"
+    path.write_text(path.read_text("utf-8").replace("seeds: [0], awaited: [1, 2]", "seeds: [0, 1, 2]"), "utf-8")
+    short = said("status")
+    assert "5 missing, 1 awaited\n" in short
+    assert "1 awaited run is not stored" in said("run --all --dry-run")
+    assert "3 awaited runs are not stored" in said("run sizes --dry-run")
+
+
+def test_awaited_results_can_be_made_again_and_compared(
+    project: Path, said: Said, awaited: tuple[Run, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(project, *planned(project), *awaited)
+    drawn: list[str] = []
+
+    def rerun(runs: list[Run], *_: object) -> list[object]:
+        drawn.extend(run.key for run in runs)
+        return []
+
+    monkeypatch.setattr("epistemics.lab.verification.rerun", rerun)
+    said("verify --rerun 1")
+    assert {run.key for run in awaited} <= set(drawn)
+
+
+def test_stale_awaited_results_are_adopted(
+    project: Path, said: Said, awaited: tuple[Run, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = result(awaited[0].configuration)
+    changed = {**whole.parts, "training": replace(whole.parts["training"], code="0" * 16)}
+    Store(project / "results").write(replace(whole, parts=changed))
+    monkeypatch.setattr("epistemics.lab.adoption.adopt", lambda _, keys, *__: [Adoption(key, True, "") for key in keys])
+    assert f"{awaited[0].key}  adopted" in said("adopt")
+
+
+def test_what_chapters_read_does_not_know_of_what_is_awaited(
+    project: Path, said: Said, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from epistemics.chapters.runs.chapter import print_sections
+
+    def read() -> tuple[list[Run], list[str]]:
+        capsys.readouterr()
+        print_sections()
+        lines = capsys.readouterr().out.splitlines()
+        return [run.run for run in load_results("sizes")], [line.partition(" Awaited are ")[0] for line in lines]
+
+    awaits_nothing = re.sub(r", awaited: \[.*\]", "", AWAITING)
+    edited(project, PLAIN, awaits_nothing)
+    store(project, *planned(project))
+    before = read()
+    edited(project, awaits_nothing, AWAITING)
+    assert read() == before  # none of them is stored
+    awaited = load_experiment(project / "experiments", "sizes").awaited
+    store(project, *awaited[:2])
+    assert read() == before
+    print_sections()
+    assert "not among these yet: 2 of *short* and 1 of *wide*." in capsys.readouterr().out
+    write_run_pages(find_project())
+    assert len(list((project / "data" / "runs").glob("*.html"))) == len(before[0])
 
 
 def test_an_experiment_without_a_smoke_profile_is_no_fault(project: Path, said: Said) -> None:

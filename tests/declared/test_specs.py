@@ -246,6 +246,40 @@ def test_runs_of_takes_over_another_experiment_s_runs(load: Load) -> None:
     assert [run.keep_weights for run in taken] == [run.keep_weights for run in other.runs]
 
 
+AWAITING = "seeds: [0, 1, 2]\n        awaited: [5, 3]"
+
+
+def test_awaited_seeds_are_runs_of_every_combination_that_chapters_do_not_read(load: Load) -> None:
+    without, with_them = load(), load("seeds: [0, 1, 2]", AWAITING)
+    assert with_them.runs == without.runs
+    assert [run.configuration.seed for run in with_them.awaited] == [5, 3] * 4
+    assert {run.group for run in with_them.awaited} == {"first"}
+    assert {run.model for run in with_them.awaited} == {run.model for run in without.runs if run.group == "first"}
+    assert not load(profile="smoke").awaited
+
+
+def test_awaited_seeds_become_the_runs_that_they_were_when_they_are_moved(load: Load) -> None:
+    awaiting = load("seeds: [0, 1, 2]", AWAITING)
+    moved = load("seeds: [0, 1, 2]", "seeds: [0, 1, 2, 5, 3]")
+    assert {run.key for run in moved.runs} == {run.key for run in (*awaiting.runs, *awaiting.awaited)}
+    assert moved.awaited == ()
+
+
+def test_the_weights_of_awaited_seeds_may_be_kept(load: Load) -> None:
+    text = GOOD.replace("seeds: [0, 1, 2]", AWAITING).replace("keep_weights: [1]", "keep_weights: [1, 3]")
+    experiment = load(text=text)
+    assert {run.configuration.seed for run in experiment.runs if run.keep_weights} == {1}
+    assert {run.configuration.seed for run in experiment.awaited if run.keep_weights} == {3}
+
+
+def test_runs_of_takes_over_what_is_awaited_as_awaited(load: Load) -> None:
+    other = load("seeds: [7]", "seeds: [7]\n        awaited: [8]", name="other")
+    text = GOOD.replace("seeds: [7]", "runs_of: other", 1).replace("seeds: [0, 1, 2]", "seeds: [5]")
+    experiment = load("keep_weights: [1]", "keep_weights: []", text=text)
+    assert [run.key for run in experiment.awaited] == [run.key for run in other.awaited]
+    assert [(run.experiment, run.group) for run in experiment.awaited] == [("it", "second")]
+
+
 def test_every_value_of_a_configuration_counts_for_its_key(configuration: Callable[..., Configuration]) -> None:
     """But for nothing else: the key is the same in every process and on every machine."""
     base = configuration()
@@ -381,6 +415,12 @@ FILE = "experiments/it.yaml"
         ("seeds: [7]", "seeds: [-7]", "profiles.paper.groups[1].seeds", "[-7] must hold at least one integer"),
         ("seeds: [7]", "seeds: [x]", "profiles.paper.groups[1].seeds", "['x'] must hold at least one integer"),
         ("weights: [1]", "weights: [9]", "profiles.paper.groups[0].keep_weights", "[9] must name seeds of this"),
+        ("seeds: [7]", "seeds: [7]\n        awaited: 8", "profiles.paper.groups[1].awaited", "8 must be a list"),
+        ("seeds: [7]", "seeds: [7]\n        awaited: []", "profiles.paper.groups[1].awaited", "[] must hold at least"),
+        ("seeds: [7]", "seeds: [7]\n        awaited: [x]", "profiles.paper.groups[1].awaited", "['x'] must hold at le"),
+        ("seeds: [7]", "seeds: [7]\n        awaited: [8, 7]", "profiles.paper.groups[1].awaited", "[8, 7] must hold none"),
+        ("seeds: [7]", "awaited: [7]", "profiles.paper.groups[1].seeds", "is missing; it must be a list"),
+        ("weights: [1]", "weights: [9]\n        awaited: [3]", "profiles.paper.groups[0].keep_weights", "[0, 1, 2, 3]"),
         # slips
         ("rate: 0.001", "rate: 1e-3", "defaults.learning_rate", "'1e-3' must be a number; YAML takes this as tex"),
         ("rate: 0.001", "rate: 1.5e3", "defaults.learning_rate", "write 1.5e+3"),
@@ -477,7 +517,10 @@ def test_runs_of_in_a_circle_is_refused(load: Load, tmp_path: Path) -> None:
         load("seeds: [7]", "runs_of: other")
 
 
-@pytest.mark.parametrize(("old", "new"), [("[0, 1, 2]", "[0, 1, 1]"), ("[0.3, 0.5]", "[0.3, 0.3]")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("[0, 1, 2]", "[0, 1, 1]"), ("[0.3, 0.5]", "[0.3, 0.3]"), ("[0, 1, 2]", "[0, 1, 2]\n        awaited: [3, 3]")],
+)
 def test_a_run_declared_twice_is_refused(load: Load, old: str, new: str) -> None:
     with pytest.raises(SpecificationError, match=rf"{FILE}: the run «.*» is declared twice \(group first\)"):
         load(old, new)

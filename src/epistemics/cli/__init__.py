@@ -146,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     added = verb("run", "train the runs of experiments whose results are missing", "run phase-1-1 --workers 2")
     added.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="names of files in experiments/")
     added.add_argument("--all", action="store_true", help="every experiment")
+    added.add_argument("--awaited", action="store_true", help="then also those of seeds that no chapter reads yet")
     added.add_argument("--stale", action="store_true", help="train stale results again, too")
     added.add_argument("--dry-run", action="store_true", help="only say what would train, and what it costs here")
     working(added)

@@ -7,7 +7,7 @@ import heapq
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from epistemics.cli.display import duration
@@ -31,14 +31,9 @@ AT_MOST_LISTED = 10
 def show_status(project: Project, options: argparse.Namespace) -> int:
     """Print where the results of every experiment stand, each run on request, and the cost of what is not stored."""
     store = Store(project.results)
-    names = options.experiments or experiment_names(project.experiments)
-    experiments = [load_experiment(project.experiments, name, project.profile) for name in names]
-    found = status([run for experiment in experiments for run in experiment.runs], store)
-    try:
-        costs = training_costs(project, [s for s in found if s.state in ("missing", "damaged")])
-    except MissingCompiler as error:
-        print(f"epistemics: no cost of training: {error}", file=sys.stderr)
-        costs = {}
+    experiments = _experiments(project, options.experiments)
+    found = status([run for one in experiments for run in (*one.runs, *one.awaited)], store)
+    costs = known_costs(project, [s for s in found if s.state in ("missing", "damaged") and not s.run.awaited])
     if options.json:
         print(json.dumps([_status_record(s, costs.get(s.run.key)) for s in found], indent=1))
         return 0
@@ -47,19 +42,21 @@ def show_status(project: Project, options: argparse.Namespace) -> int:
     if options.experiments or options.runs:
         for experiment, own in by_experiment:
             print(f"{experiment.name}: {experiment.title}")
-            print("\n".join([*(_status_line(s, costs) for s in own), ""]))
+            print("\n".join([*(_status_line(s, costs) for s in own), *_complete(own), ""]))
     else:
         _print_experiments(by_experiment, costs)
         print()
-    print(_counted(list({s.run.key: s for s in found}.values())))
+    awaited_first = sorted(found, key=lambda s: not s.run.awaited)  # so that what any experiment reads is not awaited
+    print(_counted(list({s.run.key: s for s in awaited_first}.values())))
     if costs:
         workers = os.cpu_count() or 1
         print(
             f"training what is not stored takes at most {duration(sum(costs.values()))} of one core here, "
             f"{duration(elapsed(costs.values(), workers))} on {workers}"
         )
-    if any(s.state == "stale" for s in found):
-        print("stale: `epistemics adopt` seals what comes out as before, `epistemics run --all --stale` makes the rest")
+    if stale := [s for s in found if s.state == "stale"]:
+        again = "run --all --stale" + (" --awaited" if any(s.run.awaited for s in stale) else "")
+        print(f"stale: `epistemics adopt` seals what comes out as before, `epistemics {again}` makes the rest")
     if not options.experiments:
         _mention_unnamed(project, store)
     return 0
@@ -68,20 +65,42 @@ def show_status(project: Project, options: argparse.Namespace) -> int:
 def _print_experiments(
     by_experiment: Sequence[tuple[Experiment, Sequence[RunStatus]]], costs: Mapping[str, float]
 ) -> None:
-    """A line for each experiment, and below it the runs whose results can't be used as they are."""
+    """A line for each experiment; below it the groups whose awaited seeds are all stored, and the runs whose results
+    can't be used as they are.
+    """
     where = []
     for _, own in by_experiment:
-        left = sum(costs.get(s.run.key, 0.0) for s in own)
+        left = sum(costs.get(s.run.key, 0.0) for s in own if not s.run.awaited)
         where.append(_counted(own) + (f", about {duration(left)}" if left else ""))
     names = max((len(experiment.name) for experiment, _ in by_experiment), default=0)
     wheres = max(map(len, where), default=0)
     for (experiment, own), stands in zip(by_experiment, where, strict=True):
         print(f"{experiment.name:{names}}  {stands:{wheres}}  {experiment.title}")
-        unusable = [s for s in own if s.state not in ("fresh", "adopted")]
+        for line in _complete(own):
+            print(line)
+        unusable = [s for s in own if s.state not in ("fresh", "adopted") and not _is_only_awaited(s)]
         for s in unusable[:AT_MOST_LISTED]:
             print(_status_line(s, costs))
         if more := len(unusable[AT_MOST_LISTED:]):
             print(f"  and {more} more: epistemics status {experiment.name}")
+
+
+def _complete(found: Sequence[RunStatus]) -> Iterator[str]:
+    """Says of which groups of one experiment the awaited seeds are all stored, and so can count."""
+    for group in dict.fromkeys(s.run.group for s in found):
+        awaited = [s for s in found if s.run.awaited and s.run.group == group]
+        if awaited and all(map(_is_stored, awaited)):
+            many = f"all {len(awaited)} awaited are" if len(awaited) > 1 else "the awaited one is"
+            yield f"  group {group}: {many} stored, so that its seeds can be moved from `awaited` to `seeds`"
+
+
+def _is_stored(s: RunStatus) -> bool:
+    return s.state not in ("missing", "damaged")
+
+
+def _is_only_awaited(s: RunStatus) -> bool:
+    """Whether a run is not stored and need not be yet."""
+    return s.run.awaited and s.state == "missing"
 
 
 def _status_line(s: RunStatus, costs: Mapping[str, float]) -> str:
@@ -96,13 +115,20 @@ def _status_line(s: RunStatus, costs: Mapping[str, float]) -> str:
         said = f"  about {duration(cost)}"
     detail = f"  ({' and '.join(s.changed)} code changed)" if s.changed else ""
     detail += f"  {s.fault}" if s.fault else ""
-    return f"  {s.run.key}  {s.state:8}{s.run.label}{said}{detail}"
+    detail += "  (awaited)" if s.run.awaited and s.state != "missing" else ""
+    return f"  {s.run.key}  {'awaited' if _is_only_awaited(s) else s.state:8}{s.run.label}{said}{detail}"
 
 
 def _counted(found: Sequence[RunStatus]) -> str:
-    """How many runs are in each state that any is in."""
-    counts = {state: sum(s.state == state for s in found) for state in STATES}
-    return ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no runs"
+    """How many runs are in each state that any is in, and how many are awaited besides."""
+    counts = {state: sum(s.state == state and not s.run.awaited for s in found) for state in STATES}
+    said = [f"{count} {state}" for state, count in counts.items() if count]
+    awaited = [s for s in found if s.run.awaited]
+    if awaited:
+        said.append(f"{len(awaited)} awaited")
+    if stored := sum(map(_is_stored, awaited)):
+        said.append(f"{stored} of them stored")
+    return ", ".join(said) or "no runs"
 
 
 def _mention_unnamed(project: Project, store: Store) -> None:
@@ -127,6 +153,7 @@ def _status_record(s: RunStatus, cost: float | None) -> dict[str, object]:
         "run": s.run.label,
         "key": s.run.key,
         "state": s.state,
+        "awaited": s.run.awaited,
         "group": s.run.group,
         "changed": list(s.changed),
         "parts": dict(s.parts),
@@ -141,7 +168,7 @@ def why(project: Project, options: argparse.Namespace) -> int:
 
     store = Store(project.results)
     (key,) = stored_keys(store, [options.result])
-    configurations = {run.key: run.configuration for run in runs_of(project, [])}
+    configurations = {run.key: run.configuration for run in all_of(project, [])}
     result = checked(store, key, configurations[key]) if key in configurations else store.read(key)
     try:
         configuration = configuration_from_json(result.configuration)
@@ -196,10 +223,25 @@ def prune(project: Project, options: argparse.Namespace) -> int:
 
 
 def runs_of(project: Project, names: Sequence[str]) -> list[Run]:
-    """The runs of some experiments, all by default; a run that several share is there once."""
+    """The runs of some experiments that chapters read, all by default; a run that several share is there once."""
+    return list({run.key: run for one in _experiments(project, names) for run in one.runs}.values())
+
+
+def awaited_of(project: Project, names: Sequence[str]) -> list[Run]:
+    """Their awaited runs, each once, but for those that are among the others all the same."""
+    awaited = {run.key: run for one in _experiments(project, names) for run in one.awaited}
+    read = {run.key for run in runs_of(project, names)}
+    return [run for key, run in awaited.items() if key not in read]
+
+
+def all_of(project: Project, names: Sequence[str]) -> list[Run]:
+    """The ones and the others."""
+    return [*runs_of(project, names), *awaited_of(project, names)]
+
+
+def _experiments(project: Project, names: Sequence[str]) -> list[Experiment]:
     chosen = names or experiment_names(project.experiments)
-    runs = [run for name in chosen for run in load_experiment(project.experiments, name, project.profile).runs]
-    return list({run.key: run for run in runs}.values())
+    return [load_experiment(project.experiments, name, project.profile) for name in chosen]
 
 
 def stored_keys(store: Store, beginnings: Sequence[str]) -> list[str]:
@@ -226,6 +268,15 @@ def training_costs(project: Project, left: Sequence[RunStatus]) -> dict[str, flo
 
     speeds = {kind: measured_speed(project.workspace, c, announce) for kind, c in kinds.items()}
     return measured | {run.key: speeds[kind_of_step(run.configuration)].seconds(run.configuration) for run in trained}
+
+
+def known_costs(project: Project, left: Sequence[RunStatus]) -> dict[str, float]:
+    """The same where they only inform: none, with a word on why, if they can't be measured."""
+    try:
+        return training_costs(project, left)
+    except MissingCompiler as error:
+        print(f"epistemics: no cost of training: {error}", file=sys.stderr)
+        return {}
 
 
 def moments_at_hand(s: RunStatus, project: Project) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from epistemics.analysis.claims import VERDICTS
 from epistemics.chapters.needs import require
 from epistemics.cli.display import Display, duration
-from epistemics.cli.inventory import elapsed, runs_of, stored_keys, training_costs
+from epistemics.cli.inventory import all_of, awaited_of, elapsed, known_costs, runs_of, stored_keys, training_costs
 from epistemics.declared.experiments import Run, experiment_names, load_experiment
 from epistemics.declared.project import Project
 from epistemics.declared.sections import SpecificationError
@@ -20,21 +20,27 @@ from epistemics.store.store import Store
 
 
 def run(project: Project, options: argparse.Namespace) -> int:
-    """Train what is missing (damaged results are set aside and made again)."""
+    """Train what is missing (damaged results are set aside and made again); on request, then what is awaited."""
     if options.all == bool(options.experiments):
         known = ", ".join(experiment_names(project.experiments))
         raise SpecificationError(f"name experiments, or say --all; known: {known}")
     wanted = ("missing", "damaged", "stale") if options.stale else ("missing", "damaged")
     require(project, options.experiments)
+    runs, awaited = runs_of(project, options.experiments), awaited_of(project, options.experiments)
+    in_turn = [runs, awaited] if options.awaited else [runs]
     if options.dry_run:
-        return _plan(project, runs_of(project, options.experiments), wanted, options.workers, options.device)
-    runs = runs_of(project, options.experiments)
-    if options.on is None:
-        trained = train(project, runs, wanted, options.workers, options.device)
-    else:
-        trained = _train_on_cluster(project, runs, wanted, options)
+        _plan(project, in_turn, wanted, options.workers, options.device)
+        if not options.awaited:
+            _mention_awaited(project, awaited, options.workers, options.device)
+        return 0
+    trained = 0
+    for planned in in_turn:
+        if options.on is None:
+            trained += train(project, planned, wanted, options.workers, options.device)
+        else:
+            trained += _train_on_cluster(project, planned, wanted, options)
     if not trained:
-        print(_nothing(project, runs))
+        print(_nothing(project, [run for planned in in_turn for run in planned]))
     return 0
 
 
@@ -45,21 +51,37 @@ def _nothing(project: Project, runs: list[Run]) -> str:
     return f"nothing to train: all {len(runs)} results are stored{more}"
 
 
-def _plan(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
-    """Print what ``train`` would do, in its order."""
-    found = [s for s in status(runs, Store(project.results)) if s.state in wanted]
-    if not found:
-        print(_nothing(project, runs))
-        return 0
-    left, costs = [s.run for s in found], training_costs(project, found) if device == "cpu" else {}
-    for stack in stacks(left, device):
+def _plan(project: Project, in_turn: list[list[Run]], wanted: tuple[str, ...], workers: int, device: str) -> None:
+    """Print what ``train`` would do with each list of runs in turn, in its order."""
+    store = Store(project.results)
+    found = [[s for s in status(runs, store) if s.state in wanted] for runs in in_turn]
+    left = [s for several in found for s in several]
+    if not left:
+        print(_nothing(project, [run for runs in in_turn for run in runs]))
+        return
+    costs = training_costs(project, left) if device == "cpu" else {}
+    for stack in (stack for several in found for stack in stacks([s.run for s in several], device)):
         cost = sum(costs.get(run.key, 0.0) for run in stack)
         shown = f"{duration(cost):>8}" if costs else f"stack of {len(stack)}"
         print(f"  {shown}  " + "; ".join(f"{run.key}  {run.label}" for run in stack))
-    total = f"at most {duration(sum(costs.values()))} of one core here, " if costs else ""
-    at_once = f"{duration(elapsed(costs.values(), workers))} on {workers}" if costs else f"on {device}"
-    print(f"\n{len(left)} runs ({project.profile}), {total}{at_once}; nothing was trained")
-    return 0
+    cost_here = _cost_here(costs, workers) if costs else f"on {device}"
+    print(f"\n{len(left)} runs ({project.profile}), {cost_here}; nothing was trained")
+
+
+def _mention_awaited(project: Project, awaited: list[Run], workers: int, device: str) -> None:
+    """Say how many awaited runs are not stored, if any are, and what they would cost."""
+    left = [s for s in status(awaited, Store(project.results)) if s.state in ("missing", "damaged")]
+    if not left:
+        return
+    costs = known_costs(project, left) if device == "cpu" else {}
+    cost = f", {_cost_here(costs, workers)}" if costs else ""
+    what = f"{len(left)} awaited runs are" if len(left) > 1 else "1 awaited run is"
+    print(f"{what} not stored{cost}; --awaited trains what is awaited")
+
+
+def _cost_here(costs: Mapping[str, float], workers: int) -> str:
+    total, at_once = duration(sum(costs.values())), duration(elapsed(costs.values(), workers))
+    return f"at most {total} of one core here, {at_once} on {workers}"
 
 
 def train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
@@ -113,7 +135,7 @@ def require_device(device: str) -> None:
 def adopt(project: Project, options: argparse.Namespace) -> int:
     """Replay canaries of stale results."""
     store = Store(project.results)
-    stale = [s.run for s in status(runs_of(project, []), store) if s.state == "stale"]
+    stale = [s.run for s in status(all_of(project, []), store) if s.state == "stale"]
     if options.results_:
         chosen = stored_keys(store, options.results_)
         stale = [run for run in stale if run.key in chosen]
@@ -161,7 +183,7 @@ def verify(project: Project, options: argparse.Namespace) -> int:
 
     require_device(options.device)
     store = Store(project.results)
-    found = status(runs_of(project, options.experiments), store)
+    found = status(all_of(project, options.experiments), store)
     whole = [s.run for s in found if s.state in ("fresh", "adopted")]
     seed = int(time.time()) if options.seed is None else options.seed
     print(f"{min(options.rerun, len(whole))} of {len(whole)} results, chosen by seed {seed}", flush=True)

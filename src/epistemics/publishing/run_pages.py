@@ -53,7 +53,8 @@ class Arrays:
 def write_run_pages(project: Project) -> list[Path]:
     """Write the page and the files of every stored run that an experiment names; returns those that changed.
 
-    Pages of runs that no experiment names any more, or that are no longer stored, are removed.
+    An awaited one has none until chapters read it. Pages of runs that no experiment names any more, or that are no
+    longer stored, are removed.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined

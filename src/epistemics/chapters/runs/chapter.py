@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +13,7 @@ from epistemics.analysis.stored_runs import Results, StoredRun, load_every
 from epistemics.analysis.tables import Shown, Table, listed, number, table_of
 from epistemics.chapters.contents import Share
 from epistemics.chapters.runs.sections import in_order, plain, section
+from epistemics.declared.experiments import Experiment
 from epistemics.declared.project import Project
 from epistemics.study import described
 
@@ -97,7 +99,17 @@ def _says(results: Results, every: Mapping[str, Results]) -> str:
         f"{found['runs']} run{'s' if len(results) > 1 else ''}{f', {listed(among)} among them,' if among else ''} took "
         f"{found['hours']} hours of one core on {plain(found['devices'])} with PyTorch {found['torch']}; "
         f"{found['stale']} of them are stale. As data: [{csv}](../data/{csv})."
+        f"{_awaits(results.experiment)}"
     )
+
+
+def _awaits(experiment: Experiment) -> str:
+    """Of which groups how many runs are chosen that no chapter reads yet."""
+    if not experiment.awaited:
+        return ""
+    groups = Counter(run.group for run in experiment.awaited)
+    several = listed([f"{count} of *{plain(group)}*" for group, count in groups.items()])
+    return f" Awaited are runs of further seeds, chosen before they are trained and not among these yet: {several}."
 
 
 def _keys(results: Results) -> set[str]:
