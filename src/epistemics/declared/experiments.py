@@ -229,9 +229,7 @@ def _runs_of_group(group: Section, own_name: str, name: str, profile: str, defau
     seeds = _seeds(group, "seeds")
     awaited = _seeds(group, "awaited") if "awaited" in group.content else []
     if both := [seed for seed in awaited if seed in seeds]:
-        group.fail(
-            "awaited", awaited, f"must hold none of the group's seeds, as {both[0]} is; take it out of one of the two"
-        )
+        group.fail("awaited", awaited, f"holds {both[0]}, which is in seeds too; take it out of one of the two")
     declared = [*seeds, *awaited]
     kept = group.value("keep_weights", list, [])
     if not all(type(seed) is int and seed in declared for seed in kept):
