@@ -122,6 +122,9 @@ stack_key = kind_of_step = lambda c: "one"
 is_compiled = lambda c: False
 fits_float32 = lambda c: False
 label = described = lambda c: f"rate {c.rate:g}"
+continued = lambda c: ""
+must_continue = lambda c, first: ""
+BASELINE = Configuration(rate=3.0, steps=100, evaluate_every=50, seed=0)
 distinguishing = lambda c: {"steps": f"{c.steps} steps"}
 '''
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from epistemics.declared.experiments import (
         Experiment as Experiment,
         Run as Run,
+        configured as configured,
         experiment_names as experiment_names,
         load_experiment as load_experiment,
     )
@@ -61,12 +62,8 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from epistemics.science.noise import noise_scale as noise_scale
     from epistemics.science.residual_stream import accuracy_by_place as accuracy_by_place
     from epistemics.science.tasks import table as table, training_rows as training_rows
-    from epistemics.science.training import (
-        Evaluation as Evaluation,
-        Moment as Moment,
-        State as State,
-        train as train,
-    )
+    from epistemics.science.train import train as train
+    from epistemics.science.training import Evaluation as Evaluation, Moment as Moment, State as State
 
 __version__ = "0.1.0"
 

@@ -6,9 +6,9 @@ and nowhere else. A test gives them another page like this one, of a study witho
 A study is these names:
 
 - ``Configuration``: a frozen dataclass of settings, each with a text below it; ``steps``, ``evaluate_every`` and
-  ``seed`` are among them. ``faults``, ``AT_MOST`` and ``NAMES`` are its law.
+  ``seed`` are among them. ``faults``, ``AT_MOST`` and ``NAMES`` are its law, ``BASELINE`` is where it begins.
 - ``PARTS``: what a result is made of, and by which function. The first is the training, a generator such as
-  ``science.training.train``. Each other is a family of measures: a function of a configuration and of one moment's
+  ``science.training.training``. Each other is a family of measures: a function of a configuration and of one moment's
   parameters, which gives arrays by name, or by two names, of which the second is a field. ``SETTINGS`` are further
   arguments of a family. A family that is added here is *missing* in every stored result, and makes nothing stale.
 - ``lines``: of tables that the code looks things up in, the lines that a configuration uses; the others make nothing
@@ -20,13 +20,15 @@ A study is these names:
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from epistemics.science.configuration import (
     AT_MOST,
+    BASELINE,
     NAMES,
     Configuration,
     configuration_from_json,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AT_MOST",
+    "BASELINE",
     "NAMES",
     "Configuration",
     "History",
@@ -53,7 +56,7 @@ __all__ = [
 ]
 
 PARTS = {
-    "training": "science.training.train",
+    "training": "science.training.training",
     "geometry": "science.measures.measure_geometry",
     "abliteration": "science.measures.measure_abliteration",
     "noise": "science.measures.measure_noise",
@@ -99,6 +102,10 @@ class Metrics(Struct):
     ]
     train_accuracy: Annotated[float, _share("Training accuracy")]
     validation_accuracy: Annotated[float, _share("Validation accuracy")]
+    diverged: Annotated[
+        Step | UnsetType, Meta(title="Diverged at", description="step at which the loss was seen to be no number")
+    ] = UNSET
+    """Of a run that diverged, which ended it."""
 
 
 def summary(configuration: Configuration, history: History) -> Metrics:
@@ -109,6 +116,7 @@ def summary(configuration: Configuration, history: History) -> Metrics:
         first_touch=first_touch(*settled),
         train_accuracy=history.train_accuracy[-1],
         validation_accuracy=history.validation_accuracy[-1],
+        diverged=UNSET if math.isfinite(getattr(history, LOSSES[0])[-1]) else history.step[-1],
     )
 
 
@@ -155,9 +163,28 @@ def shortened(configuration: Configuration, steps: int, evaluate_every: int) -> 
         steps=steps,
         evaluate_every=evaluate_every,
         stop_after_grokking=None,
+        stop_at_age=None,
         measure_every=0,
         measure_after_grokking=(),
+        measure_at_ages=(),
+        measure_last_calm=False,
+        continues="",
     )
+
+
+# Runs that begin where others end
+
+
+def continued(configuration: Configuration) -> str:
+    """Key of the run whose parameters at its end this one begins with; empty if they are drawn."""
+    return configuration.continues
+
+
+def must_continue(configuration: Configuration, first: Configuration) -> str:
+    """What a run must be to begin with the parameters of another; empty if it can."""
+    if configuration.architecture != first.architecture:
+        return "must name a run of the same architecture: modulus, operations, layers, widths, heads and flags"
+    return ""
 
 
 # When two results are the same
@@ -206,10 +233,11 @@ def label(configuration: Configuration) -> str:
         *_unusual(c),
         "+".join(c.operations),
         "shuffled" if c.shuffled_answers else "",
+        *_of_the_task(c),
         f"{c.layers}L d{c.d_model} wd {c.weight_decay:g} fraction {c.train_fraction:g}",
         f"batch {c.batch_size} lr {c.learning_rate:g}",
         f"embeddings {c.embedding_scale:g}" if c.embedding_scale != 0.02 else "",
-        f"adversarial {c.adversarial_weight:g}, {c.adversarial_directions}" if c.adversarial_weight else "",
+        f"adversarial {c.adversarial_weight:g}, {_penalty(c)}" if c.adversarial_weight else "",
         c.precision,
     ]
     return " ".join(word for word in words if word)
@@ -232,7 +260,8 @@ def described(configuration: Configuration) -> str:
         f"learning rate {c.learning_rate:g}" if c.learning_rate != 0.001 else "",
         f"embedding scale {c.embedding_scale:g}" if c.embedding_scale != 0.02 else "",
         "shuffled answers" if c.shuffled_answers else "",
-        f"λ {c.adversarial_weight:g}, {c.adversarial_directions} directions" if c.adversarial_weight else "",
+        *_of_the_task(c),
+        f"λ {c.adversarial_weight:g}, {_penalty(c)} directions" if c.adversarial_weight else "",
         c.precision,
     ]
     return ", ".join(word for word in words if word)
@@ -240,8 +269,27 @@ def described(configuration: Configuration) -> str:
 
 def _unusual(configuration: Configuration) -> list[str]:
     """How a run is computed, where it is not as most are."""
+    words = {
+        "network": "{}",
+        "gradient": "gradient {}",
+    }
+    default = {setting.name: setting.default for setting in dataclasses.fields(configuration)}
+    values = {name: getattr(configuration, name) for name in words}
+    return [words[name].format(value) for name, value in values.items() if value != default[name]]
+
+
+def _of_the_task(configuration: Configuration) -> list[str]:
+    """What is asked and what is answered, and what a run begins with, where it is not as most are."""
     c = configuration
     return [
-        c.network if c.network != "transformer" else "",
-        f"gradient {c.gradient}" if c.gradient != "autograd" else "",
+        f"shares {'+'.join(f'{share:g}' for share in c.shares)}" if c.shares else "",
+        f"classes {'+'.join(map(str, c.answer_classes))}" if c.answer_classes else "",
+        f"flag {c.flag}" if c.flag != "none" else "",
+        f"continues {c.continues}" if c.continues else "",
     ]
+
+
+def _penalty(configuration: Configuration) -> str:
+    """How many directions the penalty removes, and which."""
+    c = configuration
+    return f"{c.adversarial_directions}{' random' if c.adversarial_removes == 'random' else ''}"

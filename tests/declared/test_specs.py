@@ -15,8 +15,10 @@ from epistemics.declared.experiments import (
     Experiment,
     Run,
     configuration_key,
+    configured,
     experiment_names,
     load_experiment,
+    with_continued,
 )
 from epistemics.declared.sections import SpecificationError
 from epistemics.science.configuration import Configuration
@@ -280,6 +282,107 @@ def test_runs_of_takes_over_what_is_awaited_as_awaited(load: Load) -> None:
     assert [(run.experiment, run.group) for run in experiment.awaited] == [("it", "second")]
 
 
+CONTINUING = GOOD.replace(
+    "      - name: second\n        seeds: [7]\n",
+    """\
+      - name: second
+        set: {continues: "it/first, weight decay 0, train fraction 0.3", layers: 2, train_fraction: 0.3}
+        vary: {weight_decay: [0.5, 1.0]}
+        seeds: [0]
+        awaited: [2]
+""",
+)
+
+
+def test_a_run_continues_the_one_of_a_model_with_its_seed(load: Load) -> None:
+    experiment = load(text=CONTINUING)
+    first = {(run.model, run.configuration.seed): run for run in experiment.runs}
+    for run in [*experiment.runs[-2:], *experiment.awaited]:
+        assert run.continues == first["first, weight decay 0, train fraction 0.3", run.configuration.seed]
+        assert run.configuration.continues == run.continues.key
+        assert run.key != configuration_key(dataclasses.replace(run.configuration, continues=""))
+    needed = with_continued(experiment.runs[-2:])
+    assert [run.group for run in needed] == ["first", "second", "second"]
+    assert [run.keep_weights for run in needed] == [True, False, False]
+
+
+def test_a_run_continues_one_of_another_experiment_awaited_or_not(load: Load) -> None:
+    load(name="other", old="        seeds: [7]", new="        seeds: [6]\n        awaited: [7]")
+    (run,) = load(old="name: second", new="name: second\n        set: {continues: other/second}").runs[12:]
+    assert run.continues is not None
+    assert (run.continues.experiment, run.continues.awaited) == ("other", True)
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ("first", "must name an experiment and one of its models, as EXPERIMENT/MODEL"),
+        ("that/first", "names no experiment; known: it"),
+        ("it/third", "names no model of it (paper); its models: «first, weight decay 0, train fraction 0.3», "),
+        ("it/first, weight decay 0, train fraction 0.5", "must name a run of the same architecture"),
+    ],
+)
+def test_what_can_not_be_continued_is_named(load: Load, named: str, says: str) -> None:
+    text = CONTINUING.replace("layers: 2, train_fraction: 0.3}", "train_fraction: 0.3}")
+    with pytest.raises(SpecificationError, match=re.escape(f"continues: {named!r} {says}")) as fault:
+        load(text=text.replace("it/first, weight decay 0, train fraction 0.3", named))
+    assert str(fault.value).startswith("experiments/it.yaml:")
+
+
+def test_a_seed_that_can_not_be_continued_is_named(load: Load) -> None:
+    with pytest.raises(SpecificationError, match=r"has no run with seed 5; its seeds: 0, 1, 2$"):
+        load(text=CONTINUING.replace("awaited: [2]", "awaited: [5]"))
+
+
+def test_the_log_s_baseline_is_configured_and_changed() -> None:
+    runs = load_experiment(EXPERIMENTS, "phase-1-2").runs
+    baseline = dataclasses.replace(runs[0].configuration, compiled=False, measure_after_grokking=(0,))
+    assert configured() == baseline
+    changed = configured(weight_decay=1, operations=("add", "mul"), shares=[1, 1][:0], stop_at_age=5)
+    assert changed == dataclasses.replace(baseline, operations=("add", "mul"), stop_at_age=5.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"learning_rate": -1}, "configured: learning_rate: -1 must be above 0"),
+        ({"learning_rate": "fast"}, "configured: learning_rate: 'fast' must be a number"),
+        ({"rate": 1}, "configured: rate: 1 is unknown; known keys: operations, modulus, "),
+        ({"shares": (0.5, "x")}, "configured: shares: [0.5, 'x'] must be a list of numbers"),
+        (
+            {"shares": (0.5, 0.4), "operations": ["add", "mul"]},
+            "shares: [0.5, 0.4] must all be above 0 and add up to 1",
+        ),
+        ({"answer_classes": (98,)}, "answer_classes: [98] must lie between 2 and 97, the modulus"),
+        ({"answer_classes": (2, 2)}, "answer_classes: [2, 2] must have a value for each of the 1 operations, or none"),
+        ({"flag": "on"}, "flag: 'on' must be one of none, ignored, refused"),
+        (
+            {"continues": "joint/baseline"},
+            "continues: 'joint/baseline' must be the key of a run, 16 hexadecimal digits",
+        ),
+        ({"adversarial_removes": "all"}, "adversarial_removes: 'all' must be one of contrasts, random"),
+        (
+            {"stop_at_age": 0.1},
+            "stop_at_age: 0.1 must be at least 0.5, which is 500 steps here: grokking is known no so",
+        ),
+        ({"measure_at_ages": [1, 0.1]}, "measure_at_ages: [1, 0.1] must be at least 0.5, which is 500 steps here"),
+        (
+            {"stop_at_age": 1, "weight_decay": 0},
+            "stop_at_age: 1 needs a weight_decay above 0: without decay no decay-t",
+        ),
+        (
+            {"stop_at_age": 1, "stop_after_grokking": 500},
+            "stop_at_age: 1 must be null where stop_after_grokking is not",
+        ),
+        ({"stop_at_age": float("inf")}, "stop_at_age: inf must be finite"),
+    ],
+    ids=str,
+)
+def test_python_refuses_what_a_file_refuses(settings: dict[str, object], says: str) -> None:
+    with pytest.raises(SpecificationError, match=re.escape(says)):
+        configured(**settings)
+
+
 def test_every_value_of_a_configuration_counts_for_its_key(configuration: Callable[..., Configuration]) -> None:
     """But for nothing else: the key is the same in every process and on every machine."""
     base = configuration()
@@ -292,7 +395,7 @@ def test_every_value_of_a_configuration_counts_for_its_key(configuration: Callab
         elif isinstance(value, int | float):
             other = value + 1
         elif isinstance(value, tuple):
-            other = (*value, value[0])
+            other = (*value, value[0] if value else 1)
         else:
             other = "mul" if value is not None else 3
         keys.add(configuration_key(dataclasses.replace(base, **{field.name: other})))  # type: ignore[arg-type]

@@ -257,12 +257,12 @@ def test_why_shows_the_definition_its_difference_and_the_way_to_it(draft: Draft)
     draft.edit("science/training.py", (EPSILON, "EPSILON = 1e-6"))
     (change,) = json.loads(draft.epistemics("why", draft.key[:6], "--json"))
     assert (change["part"], change["definition"], change["kind"]) == ("training", "science.training.EPSILON", "changed")
-    assert change["path"][0] == "science.training.train"
+    assert change["path"][0] == "science.training.training"
     assert change["path"][-2:] == ["science.training.adamw", "science.training.EPSILON"]
     assert "-EPSILON = 1e-08" in change["diff"]
     assert "+EPSILON = 1e-06" in change["diff"]
     printed = draft.epistemics("why", draft.key[:6])
-    assert "science.training.train → " in printed
+    assert "science.training.training → " in printed
     assert "+EPSILON = 1e-06" in printed
 
 

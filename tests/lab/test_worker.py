@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 from safetensors.torch import save_file
 
 from epistemics.declared.experiments import Run, configuration_key
 from epistemics.declared.sections import SpecificationError
-from epistemics.lab import canary, worker
+from epistemics.lab import canary, scheduler, worker
 from epistemics.lab import parts as parts_module
 from epistemics.lab import status as status_module
-from epistemics.lab.moments import Moments
+from epistemics.lab.moments import Moments, digest_of
 from epistemics.lab.parts import MEASURES
 from epistemics.lab.progress import Overview
 from epistemics.lab.scheduler import Job, RunFailed, train_missing
@@ -34,6 +35,7 @@ from epistemics.lab.worker import work
 from epistemics.science.configuration import Configuration, configuration_from_json
 from epistemics.science.measures import measure_abliteration
 from epistemics.science.network import parameter_count
+from epistemics.science.train import train
 from epistemics.store.record import Result
 from epistemics.store.store import Seal, Store
 from epistemics.study import PARTS
@@ -510,17 +512,105 @@ def train_both(asked: Job) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_that_diverges_is_named_after_the_others_are_trained(
+def test_a_run_that_diverges_is_a_result(job: Callable[..., Job], configuration: Make) -> None:
+    """Of what is no number nothing is measured, in the shapes of what is; and it is not trained again."""
+    wild, calm = configuration(learning_rate=100.0, weight_decay=1e6, steps=100), configuration()
+    train_both(asked := job(wild, calm))
+    diverged, other = results(asked)
+    end = diverged.metrics["final_step"]
+    assert 0 < end < 100
+    assert diverged.metrics["diverged"] == diverged.metrics["moments"][-1] == end
+    assert diverged.metrics["grokking_step"] is None
+    assert np.isnan(diverged.arrays["history.train_loss"][-1])
+    assert np.isfinite(diverged.arrays["history.train_loss"][0])
+    for name, values in other.arrays.items():
+        if not name.startswith("history."):
+            assert diverged.arrays[name].shape[1:] == values.shape[1:], name
+            assert np.isnan(diverged.arrays[name][-1]).all(), name
+    assert "diverged" not in other.metrics
+    store = Store(asked.results)
+    runs = [Run("two", "smoke", "seeds", c, keep_weights=False) for c in asked.configurations]
+    assert [found.state for found in status(runs, store)] == ["fresh", "fresh"]
+    repeated = canary.canary_of(wild)
+    compared = canary.compare({part: own.canary for part, own in diverged.parts.items()}, repeated, 1e-9)
+    assert all(one.first_difference is None and one.parts_at is None for one in compared.values())
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_named_when_the_others_are_trained(
+    job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = configuration(), configuration(continues="0" * 16)
+    monkeypatch.setattr(scheduler, "work", lambda run: float(run.configuration == bad))  # it comes first
+    with pytest.raises(RunFailed) as failed:
+        train_missing(
+            [Run("two", "smoke", "seeds", c, keep_weights=False) for c in (good, bad)],
+            Store((asked := job()).results), asked.workspace, 2, "cpu", lambda _: None,
+        )  # fmt: skip
+    first, *said = str(failed.value).splitlines()
+    assert re.fullmatch(r"the run «add continues 0{16} .* seed 0» failed:", first)
+    assert said == ["it continues 0000000000000000, which is not stored with its parameters"]
+    assert Store(asked.results).keys() == [configuration_key(good)]
+
+
+@pytest.mark.slow
+def test_what_does_not_fit_into_memory_says_so(
+    job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = subprocess.Popen
+
+    def limited(command: list[str], **options: Any) -> subprocess.Popen[str]:
+        return start(["bash", "-c", 'ulimit -v 4000000; exec "$@"', "bash", *command], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", limited)
+    with pytest.raises(RunFailed, match=r"failed:\nit does not fit into memory: .*allocate"):
+        train_both(job(configuration(d_model=4096, layers=1)))
+
+
+# Runs that begin where another ends
+
+
+def continuing(configuration: Make) -> tuple[Run, Run]:
+    first = Run("two", "smoke", "first", configuration(flag="ignored"), keep_weights=True)
+    c = configuration(flag="refused", continues=first.key)
+    return first, Run("two", "smoke", "second", c, keep_weights=False, continues=first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_begins_with_the_parameters_of_the_one_that_it_continues(
+    job: Callable[..., Job], configuration: Make, workers: int
+) -> None:
+    first, second = continuing(configuration)
+    asked = job()
+    train_missing([second, first], Store(asked.results), asked.workspace, workers, "cpu", lambda _: None)
+    store = Store(asked.results)
+    ended, began = store.read(first.key), store.read(second.key)
+    given = torch.from_numpy(ended.weights["parameters"])
+    *_, last = train([second.configuration], inputs=[given])
+    assert began.metrics["parameters"][-1] == digest_of(last.state.flat[0])
+    assert began.provenance["began"]["key"] == first.key
+    assert [found.state for found in status([first, second], store)] == ["fresh", "fresh"]
+
+
+def test_a_run_is_stale_when_the_one_that_it_continues_has_other_parameters(
     job: Callable[..., Job], configuration: Make
 ) -> None:
-    wild, calm = configuration(learning_rate=100.0, weight_decay=1e6, steps=100), configuration()
-    with pytest.raises(RunFailed) as failed:
-        train_both(asked := job(wild, calm))
-    said = str(failed.value).splitlines()
-    assert said[0].startswith("the run «add 2L d16 wd 1e+06 ")
-    assert re.fullmatch(r"seed 0: train_loss is no number at step \d+", said[1])
-    assert said[2:] == ["a lower learning_rate may keep the losses finite; all other runs are stored"]
-    assert Store(asked.results).keys() == [configuration_key(calm)]
+    first, second = continuing(configuration)
+    done(asked := job(first.configuration))
+    done(again := job(second.configuration))
+    store = Store(asked.results)
+    ended = store.read(first.key)
+    training = ended.parts["training"]
+    other = structs.replace(training, weights={"parameters": training.weights["parameters"] + 1})
+    store.write_part(first.key, "training", other)
+    _, found = status([first, second], store)
+    assert (found.state, found.changed) == ("stale", ())
+    assert found.fault == "the run that it continues has been made again since, and ended with other parameters"
+    was = store.read(second.key).metrics["parameters"]
+    done(again)  # as `run --stale` does
+    assert [found.state for found in status([first, second], store)] == ["fresh", "fresh"]
+    assert store.read(second.key).metrics["parameters"] != was
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ from epistemics.declared.experiments import configuration_key
 from epistemics.science.configuration import Architecture, Configuration, faults
 from epistemics.science.layers import gelu, gradient, normal_distribution
 from epistemics.science.network import initial_parameters, network_of
-from epistemics.science.training import Batch, batch_loss, train
+from epistemics.science.train import train
+from epistemics.science.training import Batch, batch_loss
 from epistemics.science.transformer import Transformer
 
 Make = Callable[..., Configuration]
@@ -24,6 +25,8 @@ ARCHITECTURES = [
     Architecture(modulus=7, operations=3, layers=1, d_model=8, heads=1),
     Architecture(modulus=7, operations=1, layers=2, d_model=8, heads=2),
     Architecture(modulus=11, operations=2, layers=3, d_model=12, heads=4),
+    Architecture(modulus=7, operations=2, layers=1, d_model=8, heads=2, flag=True),
+    Architecture(modulus=7, operations=1, layers=2, d_model=8, heads=2, flag=True),
 ]
 
 
@@ -34,10 +37,11 @@ def batch_of(arch: Architecture, members: int, count: int = 20) -> Batch:
     def drawn(size: int) -> Tensor:
         return torch.randint(0, size, (members, count), generator=generator)
 
-    questions = torch.stack([drawn(size) for size in (arch.modulus, arch.operations, arch.modulus)], dim=-1)
+    sizes = (arch.modulus, arch.operations, arch.modulus, *([2] if arch.flag else []))
+    questions = torch.stack([drawn(size) for size in sizes], dim=-1)
     weights = torch.full((members, count), 1 / (count - 3), dtype=torch.float64)
     weights[:, -3:] = 0
-    return Batch(questions, drawn(arch.modulus), weights)
+    return Batch(questions, drawn(arch.answers), weights)
 
 
 def stack_of(arch: Architecture, members: int) -> Tensor:
@@ -60,7 +64,7 @@ def test_every_gradient_is_torchs(arch: Architecture, members: int) -> None:
 
 @pytest.mark.parametrize(("precision", "apart"), [("float32", 1e-4), ("bfloat16", 0.05)])
 def test_in_other_precisions_it_is_torchs_to_rounding(precision: str, apart: float) -> None:
-    arch = ARCHITECTURES[-1]
+    arch = ARCHITECTURES[3]
     network, flat, batch = network_of(arch), stack_of(arch, 2), batch_of(arch, 2)
     assert isinstance(network, Transformer)
     exact = torch.func.grad(batch_loss)(flat, batch, network, "float64")
@@ -83,8 +87,9 @@ def trained(c: Configuration) -> Any:
         {},
         {"operations": ("add", "mul"), "layers": 1},
         {"adversarial_weight": 0.1, "adversarial_from": 0, "adversarial_every": 3, "adversarial_directions": 2},
+        {"flag": "refused", "operations": ("add", "mul"), "shares": (0.75, 0.25)},
     ],
-    ids=["two layers", "two operations", "with the penalty"],
+    ids=["two layers", "two operations", "with the penalty", "with flags"],
 )
 def test_a_hundred_steps_are_those_of_the_reference(configuration: Make, settings: dict[str, Any]) -> None:
     c = configuration(precision="float64", steps=100, measure_every=0, learning_rate=3e-3, **settings)

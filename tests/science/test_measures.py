@@ -15,7 +15,7 @@ from epistemics.science.grokking import History
 from epistemics.science.measures import final_states, measure_abliteration, measure_geometry, measure_noise
 from epistemics.science.network import named_parameters
 from epistemics.science.tasks import table, training_rows
-from epistemics.science.training import train
+from epistemics.science.train import train
 
 Make = Callable[..., Configuration]
 

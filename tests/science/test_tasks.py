@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from epistemics.science.configuration import Configuration
 from epistemics.science.operations import question_count
-from epistemics.science.tasks import EpochSampler, Table, table, training_rows
+from epistemics.science.tasks import EpochSampler, ShareSampler, Table, table, table_of, training_rows
 
 
 def test_shuffled_answers_are_the_same_ones_at_other_questions() -> None:
@@ -132,3 +133,66 @@ def test_another_seed_draws_other_batches() -> None:
 def test_too_few_rows_for_a_batch_are_refused() -> None:
     with pytest.raises(ValueError, match="batch_size is 10, but there are only 9 training rows"):
         EpochSampler(np.arange(9), 10, seed=0)
+
+
+@pytest.mark.parametrize(("modulus", "classes"), [(11, 2), (97, 8), (7, 7)])
+def test_classes_are_of_neighbouring_answers_and_of_one_size_but_for_one(modulus: int, classes: int) -> None:
+    fine, coarse = table(modulus, ("add", "mul")), table(modulus, ("add", "mul"), classes=(classes, modulus))
+    own, other = fine.rows_of("add"), fine.rows_of("mul")
+    assert (coarse.answers[other] == fine.answers[other]).all()
+    members = [set(fine.answers[own][coarse.answers[own] == number].tolist()) for number in range(classes)]
+    assert sorted(answer for one in members for answer in one) == list(range(modulus))
+    assert all(one == set(range(min(one), max(one) + 1)) for one in members)
+    sizes = [len(one) for one in members]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("flag", ["ignored", "refused"])
+def test_with_flags_every_question_is_asked_twice_and_split_alike(
+    configuration: Callable[..., Configuration], flag: str
+) -> None:
+    c = configuration(operations=("add", "mul"), flag=flag)
+    plain, flagged = table(c.modulus, c.operations), table_of(c)
+    count = len(plain.answers)
+    assert (flagged.questions[:, :3] == np.tile(plain.questions, (2, 1))).all()
+    assert flagged.questions[:, 3].tolist() == [0] * count + [1] * count
+    assert (flagged.answers[:count] == plain.answers).all()
+    assert (flagged.answers[count:] == (c.modulus if flag == "refused" else plain.answers)).all()
+    training = training_rows(flagged, c.train_fraction, c.seed)
+    assert (training[:count] == training[count:]).all()
+    assert (training[:count] == training_rows(plain, c.train_fraction, c.seed)).all()
+    assert (flagged.rows_of("mul") == plain.rows_of("mul")).all()
+
+
+SHARES = [(0.5, 0.5), (0.9, 0.1), (0.998, 0.002), (0.1, 0.2, 0.7)]
+
+
+@pytest.mark.parametrize("shares", SHARES, ids=str)
+def test_each_operation_has_its_share_of_the_batches(shares: tuple[float, ...]) -> None:
+    rows = [np.arange(100 * index, 100 * index + 37) for index in range(len(shares))]
+    batches = ShareSampler(rows, shares, 20, seed=0).take(500)
+    assert batches.shape == (500, 20)
+    for index, share in enumerate(shares):
+        counts = (batches // 100 == index).sum(1)
+        assert abs(counts.sum() - 10_000 * share) <= 1
+        assert counts.max() - counts.min() <= max(1, len(shares) - 1)  # as evenly as whole questions can be
+
+
+def test_an_operation_s_questions_come_in_epochs_of_its_own() -> None:
+    rows = [np.arange(37), np.arange(100, 104)]
+    batches = ShareSampler(rows, (0.9, 0.1), 20, seed=0).take(37).ravel()
+    first, second = batches[batches < 100], batches[batches >= 100]
+    assert [sorted(epoch) for epoch in first.reshape(-1, 37).tolist()] == [list(range(37))] * 18
+    epochs = second[:72].reshape(-1, 4).tolist()
+    assert [sorted(epoch) for epoch in epochs] == [list(range(100, 104))] * 18
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_batches_with_shares_go_on_from_the_number_drawn() -> None:
+    rows = [np.arange(37), np.arange(100, 104)]
+    whole = ShareSampler(rows, (0.85, 0.15), 10, seed=5).take(30)
+    for drawn in (1, 7, 19):
+        resumed = ShareSampler(rows, (0.85, 0.15), 10, seed=5)
+        resumed.drawn = drawn
+        assert (resumed.take(30 - drawn) == whole[drawn:]).all()
+    assert (ShareSampler(rows, (0.85, 0.15), 10, seed=6).take(30) != whole).any()

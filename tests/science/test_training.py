@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -14,11 +15,14 @@ import torch.nn.functional as F
 from test_transformer import Plain
 from torch import Tensor
 
-from epistemics.science.configuration import Architecture, Configuration
+from epistemics.science import grokking
+from epistemics.science.configuration import Architecture, Configuration, steps_of_age
 from epistemics.science.geometry import class_directions
 from epistemics.science.grokking import History, first_touch, grokking_step
 from epistemics.science.network import initial_parameters, named_parameters, network_of
-from epistemics.science.tasks import EpochSampler, table, training_rows
+from epistemics.science.penalty import random_directions
+from epistemics.science.tasks import sampler_of, table_of, training_rows
+from epistemics.science.train import train
 from epistemics.science.training import (
     Batch,
     Moment,
@@ -28,7 +32,6 @@ from epistemics.science.training import (
     cross_entropy,
     initial_state,
     is_penalised,
-    train,
 )
 
 Make = Callable[..., Configuration]
@@ -99,6 +102,8 @@ ADVERSARIAL = {
     "adversarial_from": 3,
     "adversarial_directions": 3,
 }
+SHARES = {"operations": ("add", "mul"), "shares": (0.25, 0.75), "answer_classes": (2, 11)}
+FLAGS = {"operations": ("add", "mul"), "flag": "refused"}
 
 
 def penalised_loss(plain: Plain, questions: Tensor, answers: Tensor, c: Configuration) -> Tensor:
@@ -108,20 +113,22 @@ def penalised_loss(plain: Plain, questions: Tensor, answers: Tensor, c: Configur
     for operation in range(len(c.operations)):
         own = questions[:, 1] == operation
         fixed = states[own].detach().numpy()
-        directions = torch.from_numpy(class_directions(fixed, answers[own].numpy(), c.modulus)[0])
+        directions = torch.from_numpy(class_directions(fixed, answers[own].numpy(), c.architecture.answers)[0])
         removed = directions[: c.adversarial_directions]
         cut[own] = states[own] - (states[own] - torch.from_numpy(fixed.mean(0))) @ removed.T @ removed
     loss = F.cross_entropy(plain.unembedding(states), answers)
     return loss + c.adversarial_weight * F.cross_entropy(plain.unembedding(cut), answers)
 
 
-@pytest.mark.parametrize("changes", [{}, JOINT, {**JOINT, **ADVERSARIAL}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, JOINT, {**JOINT, **ADVERSARIAL}, SHARES, FLAGS, {**FLAGS, **ADVERSARIAL, "batch_size": 60}], ids=str
+)
 def test_training_is_what_a_plain_loop_does(configuration: Make, changes: dict[str, object]) -> None:
     """nn.TransformerEncoderLayer, torch.optim.AdamW and a for loop, on the same batches."""
     c = configuration(precision="float64", steps=20, **changes)
     ours = trained(c)
 
-    questions = table(c.modulus, c.operations)
+    questions = table_of(c)
     training = training_rows(questions, c.train_fraction, c.seed)
     rows, answers = torch.from_numpy(questions.questions), torch.from_numpy(questions.answers)
     plain = Plain(c.architecture).double().load(initial_parameters(c.architecture, c.seed).double())
@@ -129,7 +136,7 @@ def test_training_is_what_a_plain_loop_does(configuration: Make, changes: dict[s
         plain.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay, betas=(c.beta1, c.beta2)
     )
     history = History()
-    for step, batch in enumerate(EpochSampler(np.flatnonzero(training), c.batch_size, c.seed).take(21)):
+    for step, batch in enumerate(sampler_of(c, questions).take(21)):
         if step % c.evaluate_every == 0:
             with torch.no_grad():
                 logits = plain(rows)
@@ -156,6 +163,54 @@ def test_training_is_what_a_plain_loop_does(configuration: Make, changes: dict[s
         torch.testing.assert_close(value[0], turned, rtol=1e-9, atol=1e-9, msg=name)
     for name, column in vars(ours.state.histories[0]).items():
         np.testing.assert_allclose(column, getattr(history, name), rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_training_goes_on_from_the_parameters_of_another_run(configuration: Make) -> None:
+    """Step 0 is the other's end; its batches, its optimiser and its history are the run's own."""
+    first = trained(configuration(flag="ignored"))
+    c = configuration(flag="refused", continues="0" * 16)
+    evaluations = train([c], inputs=[first.state.flat[0].clone()])
+    began = next(evaluations).state
+    assert torch.equal(began.flat, first.state.flat)
+    assert began.first.abs().max() == 0
+    answered = first.state.histories[0]
+    assert began.histories[0].train_loss[0] > answered.train_loss[-1]  # half of the answers are others now
+    *_, last = evaluations
+    assert last.state.histories[0].train_loss[-1] < began.histories[0].train_loss[0]
+    assert not torch.equal(last.state.flat, trained(configuration(flag="refused")).state.flat)
+    with pytest.raises(
+        ValueError, match="continues is 0000000000000000, and the parameters of that run were not given"
+    ):
+        next(train([c]))
+
+
+def test_the_control_s_directions_are_random_and_others_at_each_step(configuration: Make) -> None:
+    control = configuration(operations=("add", "mul"), **ADVERSARIAL, adversarial_removes="random", precision="float64")
+    other_seed = dataclasses.replace(control, seed=1)
+    alone = trained(control)
+    assert torch.equal(alone.state.flat, list(train([control]))[-1].state.flat)
+    torch.testing.assert_close(trained(control, other_seed).state.flat[0], alone.state.flat[0], rtol=1e-9, atol=1e-9)
+    others = [dataclasses.replace(control, adversarial_removes="contrasts"),
+              dataclasses.replace(control, adversarial_weight=0.0)]  # fmt: skip
+    assert all(not torch.equal(trained(other).state.flat, alone.state.flat) for other in others)
+    drawn = torch.stack([random_directions(seed, step, (2, 16, 3)) for seed, step in ((0, 4), (0, 6), (1, 4))])
+    torch.testing.assert_close(drawn.transpose(-1, -2) @ drawn, torch.eye(3).double().expand(3, 2, 3, 3))
+    assert (drawn.flatten(0, 1).flatten(1).corrcoef() - torch.eye(6)).abs().max() < 0.6  # no two alike
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"learning_rate": -1.0}, "learning_rate: -1.0 must be above 0"),
+        ({"d_model": 18}, "d_model: 18 must be divisible by heads, which is 4"),
+        ({"shares": (0.5, 0.5)}, "shares: (0.5, 0.5) must have a value for each of the 1 operations, or none"),
+    ],
+)
+def test_what_a_file_may_not_ask_for_python_may_not_either(
+    configuration: Make, changes: dict[str, object], says: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        train([configuration(), configuration(**changes)])
 
 
 def differing(make: Make, precision: str) -> list[Configuration]:
@@ -393,6 +448,44 @@ def test_a_member_that_is_done_hands_out_nothing_more(configuration: Make) -> No
 # Resume
 
 
+def test_runs_of_different_decay_end_and_are_measured_at_one_age(learns: Make) -> None:
+    """Decay-time ηλ(t − t_grok): twice the decay, half the steps."""
+    runs = [
+        learns(weight_decay=decay, grokking_accuracy=0.3, measure_every=0, stop_at_age=0.8, measure_at_ages=(0.4, 0.61),
+               measure_after_grokking=(0,), steps=1000)
+        for decay in (1.0, 2.0)
+    ]  # fmt: skip
+    for c in runs:
+        history = trained(c).state.histories[0]
+        grokked = grokking_step(history.step, history.validation_accuracy, 0.3, HELD)
+        assert grokked is not None
+        ages = [round((step - grokked) * c.learning_rate * c.weight_decay, 9) for step in trained(c).parameters()]
+        assert ages == [0, 0.4, {1.0: 0.65, 2.0: 0.7}[c.weight_decay], 0.8]  # at the next evaluation, all 5 steps
+        assert history.step[-1] == grokked + 0.8 / (c.learning_rate * c.weight_decay)
+
+
+def test_an_age_that_is_a_whole_number_of_steps_takes_no_step_more(configuration: Make) -> None:
+    c = configuration(learning_rate=1e-3, weight_decay=0.1, evaluate_every=100)
+    assert [steps_of_age(c, age) for age in (0.6, 1.2, 5.0, 0.601)] == [6000, 12000, 50000, 6100]
+
+
+def test_the_last_calm_moment_is_measured_at_the_end(learns: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation accuracy is high at it, before and after; of the end nobody knows yet."""
+    monkeypatch.setattr(grokking, "CALM", 0.2)  # which this small run is again and again
+    everything = trained(learns(measure_every=5))
+    history = everything.state.histories[0]
+    accuracies = history.validation_accuracy
+    calm = [i for i in range(1, len(accuracies) - 1) if min(accuracies[i - 1 : i + 2]) >= 0.2]
+    assert len(calm) > 1
+    moments = [m for e in train([learns(measure_every=0, measure_last_calm=True)]) for m in e.moments]
+    assert [moment.step for moment in moments] == [150, history.step[calm[-1]]]
+    assert torch.equal(moments[1].parameters, everything.parameters()[moments[1].step])
+
+
+def test_a_run_without_a_calm_moment_has_none_measured(configuration: Make) -> None:
+    assert list(trained(configuration(measure_every=0, measure_last_calm=True)).parameters()) == [40]
+
+
 @pytest.mark.parametrize("stack", [1, 3])
 def test_a_training_goes_on_from_any_state_to_the_same_bits(configuration: Make, stack: int) -> None:
     configurations = [
@@ -406,7 +499,7 @@ def test_a_training_goes_on_from_any_state_to_the_same_bits(configuration: Make,
         for evaluation in train(configurations, state=saved):
             moments += evaluation.moments
         state = evaluation.state
-        for name in ("flat", "first", "second", "candidate"):
+        for name in ("flat", "first", "second", "candidate", "before", "calm"):
             assert torch.equal(getattr(state, name), getattr(whole.state, name)), (index, name)
         assert state.histories == whole.state.histories
         expected = [moment for moment in whole.moments if moment.step > saved.step]

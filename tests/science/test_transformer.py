@@ -17,8 +17,9 @@ class Plain(nn.Module):
         super().__init__()
         d = arch.d_model
         self.arch = arch
-        self.embedding = nn.Embedding(arch.modulus + arch.operations + 1, d)
-        self.position = nn.Parameter(torch.empty(4, d))
+        flags = 2 if arch.flag else 0
+        self.embedding = nn.Embedding(arch.modulus + arch.operations + 1 + flags, d)
+        self.position = nn.Parameter(torch.empty(5 if arch.flag else 4, d))
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
                 d, arch.heads, 4 * d, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
@@ -26,7 +27,7 @@ class Plain(nn.Module):
             for _ in range(arch.layers)
         )
         self.norm = nn.LayerNorm(d)
-        self.unembedding = nn.Linear(d, arch.modulus)
+        self.unembedding = nn.Linear(d, arch.modulus + 1 if arch.flag else arch.modulus)
 
     def forward(self, questions: Tensor) -> Tensor:
         logits: Tensor = self.unembedding(self.states(questions))
@@ -36,7 +37,8 @@ class Plain(nn.Module):
         """What the unembedding reads."""
         p = self.arch.modulus
         equals = torch.full_like(questions[:, 0], p + self.arch.operations)
-        tokens = torch.stack([questions[:, 0], questions[:, 1] + p, questions[:, 2], equals], dim=1)
+        flags = [questions[:, 3] + p + self.arch.operations + 1] if self.arch.flag else []
+        tokens = torch.stack([questions[:, 0], questions[:, 1] + p, questions[:, 2], *flags, equals], dim=1)
         x = self.embedding(tokens) + self.position
         for layer in self.layers:
             x = layer(x)
@@ -84,12 +86,13 @@ ARCHITECTURES = [
     Architecture(modulus=7, operations=1, layers=1, d_model=8, heads=2),
     Architecture(modulus=7, operations=1, layers=2, d_model=8, heads=2),
     Architecture(modulus=11, operations=2, layers=3, d_model=12, heads=4),
+    Architecture(modulus=7, operations=2, layers=2, d_model=8, heads=2, flag=True),
 ]
 
 
 def random_questions(arch: Architecture, members: int, batch: int) -> Tensor:
     generator = torch.Generator().manual_seed(3)
-    sizes = (arch.modulus, arch.operations, arch.modulus)
+    sizes = (arch.modulus, arch.operations, arch.modulus, *([2] if arch.flag else []))
     columns = [torch.randint(0, size, (members, batch), generator=generator) for size in sizes]
     return torch.stack(columns, dim=-1)
 
@@ -101,7 +104,7 @@ def perturbed(arch: Architecture, seed: int) -> Tensor:
 
 
 def logits(arch: Architecture, flat: Tensor, questions: Tensor) -> Tensor:
-    """Of parameters [E, N] and questions [E, B, 3], in float64: [E, B, modulus]."""
+    """Of parameters [E, N] and questions [E, B, …], in float64: [E, B, answers]."""
     network = network_of(arch)
     return network.read_out(flat, network.final_state(flat, questions, "float64"), "float64")
 

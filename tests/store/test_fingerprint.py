@@ -65,7 +65,7 @@ def test_a_copy_of_the_package_has_the_same_fingerprints(edit: Edit, code: Code)
         ("science/grokking.py", '"""What was seen of one member at each evaluation."""\n', "\n"),
         ("science/training.py", "beta1, beta2 = betas", "(beta1,   beta2) = (betas)"),
         ("science/training.py", "betas: tuple[float, float],\n) -> tuple", "betas: list[float],\n) -> list"),
-        ("science/training.py", '"""[n, 3], the table."""', '"""A field said in other words."""'),
+        ("science/training.py", '"""[n, S − 1], the table, for S positions."""', '"""A field said in other words."""'),
         ("science/configuration.py", '"""Questions a step."""', "# Questions a step."),
         ("science/geometry.py", "def random_directions(dimensions: int", "def random_directions(dimensions: object"),
     ],

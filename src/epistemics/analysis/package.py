@@ -114,7 +114,7 @@ def _fields(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
                         says = ""
                 yield f"{name}: {ast.unparse(statement.annotation)}", _on_a_line(says)
             case ast.FunctionDef(name=name) if not name.startswith("_"):
-                is_property = any(ast.unparse(decorator) == "property" for decorator in statement.decorator_list)
+                is_property = any(ast.unparse(decorator).endswith("property") for decorator in statement.decorator_list)
                 arguments = "" if is_property else f"({', '.join(_arguments(statement)[1:])})"
                 returns = ast.unparse(statement.returns) if statement.returns else "None"
                 sign = ": " if is_property else " -> "

@@ -11,7 +11,7 @@ from epistemics.analysis.claims import VERDICTS
 from epistemics.chapters.needs import require
 from epistemics.cli.display import Display, duration
 from epistemics.cli.inventory import all_of, awaited_of, elapsed, known_costs, runs_of, stored_keys, training_costs
-from epistemics.declared.experiments import Run, experiment_names, load_experiment
+from epistemics.declared.experiments import Run, experiment_names, load_experiment, with_continued
 from epistemics.declared.project import Project
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.scheduler import stacks, train_missing
@@ -54,7 +54,7 @@ def _nothing(project: Project, runs: list[Run]) -> str:
 def _plan(project: Project, in_turn: list[list[Run]], wanted: tuple[str, ...], workers: int, device: str) -> None:
     """Print what ``train`` would do with each list of runs in turn, in its order."""
     store = Store(project.results)
-    found = [[s for s in status(runs, store) if s.state in wanted] for runs in in_turn]
+    found = [[s for s in status(with_continued(runs), store) if s.state in wanted] for runs in in_turn]
     left = [s for several in found for s in several]
     if not left:
         print(_nothing(project, [run for runs in in_turn for run in runs]))
@@ -106,6 +106,11 @@ def _train_on_cluster(project: Project, runs: list[Run], wanted: tuple[str, ...]
     left = _left(runs, store, wanted)
     if not left:
         return 0
+    for s in left:
+        if s.run.continues is not None:
+            raise SpecificationError(
+                f"--on: «{s.run.label}» continues another run, and is trained here; leave out --on"
+            )
     needs = Needs(gpus=options.gpu_share if options.device.startswith("cuda") else 0.0)
     with joined(options.on, options.workers) as cluster:
         print(f"training {len(left)} runs ({project.profile}) on {cluster}", flush=True)
@@ -115,8 +120,8 @@ def _train_on_cluster(project: Project, runs: list[Run], wanted: tuple[str, ...]
 
 
 def _left(runs: list[Run], store: Store, wanted: tuple[str, ...]) -> list[RunStatus]:
-    """The runs whose results are in one of the wanted states; damaged ones are set aside."""
-    found = [s for s in status(runs, store) if s.state in wanted]
+    """The runs whose results are in one of the wanted states, and those that they continue; damaged are set aside."""
+    found = [s for s in status(with_continued(runs), store) if s.state in wanted]
     for s in found:
         if s.state == "damaged":
             print(f"{s.fault}; set aside as {store.set_aside(s.run.key)}", flush=True)

@@ -2,9 +2,10 @@
 
 A file declares an experiment once and its runs twice: ``paper`` is the log's scale, ``smoke`` the same code over
 seconds. A group of runs is the file's ``defaults``, the profile's, what the group sets, every combination of what
-it varies, and its seeds; ``runs_of`` takes over the runs of another experiment instead. Seeds that are chosen before
-they are trained are declared as ``awaited``: no chapter reads them until they are moved to ``seeds``, a group's at
-once, so that no figure moves seed by seed as they arrive.
+it varies, and its seeds; ``runs_of`` takes over the runs of another experiment instead. A group may begin with the
+parameters of another's models: ``continues: EXPERIMENT/MODEL`` is the run of that model with the same seed. Seeds that
+are chosen before they are trained are declared as ``awaited``: no chapter reads them until they are moved to ``seeds``,
+a group's at once, so that no figure moves seed by seed as they arrive.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
 
 from epistemics.declared.sections import MARKUP, Section, SpecificationError, not_a_line, number_meant, read
-from epistemics.study import Configuration, distinguishing, faults, label
+from epistemics.study import BASELINE, Configuration, distinguishing, faults, label, must_continue
 
 PROFILES = ("paper", "smoke")
 
@@ -32,6 +33,9 @@ CLAIMS = "claims.yaml"
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 NAME_IS = "small letters, digits and single hyphens, beginning with a letter: it stands in labels and addresses"
+
+CONTINUES = "continues"
+"""The setting by which a run begins with the parameters of another."""
 
 LONGEST = 80
 """Characters of a model's or group's name: it stands in tables and figures."""
@@ -60,6 +64,8 @@ class Run:
     base: Configuration | None = None
     """The same run without what its group sets and varies, as far as there are defaults; None if it was not planned
     by a file."""
+    continues: Run | None = None
+    """The run whose parameters at its end are this one's at step 0; None if they are drawn."""
     awaited: bool = False
     """Whether it is of a seed that is chosen and that no chapter reads yet, be it stored or not."""
 
@@ -160,7 +166,8 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
             taken = (*other.runs, *other.awaited)
             own = [dataclasses.replace(run, experiment=name, group=own_name) for run in taken]
         else:
-            own = list(_runs_of_group(group, own_name, name, profile, defaults))
+            first = _Firsts(folder, name, profile, trail, runs)
+            own = list(_runs_of_group(group, own_name, name, profile, defaults, first))
         runs += own
         groups |= {run.key: group for run in own}
     keys = [run.key for run in runs]
@@ -197,7 +204,7 @@ def namesakes(runs: Iterable[Run]) -> Iterator[tuple[Run, str]]:
     for run in runs:
         called.setdefault(run.model, []).append(run)
     for model, so_called in called.items():
-        settings = [{**dataclasses.asdict(run.configuration), "seed": 0} for run in so_called]
+        settings = [{**dataclasses.asdict(run.configuration), **_of_any_seed(run)} for run in so_called]
         differing = [key for key, value in settings[0].items() if any(other[key] != value for other in settings)]
         if differing:
             first, run = so_called[0], so_called[next(i for i, own in enumerate(settings) if own != settings[0])]
@@ -210,6 +217,12 @@ def namesakes(runs: Iterable[Run]) -> Iterator[tuple[Run, str]]:
             )
 
 
+def _of_any_seed(run: Run) -> dict[str, Any]:
+    """The settings that differ with the seed, without it: a run continues the run of a model that has its own seed."""
+    first = run.continues
+    return {"seed": 0, **({CONTINUES: f"{first.experiment}/{first.model}"} if first else {})}
+
+
 def told_apart(runs: list[Run]) -> list[Run]:
     """The runs, with what the study says of it in their labels where they differ."""
     said = [distinguishing(run.configuration) for run in runs]
@@ -220,7 +233,57 @@ def told_apart(runs: list[Run]) -> list[Run]:
     ]
 
 
-def _runs_of_group(group: Section, own_name: str, name: str, profile: str, defaults: list[Section]) -> Iterator[Run]:
+@dataclass(frozen=True)
+class _Firsts:
+    """The runs that a group's may continue: those of earlier groups, and of other experiments."""
+
+    folder: Path
+    name: str
+    profile: str
+    trail: tuple[str, ...]
+    earlier: list[Run]
+
+    def run(self, said: Any, seed: int, where: Section) -> Run:
+        """The run with this seed of a model that is named as EXPERIMENT/MODEL."""
+        experiment, slash, model = said.partition("/") if isinstance(said, str) else ("", "", "")
+        if not slash:
+            where.fail(CONTINUES, said, "must name an experiment and one of its models, as EXPERIMENT/MODEL")
+        if experiment == self.name:
+            found = self.earlier
+        elif experiment not in (names := experiment_names(self.folder)):
+            where.fail(CONTINUES, said, f"names no experiment; known: {', '.join(names)}")
+        else:
+            other = _load(self.folder, experiment, self.profile, (*self.trail, self.name))
+            found = [*other.runs, *other.awaited]
+        of_model = {run.configuration.seed: run for run in found if run.model == model}
+        if not of_model:
+            known = ", ".join(f"«{name}»" for name in dict.fromkeys(run.model for run in found)) or "none so far"
+            where.fail(CONTINUES, said, f"names no model of {experiment} ({self.profile}); its models: {known}")
+        if seed not in of_model:
+            seeds = ", ".join(map(str, of_model))
+            where.fail(CONTINUES, said, f"has no run with seed {seed}; its seeds: {seeds}")
+        return of_model[seed]
+
+
+def with_continued(runs: Iterable[Run]) -> list[Run]:
+    """Runs, and before each those that it continues, which have to keep their parameters; none twice."""
+    found: dict[str, Run] = {}
+    needed: set[str] = set()
+
+    def add(run: Run) -> None:
+        if run.continues is not None:
+            needed.add(run.continues.key)
+            add(run.continues)
+        found.setdefault(run.key, run)
+
+    for run in runs:
+        add(run)
+    return [dataclasses.replace(run, keep_weights=run.keep_weights or run.key in needed) for run in found.values()]
+
+
+def _runs_of_group(
+    group: Section, own_name: str, name: str, profile: str, defaults: list[Section], firsts: _Firsts
+) -> Iterator[Run]:
     group.allow("name", "label", "set", "vary", "seeds", "awaited", "keep_weights")
     vary = group.section("vary", {})
     for key, values in vary.content.items():
@@ -246,7 +309,14 @@ def _runs_of_group(group: Section, own_name: str, name: str, profile: str, defau
     for combination in itertools.product(*vary.content.values()):
         for seed in declared:
             settings = {**fixed, **dict(zip(vary.content, combination, strict=True)), "seed": seed}
+            first = None
+            if settings.get(CONTINUES):
+                named = settings[CONTINUES]
+                first = firsts.run(named, seed, places[CONTINUES])
+                settings[CONTINUES] = first.key
             configuration = configuration_from(settings, places, group)
+            if first is not None and (requirement := must_continue(configuration, first.configuration)):
+                places[CONTINUES].fail(CONTINUES, named, requirement)
             model = _model(group, own_name, list(vary.content), configuration)
             yield Run(
                 name,
@@ -256,6 +326,7 @@ def _runs_of_group(group: Section, own_name: str, name: str, profile: str, defau
                 keep_weights=seed in kept,
                 model=model,
                 base=_base(configuration, defaults),
+                continues=first,
                 awaited=seed in awaited,
             )
 
@@ -309,6 +380,18 @@ def _base(configuration: Configuration, defaults: Sequence[Section]) -> Configur
     return dataclasses.replace(configuration, **values)
 
 
+def configured(**settings: Any) -> Configuration:
+    """The log's baseline with some settings changed, which are checked as an experiment file's are.
+
+    Raises:
+        SpecificationError: a ValueError, for an unknown setting, a wrong type or a value out of range.
+    """
+    given = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    standing = dataclasses.asdict(BASELINE).items()
+    known = {key: list(value) if isinstance(value, tuple) else value for key, value in standing}
+    return configuration_from(known | given, {}, Section("configured", "", given, {}))
+
+
 def configuration_from(settings: Mapping[str, Any], places: Mapping[str, Section], group: Section) -> Configuration:
     """A checked configuration.
 
@@ -346,15 +429,21 @@ def _typed(value: Any, hint: Any, where: Section, key: str) -> Any:
         return value
     if hint == int | None and (value is None or type(value) is int):
         return value
-    if get_origin(hint) is tuple and isinstance(value, list) and all(type(v) is get_args(hint)[0] for v in value):
-        return tuple(value)
+    if hint == float | None:
+        return None if value is None else _typed(value, float, where, key)
+    if get_origin(hint) is tuple and isinstance(value, list):
+        of = get_args(hint)[0]
+        if all(type(v) is of or (of is float and type(v) is int) for v in value):
+            return tuple(_typed(v, of, where, key) for v in value)
     return where.fail(key, value, f"must be {_described(hint)}{number_meant(value) if hint is float else ''}")
 
 
 def _described(hint: Any) -> str:
     if hint == int | None:
         return "an integer or null"
+    if hint == float | None:
+        return "a number or null"
     if args := get_args(hint):
-        return f"a list of {'integers' if args[0] is int else 'names'}"
+        return f"a list of { {int: 'integers', float: 'numbers', str: 'names'}[args[0]] }"
     names = {float: "a number", int: "an integer", str: "a name", bool: "true or false"}
     return names[hint]

@@ -95,9 +95,9 @@ def _of(name: str, hint: Any) -> dict[str, Any]:
     """The schema of one setting."""
     if get_origin(hint) is tuple:
         return {"type": "array", "items": _of(name, get_args(hint)[0])}
-    if hint == int | None:
-        return {"type": ["integer", "null"]}
     bounds = {"maximum": AT_MOST[name]} if name in AT_MOST else {}
+    if hint in (int | None, float | None):
+        return {"type": [TYPES[get_args(hint)[0]], "null"], **bounds}
     names = {"enum": list(NAMES[name])} if name in NAMES else {}
     return {"type": TYPES[hint], **bounds, **names}
 

@@ -15,6 +15,7 @@ import math
 import os
 import sys
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,19 +43,37 @@ def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
         state, history = evaluation.state, evaluation.state.histories[0]
         moments += evaluation.moments
         if state.step in STEPS:
-            losses = {name: getattr(history, name)[-1] for name in LOSSES}
+            losses = {name: _number(getattr(history, name)[-1]) for name in LOSSES}
             steps.append({"step": state.step, **losses, "digest": _digest(state.flat.cpu().numpy())})
     canary: Canary = {TRAINING: {"steps": steps}}
     for family in MEASURES:
         values = measured(family, c, moments[-1].parameters)
         canary[family] = {
-            name: {"norm": float(np.sqrt((value**2).sum())), "digest": _digest(value)} for name, value in values.items()
+            name: {"norm": _number(float(np.sqrt((value**2).sum()))), "digest": _digest(value)}
+            for name, value in values.items()
         }
     return canary
 
 
+def _number(value: float) -> float | None:
+    """None for what is no number, which JSON does not know."""
+    return value if math.isfinite(value) else None
+
+
 def measured(family: str, configuration: Configuration, parameters: torch.Tensor) -> dict[str, NDArray[np.float64]]:
-    """What one family of measures gives for one moment's parameters [N], by name: ``add.about_mean``."""
+    """What one family of measures gives for one moment's parameters [N], by name: ``add.about_mean``.
+
+    Of a run that has diverged nothing can be measured: these are no numbers, in the shapes that others have.
+    """
+    if parameters.isfinite().all():
+        with suppress(np.linalg.LinAlgError):  # finite, and too large to compute with
+            return _measured(family, configuration, parameters)
+    stand_in = torch.randn(parameters.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+    shaped = _measured(family, configuration, stand_in.to(parameters.dtype))
+    return {name: np.full_like(value, math.nan) for name, value in shaped.items()}
+
+
+def _measured(family: str, configuration: Configuration, parameters: torch.Tensor) -> dict[str, NDArray[np.float64]]:
     found = function_of(family)(configuration, parameters, **SETTINGS.get(family, {}))
     values: dict[str, NDArray[np.float64]] = {}
     for name, value in found.items():
@@ -126,12 +145,18 @@ def _compared(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]
         if one["digest"] != other["digest"]:
             first_difference = first_difference or where
         for name in one.keys() - {"digest", "step"}:
-            difference = abs(one[name] - other[name]) / max(abs(one[name]), abs(other[name]), 1e-12)
-            difference = math.inf if math.isnan(difference) else difference  # no number is near another
+            difference = _difference(one[name], other[name])
             largest = max(largest, difference)
             if difference > tolerance:
                 parts_at = parts_at or where
     return Comparison(first_difference, parts_at, largest)
+
+
+def _difference(one: float | None, other: float | None) -> float:
+    """Relative; no number is near none."""
+    if one is None or other is None:
+        return 0.0 if one is other else math.inf
+    return abs(one - other) / max(abs(one), abs(other), 1e-12)
 
 
 def main() -> int:

@@ -47,7 +47,7 @@ def request(runs: Sequence[Run], workspace: Path, device: str) -> str:
     """What another machine needs to know of a stack, as JSON."""
     asked = {
         "versions": versions(runs),
-        "runs": [asdict(replace(run, base=None)) for run in runs],
+        "runs": [asdict(replace(run, base=None, continues=None)) for run in runs],
         "workspace": str(workspace.resolve()),
         "device": device,
     }

@@ -38,6 +38,15 @@ class Ended(Struct):
     """For each moment, the digest of its parameters; see ``moments``."""
 
 
+class Began(Struct, forbid_unknown_fields=True):
+    """The parameters that a run began with: those at the end of another."""
+
+    key: str
+    """Of the other run."""
+    sha256: str
+    """Of the file of these parameters."""
+
+
 class TrainingProvenance(Provenance, kw_only=True):
     """Where, when and with what a run was trained."""
 
@@ -51,12 +60,16 @@ class TrainingProvenance(Provenance, kw_only=True):
     subnormals: str | UnsetType = UNSET
     stack: int
     resumed: int
+    began: Began | UnsetType = UNSET
+    """Of a run that continues another."""
 
 
 CanaryStep = defstruct(
-    "CanaryStep", [("step", Step), *((name, float) for name in LOSSES), ("digest", str)], forbid_unknown_fields=True
+    "CanaryStep",
+    [("step", Step), *((name, float | None) for name in LOSSES), ("digest", str)],
+    forbid_unknown_fields=True,
 )
-"""What a training gave after some steps."""
+"""What a training gave after some steps; None is no number."""
 
 
 class TrainingCanary(Struct, forbid_unknown_fields=True):
@@ -68,7 +81,7 @@ class TrainingCanary(Struct, forbid_unknown_fields=True):
 class CanaryMeasure(Struct, forbid_unknown_fields=True):
     """What one measure gave in the canary."""
 
-    norm: float
+    norm: float | None
     digest: str
 
 

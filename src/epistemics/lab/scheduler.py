@@ -28,9 +28,6 @@ from epistemics.lab.progress import Account, Overview, Progress, work
 from epistemics.store.store import Store
 from epistemics.study import Configuration, configuration_from_json, is_compiled, stack_key
 
-DIVERGED = 3
-"""The exit status of a worker that stored what it could, and of which a run diverged."""
-
 CHECKPOINT_SECONDS = 30.0
 
 MEMBERS_AT_MOST = 64
@@ -89,43 +86,53 @@ def train_missing(
 ) -> None:
     """Train every run of the list, longest first, ``workers`` at once, and store the results.
 
-    A run that another process is working on is left to it for as long as there are others. Ctrl-C ends the workers
-    with a checkpoint each; the next call goes on from there.
+    A run that continues another waits for it. One that another process is working on is left to it for as long as there
+    are others. Ctrl-C ends the workers with a checkpoint each; the next call goes on from there.
 
     Raises:
         MissingCompiler, SpecificationError: before anything starts; the latter if moments can't be kept.
-        RunFailed: when a worker fails; the others are ended with a checkpoint. If it is only that a run diverged, they
-            are trained first.
+        RunFailed: after all others are trained, if some fail: which, and why. Where the first ones all fail, as many as
+            work at once, the fault is hardly theirs, and nothing more is begun.
         KeyboardInterrupt: after the workers have ended.
     """
     require_compiler(runs)
     Moments(moments_folder(workspace)).require()
     waiting, account = stacks(runs, device), Account(runs)
-    diverged: list[str] = []
+    failures: list[str] = []
+    ended = 0
     working: list[Worker] = []
     events: Events = queue.Queue()
     try:
         while waiting or working:
             while waiting and len(working) < workers:
-                free = (index for index, stack in enumerate(waiting) if not _is_taken(stack, workspace))
-                working.append(Worker(waiting.pop(next(free, 0)), store, workspace, device, events))
+                unmade = {run.key for stack in (*waiting, *(w.progress.runs for w in working)) for run in stack}
+                ready = [i for i, stack in enumerate(waiting) if not any(needed(run) in unmade for run in stack)]
+                if not ready:
+                    break
+                free = (index for index in ready if not _is_taken(waiting[index], workspace))
+                working.append(Worker(waiting.pop(next(free, ready[0])), store, workspace, device, events))
             worker, event = events.get()
             if event is None:
                 working.remove(worker)
-                if worker.process.returncode == DIVERGED:
-                    diverged.append(worker.failure())
-                else:
-                    worker.raise_if_failed()
+                ended += 1
                 account.finish(worker.progress)
+                if worker.process.returncode != 0:
+                    failures.append(worker.failure())
+                    if len(failures) == ended == workers:
+                        break
             else:
                 worker.progress.take(event)
             report(account.overview(worker.progress for worker in working))
     finally:
         for worker in working:
             worker.end()
-    if diverged:
-        remedy = "a lower learning_rate may keep the losses finite; all other runs are stored"
-        raise RunFailed("\n".join([*diverged, remedy]))
+    if failures:
+        raise RunFailed("\n".join(failures))
+
+
+def needed(run: Run) -> str | None:
+    """Key of the run that has to be stored before this one can begin."""
+    return run.continues.key if run.continues else None
 
 
 def _is_taken(stack: Sequence[Run], workspace: Path) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 
 from epistemics.declared.experiments import Run, named_keys
 from epistemics.lab import parts
+from epistemics.lab.continuing import began_elsewhere
 from epistemics.store.fingerprint import Lines, definitions, fingerprint, reached, source_hash
 from epistemics.store.record import DamagedResult, InvalidContent, Result, UnknownFormat
 from epistemics.store.store import MissingResult, Seal, Store
@@ -85,10 +86,12 @@ def stored(runs: Iterable[Run], store: Store) -> Iterator[tuple[RunStatus, Resul
         except DamagedResult as error:
             yield RunStatus(run, "damaged", str(error)), None
         else:
-            yield _status(run, result, known[used]), result
+            provenance = result.parts[parts.TRAINING].provenance if parts.TRAINING in result.parts else {}
+            elsewhere = began_elsewhere(run.configuration, provenance, store)
+            yield _status(run, result, known[used], elsewhere), result
 
 
-def _status(run: Run, result: Result, code: Mapping[str, str]) -> RunStatus:
+def _status(run: Run, result: Result, code: Mapping[str, str], began_elsewhere: bool) -> RunStatus:
     states = {part: part_state(result, part, code[part]) for part in PARTS}
     absent = [part for part, state in states.items() if state == "missing"]
     former = [part for part in result.parts if part not in PARTS]
@@ -100,6 +103,9 @@ def _status(run: Run, result: Result, code: Mapping[str, str]) -> RunStatus:
         return RunStatus(run, "missing", said, states)
     if run.keep_weights and not result.weights:
         return RunStatus(run, "missing", "its weights are to be kept, and were not stored", states)
+    if began_elsewhere:
+        said = "the run that it continues has been made again since, and ended with other parameters"
+        return RunStatus(run, "stale", said, states)
     of_all = next((state for state in ("stale", "adopted") if state in states.values()), "fresh")
     return RunStatus(run, of_all, None, states)
 

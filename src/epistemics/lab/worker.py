@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from epistemics.declared.experiments import configuration_key
 from epistemics.declared.project import moments_folder
@@ -35,14 +35,15 @@ from epistemics.lab.checkpoint import (
     save_state,
     until,
 )
+from epistemics.lab.continuing import Beginning, NothingToContinue, began_elsewhere, beginning_of
 from epistemics.lab.moments import Moments, parameters_at_hand
 from epistemics.lab.parts import MEASURES, TRAINING, function_of
 from epistemics.lab.provenance import provenance_of
-from epistemics.lab.scheduler import DIVERGED, Job, workspace_folder
+from epistemics.lab.scheduler import Job, workspace_folder
 from epistemics.lab.status import checked, current_seals, current_sources, part_state
 from epistemics.store.record import Arrays, DamagedResult, Part, Result
 from epistemics.store.store import ChangedMeanwhile, MissingResult, Seal, Store
-from epistemics.study import LOSSES, PARTS, SETTINGS, Configuration, History, seen, summary
+from epistemics.study import PARTS, SETTINGS, Configuration, History, seen, summary
 
 MEASURED = ("device", "versions", "commit", "date")
 """What the provenance of a part that is measured says of where it was, besides the seconds that it took."""
@@ -61,10 +62,10 @@ class Trained:
 
 
 def work(job: Job) -> Generator[dict[str, Any], None, None]:
-    """Train, measure and store one stack; yields progress.
+    """Train, measure and store one stack; yields progress. A run that diverges is a result like any other.
 
     Raises:
-        FloatingPointError: after the others are stored, if a member's loss is no longer a number.
+        NothingToContinue: if a run that one of the stack continues is not stored.
     """
     # Without weight decay logits grow until the other answers' probabilities are subnormal numbers, with which
     # processors compute ten times slower. They count as zero here; where there are none, this changes no bit.
@@ -75,28 +76,21 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
     keys = [configuration_key(c) for c in job.configurations]
     folder = workspace_folder(job.workspace, keys)
     with locked(folder):
-        stored = [_stored(store, key, c) for key, c in zip(keys, job.configurations, strict=True)]
+        beginnings = [beginning_of(c, store) for c in job.configurations]
+        stored = [_of_this_beginning(store, key, c) for key, c in zip(keys, job.configurations, strict=True)]
         if all(_is_fresh(*wanted) for wanted in zip(stored, job.keep_weights, seals, strict=True)):
             return  # another process was quicker
         members = [_kept(result, moments, own[TRAINING].code) for result, own in zip(stored, seals, strict=True)]
         if not all(members):
-            members = list((yield from _trained(job, folder, moments, code, [own[TRAINING] for own in seals])))
-        diverged = []
+            training = [own[TRAINING] for own in seals]
+            members = list((yield from _trained(job, folder, moments, code, training, beginnings)))
         for member, (key, trained) in enumerate(zip(keys, members, strict=True)):
             assert trained is not None
-            configuration = job.configurations[member]
-            history = trained.part.arrays
-            if lost := np.flatnonzero(~np.isfinite(history[f"history.{LOSSES[0]}"])).tolist():
-                step = history["history.step"][lost[0]]
-                diverged.append(f"seed {configuration.seed}: {LOSSES[0]} is no number at step {step}")
-                continue
             yield {"phase": "measure", "member": member}
-            store.keep_sources(current_sources(configuration))
+            store.keep_sources(current_sources(job.configurations[member]))
             _store(store, key, job, member, trained, seals[member])
             yield {"phase": "stored", "member": member, "key": key}
         (folder / CHECKPOINT).unlink(missing_ok=True)
-        if diverged:
-            raise FloatingPointError("; ".join(diverged))
 
 
 def _store(store: Store, key: str, job: Job, member: int, trained: Trained, seals: dict[str, Seal]) -> None:
@@ -142,6 +136,15 @@ def _stored(store: Store, key: str, configuration: Configuration) -> Result | No
         return None
 
 
+def _of_this_beginning(store: Store, key: str, configuration: Configuration) -> Result | None:
+    """The same, and None if it began with other parameters than the run that it continues has now."""
+    result = _stored(store, key, configuration)
+    if result is None or TRAINING not in result.parts:
+        return result
+    other = began_elsewhere(configuration, result.parts[TRAINING].provenance, store)
+    return None if other else result
+
+
 def _kept(result: Result | None, moments: Moments, code: str) -> Trained | None:
     """A stored result's training, if it still holds and the parameters of every moment are at hand: then only measures
     are missing or have changed, and they are taken of these.
@@ -156,21 +159,28 @@ def _kept(result: Result | None, moments: Moments, code: str) -> Trained | None:
 
 
 def _trained(
-    job: Job, folder: Path, moments: Moments, code: str, seals: Sequence[Seal]
+    job: Job,
+    folder: Path,
+    moments: Moments,
+    code: str,
+    seals: Sequence[Seal],
+    beginnings: Sequence[Beginning | None],
 ) -> Generator[dict[str, Any], None, list[Trained]]:
     """Train a stack to the end, from a finished training or a checkpoint where there is one."""
-    histories, provenance, passed = yield from _histories(job, folder, moments, code)
-    return [
-        _with_metrics(c, history, seal, provenance, digests, moments)
-        for c, history, seal, digests in zip(job.configurations, histories, seals, passed, strict=True)
-    ]
+    histories, provenance, passed = yield from _histories(job, folder, moments, code, beginnings)
+    own = [provenance | ({"began": began.provenance} if began else {}) for began in beginnings]
+    members = zip(job.configurations, histories, seals, own, passed, strict=True)
+    return [_with_metrics(*member, moments) for member in members]
 
 
 def _histories(
-    job: Job, folder: Path, moments: Moments, code: str
+    job: Job, folder: Path, moments: Moments, code: str, beginnings: Sequence[Beginning | None]
 ) -> Generator[dict[str, Any], None, tuple[list[History], dict[str, Any], Passed]]:
     """Train a stack; its histories, the training's part of the provenance, and the moments passed."""
     device = torch.device(job.device)
+    inputs = [began.parameters if began else None for began in beginnings]
+    # A checkpoint is gone on from only if it began with the same.
+    code = " ".join([code, *(began.provenance["sha256"] for began in beginnings if began)])
     if loaded := _saved(folder / FINISHED, code, device, moments):
         state, provenance, passed = loaded
         return state.histories, provenance, passed
@@ -183,7 +193,8 @@ def _histories(
     before = provenance["seconds"]
     started = written = time.monotonic()
     try:
-        for evaluation in function_of(TRAINING)(job.configurations, device, last):
+        given = {"inputs": inputs} if any(beginnings) else {}
+        for evaluation in function_of(TRAINING)(job.configurations, device, last, **given):
             for moment in evaluation.moments:
                 passed[moment.member][moment.step] = moments.keep(moment.parameters)
             last = evaluation.state  # only now: whoever goes on from it is not handed its moments again
@@ -224,7 +235,8 @@ def _with_metrics(
     """What a result holds of a training, up to the end of this member: its stack may have gone on for others."""
     steps = sorted(digests)
     history = until(history, steps[-1])
-    metrics = structs.asdict(summary(configuration, history)) | {
+    said = structs.asdict(summary(configuration, history))
+    metrics = {name: value for name, value in said.items() if value is not UNSET} | {
         "final_step": history.step[-1],
         "moments": steps,
         "parameters": [digests[step] for step in steps],
@@ -309,9 +321,14 @@ def main() -> int:
                 print(json.dumps(progress), flush=True)
     except KeyboardInterrupt:
         return 130
-    except FloatingPointError as error:
+    except NothingToContinue as error:
         print(error, file=sys.stderr)
-        return DIVERGED
+        return 1
+    except (MemoryError, RuntimeError) as error:  # torch has no class for a CPU's memory
+        if not isinstance(error, MemoryError) and "allocate" not in str(error):
+            raise
+        print(f"it does not fit into memory: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # whoever listened is gone; what is still to be said goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 130

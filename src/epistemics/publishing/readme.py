@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ def results(every: Mapping[str, Results]) -> str:
         keys = {r.run.key for r in found}
         shared = f" ({len(keys & seen)} of its runs are among those above)" if keys & seen else ""
         seen |= keys
-        seeds = sorted(Counter(replace(r.configuration, seed=0) for r in found).values())
+        seeds = sorted(Counter(r.run.model for r in found).values())
         totals = numbers(found)
         rows.append(
             [

@@ -136,6 +136,8 @@ def _results(metrics: dict[str, Any]) -> Iterator[Row]:
     yield "Trained for", f"{number(metrics['final_step'])} steps", ""
     for name, hint in get_type_hints(Metrics, include_extras=True).items():
         meant = next(meta for meta in hint.__metadata__ if isinstance(meta, Meta) and meta.title)
+        if name not in metrics:  # of a run that did not diverge
+            continue
         value = metrics[name]
         shown = percent(value, 2) if isinstance(value, float) else _step(value)
         yield str(meant.title), shown, meant.description or ""

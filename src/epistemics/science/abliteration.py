@@ -57,9 +57,9 @@ def _accuracy(logits: Array, answers: NDArray[np.int64]) -> float:
 def falls_at(curve: Sequence[float] | Array, threshold: float) -> int | None:
     """The fewest directions whose removal brings accuracy below the threshold; None if none of the curve's does.
 
-    0 if the model is below it untouched. This is our k@95% (threshold 0.95).
+    0 if the model is below it untouched, or has diverged. This is our k@95% (threshold 0.95).
     """
-    below = np.flatnonzero(np.asarray(curve) < threshold)
+    below = np.flatnonzero(~(np.asarray(curve) >= threshold))
     return int(below[0]) if len(below) else None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from epistemics.science.operations import OPERATIONS, question_count
@@ -18,12 +20,18 @@ GRADIENTS = {
 }
 """What makes a step, by where its gradient comes from; results hang on the line of their own alone, too."""
 PRECISIONS = ("float32", "bfloat16", "float64")
+FLAGS = ("none", "ignored", "refused")
+"""Whether questions have a flag: none has; those with it have the same answers; they are all answered REFUSE."""
+REMOVED = ("contrasts", "random")
+"""What the adversarial penalty removes: the directions in which a batch's answers differ most, or any, as a control."""
 
 NAMES = {
     "operations": tuple(OPERATIONS),
     "precision": PRECISIONS,
     "network": tuple(NETWORKS),
     "gradient": tuple(GRADIENTS),
+    "flag": FLAGS,
+    "adversarial_removes": REMOVED,
 }
 """Settings whose values are names, and these."""
 
@@ -32,6 +40,7 @@ AT_MOST = {
     "layers": 1_000,
     "d_model": 16_384,
     "steps": 1_000_000_000,
+    "stop_at_age": 1_000_000,
     "learning_rate": 100,
     "weight_decay": 1_000_000,
     "embedding_scale": 1_000_000,
@@ -50,11 +59,28 @@ class Architecture:
     d_model: int
     heads: int
     network: str = "transformer"
+    flag: bool = False
+    """Whether questions have a flag."""
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """How many there are of each kind: numbers, operations, the equals sign, and flags, where there are any."""
+        return (self.modulus, self.operations, 1, *([2] if self.flag else []))
+
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """The kind of the token at each position: a, operation, b, the flag if there is one, the equals sign."""
+        return (0, 1, 0, 3, 2) if self.flag else (0, 1, 0, 2)
+
+    @property
+    def answers(self) -> int:
+        """Answers that can be given: the numbers, and REFUSE, where there are flags."""
+        return self.modulus + self.flag
 
     @property
     def distinct_inputs(self) -> int:
-        """Distinct (token, position) pairs: a, operation, b and the equals sign."""
-        return 2 * self.modulus + self.operations + 1
+        """Distinct (token, position) pairs."""
+        return sum(self.tokens[kind] for kind in self.kinds)
 
 
 @dataclass(frozen=True)
@@ -122,17 +148,82 @@ class Configuration:
     """Which of ``configuration.NETWORKS`` is trained."""
     gradient: str = "autograd"
     """Where the gradient comes from: autograd, or by hand, which is faster. It changes results by rounding."""
+    shares: tuple[float, ...] = ()
+    """Each operation's share of every batch, from epochs of its own; none for epochs of all questions together."""
+    answer_classes: tuple[int, ...] = ()
+    """For each operation, into how many classes of neighbours its answers are taken together; none for the answers."""
+    flag: str = "none"
+    """Whether each question is asked with and without a flag, and what it asks for: none, ignored or refused."""
+    continues: str = ""
+    """The run whose parameters at its end are this one's at step 0: its key, in a file EXPERIMENT/MODEL."""
+    stop_at_age: float | None = None
+    """Decay-time ηλ(t − t_grok) trained after the grokking step t_grok, or None: ``stop_after_grokking`` in an age."""
+    measure_at_ages: tuple[float, ...] = ()
+    """Moments by decay-time, as ``measure_after_grokking`` has them by steps."""
+    measure_last_calm: bool = False
+    """Whether the last calm moment is measured: validation accuracy is 99% then, before and after."""
+    adversarial_removes: str = "contrasts"
+    """What the penalty removes: contrasts of the answers, or as many random directions, drawn anew each time."""
 
     @property
     def architecture(self) -> Architecture:
-        return Architecture(self.modulus, len(self.operations), self.layers, self.d_model, self.heads, self.network)
+        shape = (self.modulus, len(self.operations), self.layers, self.d_model, self.heads)
+        return Architecture(*shape, self.network, self.flag != "none")
+
+    @property
+    def steps_after_grokking(self) -> int | None:
+        """Steps trained after the grokking step, however they are given; None to train all ``steps``."""
+        return self.stop_after_grokking if self.stop_at_age is None else steps_of_age(self, self.stop_at_age)
+
+    @property
+    def moments_after_grokking(self) -> set[int]:
+        """Moments relative to the grokking step, in steps, however they are given."""
+        return {*self.measure_after_grokking, *(steps_of_age(self, age) for age in self.measure_at_ages)}
+
+
+BASELINE = Configuration(
+    operations=("add",),
+    modulus=97,
+    layers=2,
+    d_model=128,
+    heads=4,
+    train_fraction=0.3,
+    batch_size=512,
+    learning_rate=0.001,
+    weight_decay=1.0,
+    beta1=0.9,
+    beta2=0.98,
+    steps=5000,
+    stop_after_grokking=None,
+    evaluate_every=100,
+    grokking_accuracy=0.95,
+    grokking_evaluations=5,
+    measure_every=500,
+    measure_after_grokking=(0,),
+    precision="float32",
+    compiled=False,
+    seed=0,
+)
+"""The log's model (entries 7 and 8), trained for as long as it takes to grok and to settle."""
+
+
+def steps_of_age(configuration: Configuration, age: float) -> int:
+    """Steps to the first evaluation at which so much decay-time ηλt has passed.
+
+    By then decay alone would have shrunk every parameter to exp(−age) of what it was: models of different weight decay
+    are of one age when they have forgotten as much.
+    """
+    c = configuration
+    steps = age / (c.learning_rate * c.weight_decay)
+    return c.evaluate_every * math.ceil(round(steps / c.evaluate_every, 6))  # or 5 / 0.001 could be more than 5,000
 
 
 def stack_key(configuration: Configuration) -> tuple[object, ...]:
     """Runs with equal keys can train as one stack."""
     c = configuration
-    adversarial = (c.adversarial_every, c.adversarial_from, c.adversarial_directions) if c.adversarial_weight else None
-    task = (c.operations, c.shuffled_answers)
+    penalty = (c.adversarial_every, c.adversarial_from, c.adversarial_directions, c.adversarial_removes)
+    adversarial = penalty if c.adversarial_weight else None
+    task = (c.operations, c.shuffled_answers, c.answer_classes, c.flag)
     return (task, c.architecture, c.beta1, c.beta2, c.evaluate_every, c.precision, c.compiled, c.gradient, adversarial)
 
 
@@ -152,14 +243,14 @@ def step_operations(configuration: Configuration) -> float:
     selected, and added up again in the gradient, by a product with a one-hot matrix.
     """
     arch, batch = configuration.architecture, configuration.batch_size
-    d, p, everywhere = arch.d_model, arch.modulus, 4 * batch
-    linear = [(arch.distinct_inputs, d, 3 * d), (batch, d, p)]  # rows, inputs, outputs
+    d, everywhere = arch.d_model, len(arch.kinds) * batch
+    linear = [(arch.distinct_inputs, d, 3 * d), (batch, d, arch.answers)]  # rows, inputs, outputs
     for layer in range(arch.layers):
         rows = batch if layer == arch.layers - 1 else everywhere
         linear += [(rows, d, d), (rows, d, 4 * d), (rows, 4 * d, d)]
         if layer > 0:
             linear += [(everywhere, d, 2 * d), (rows, d, d)]
-    one_hot = 2 * p + (arch.operations if arch.operations > 1 else 0)
+    one_hot = sum(arch.tokens[kind] for kind in arch.kinds if arch.tokens[kind] > 1)
     selected = 2 * one_hot * batch * 4 * d
     return 2.0 * (sum(3 * n * i * o for n, i, o in linear) + selected)
 
@@ -167,14 +258,15 @@ def step_operations(configuration: Configuration) -> float:
 def training_operations(configuration: Configuration, steps: int, evaluations: int) -> float:
     """Floating-point operations of some steps and evaluations. An evaluation is a forward pass over all questions."""
     c = configuration
-    questions = sum(question_count(operation, c.modulus) for operation in c.operations)
+    asked = 1 if c.flag == "none" else 2
+    questions = asked * sum(question_count(operation, c.modulus) for operation in c.operations)
     return (steps + evaluations * questions / c.batch_size / 3) * step_operations(c)
 
 
 def faults(c: Configuration) -> Iterator[tuple[str, str]]:
     """Setting and requirement of every value that is out of range; none for a configuration that can be trained."""
     for key, bound in AT_MOST.items():
-        if getattr(c, key) > bound:
+        if (getattr(c, key) or 0) > bound:
             yield key, f"must be at most {bound:,}"
             return
     if unknown := [operation for operation in c.operations if operation not in OPERATIONS]:
@@ -199,8 +291,9 @@ def faults(c: Configuration) -> Iterator[tuple[str, str]]:
     else:
         counts = [question_count(operation, c.modulus) for operation in c.operations]
         trained = [round(c.train_fraction * count) for count in counts]
-        if sum(trained) < c.batch_size:
-            yield "batch_size", f"must be at most {sum(trained)}, the training questions at this train_fraction"
+        asked = sum(trained) * (1 if c.flag == "none" else 2)
+        if asked < c.batch_size:
+            yield "batch_size", f"must be at most {asked}, the training questions at this train_fraction"
         elif any(some == count for some, count in zip(trained, counts, strict=True)):
             yield "train_fraction", f"leaves no question modulo {c.modulus} for validation"
     if not c.learning_rate > 0:
@@ -224,11 +317,34 @@ def faults(c: Configuration) -> Iterator[tuple[str, str]]:
         yield "adversarial_from", "must not be below 0"
     if c.adversarial_weight > 0 and not 0 < c.adversarial_directions < min(c.d_model, c.modulus):
         yield "adversarial_directions", f"must be at least 1 and below {min(c.d_model, c.modulus)}, d_model and modulus"
-    for key in ("precision", "network", "gradient"):
+    for key in [key for key in NAMES if key != "operations"]:
         if getattr(c, key) not in NAMES[key]:
             yield key, f"must be one of {', '.join(NAMES[key])}"
     if c.gradient == "by hand" and c.network != "transformer":
         yield "gradient", f"must be autograd for {c.network!r}: by hand there is the transformer's alone"
+    yield from _faults_of_the_task(c)
+    yield from _faults_of_moments(c)
+
+
+def _faults_of_the_task(c: Configuration) -> Iterator[tuple[str, str]]:
+    """Of how often each operation is asked, and of what counts as an answer."""
+    each = f"must have a value for each of the {len(c.operations)} operations, or none"
+    if c.shares:
+        if len(c.shares) != len(c.operations):
+            yield "shares", each
+        elif min(c.shares) <= 0 or sum(map(exact, c.shares)) != 1:
+            yield "shares", "must all be above 0 and add up to 1"
+    if c.answer_classes:
+        if len(c.answer_classes) != len(c.operations):
+            yield "answer_classes", each
+        elif not all(2 <= classes <= c.modulus for classes in c.answer_classes):
+            yield "answer_classes", f"must lie between 2 and {c.modulus}, the modulus"
+    if c.continues and not (len(c.continues) == 16 and set(c.continues) <= set("0123456789abcdef")):
+        yield "continues", "must be the key of a run, 16 hexadecimal digits"
+
+
+def _faults_of_moments(c: Configuration) -> Iterator[tuple[str, str]]:
+    """Of when a run ends and when it is measured."""
     whole = f"must be a multiple of evaluate_every, which is {c.evaluate_every}"
     window = c.grokking_evaluations * c.evaluate_every
     for key in ("steps", "measure_every"):
@@ -241,6 +357,25 @@ def faults(c: Configuration) -> Iterator[tuple[str, str]]:
     for after in c.measure_after_grokking:
         if after != 0 and (after < window or after % c.evaluate_every):
             yield "measure_after_grokking", f"{whole}; other than 0, at least {window}"
+    if c.stop_at_age is not None and c.stop_after_grokking is not None:
+        yield "stop_at_age", "must be null where stop_after_grokking is not: both say when a run ends"
+    pace = c.learning_rate * c.weight_decay  # of decay-time, a step
+    for key, ages in (("stop_at_age", (c.stop_at_age,)), ("measure_at_ages", c.measure_at_ages)):
+        for age in ages:
+            if age is None:
+                continue
+            if pace <= 0:
+                yield key, "needs a weight_decay above 0: without decay no decay-time passes"
+            elif age < 0 or steps_of_age(c, age) < window:
+                yield (
+                    key,
+                    f"must be at least {pace * window:g}, which is {window} steps here: grokking is known no sooner",
+                )
+
+
+def exact(share: float) -> Fraction:
+    """A share as it is written: 0.1 is a tenth, which no binary number is."""
+    return Fraction(str(share))
 
 
 def _is_prime(number: int) -> bool:

@@ -84,10 +84,11 @@ def activation_spectrum(states: Array) -> Array:
 def variance_rank(spectrum: Array, share: float) -> int:
     """How many of the largest singular values hold at least ``share`` of the variance (the sum of squares).
 
-    With share 0.99 this is rank99: our reading of the log's "effective rank" (entry 8).
+    With share 0.99 this is rank99: our reading of the log's "effective rank" (entry 8). 0 if nothing varies, or if the
+    model has diverged.
     """
     variance = np.cumsum(spectrum**2)
-    if variance[-1] == 0:
+    if not variance[-1] > 0:
         return 0
     return int(np.searchsorted(variance / variance[-1], share - 1e-12) + 1)
 

@@ -34,3 +34,14 @@ def grokking_step(steps: Sequence[int], accuracies: Sequence[float], threshold: 
 def first_touch(steps: Sequence[int], accuracies: Sequence[float], threshold: float) -> int | None:
     """The first evaluated step with accuracy at or above threshold: the looser reading of "groks at"."""
     return next((s for s, a in zip(steps, accuracies, strict=True) if a >= threshold), None)
+
+
+CALM = 0.99
+"""Validation accuracy at a calm moment."""
+
+
+def is_calm(accuracies: Sequence[float], index: int) -> bool:
+    """Whether the model is in none of the dips that go on after grokking: accuracy is high at an evaluation, at the one
+    before and at the one after.
+    """
+    return 0 < index < len(accuracies) - 1 and min(accuracies[index - 1 : index + 2]) >= CALM

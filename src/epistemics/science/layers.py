@@ -3,8 +3,9 @@
 For a tensor y, ``dy`` is the gradient of the loss with respect to y. Every function here takes a layer's inputs and
 returns its output with the way back: a function of dy that returns the inputs' gradients and notes those of the
 parameters it meets. What runs is the same arithmetic as ``training_step``'s, whose gradient is torch's own, with less
-to move and to launch: a bias's gradient is a product with a row of ones, where the network reads one position nothing
-is computed at the others, and positions lie before the batch, so that what is read together lies together.
+to move and to launch: a LayerNorm's gain and bias are folded into the linear layer behind it, a bias's gradient is a
+product with a row of ones, where the network reads one position nothing is computed at the others, and positions lie
+before the batch, so that what is read together lies together.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from epistemics.science import training
+from epistemics.science.configuration import Architecture
 from epistemics.science.network import COMPUTE_DTYPES, Network, Parameters, matrix_product
-from epistemics.science.transformer import POSITIONS, Transformer
+from epistemics.science.transformer import Transformer
 
 Back = Callable[[Tensor], Tensor]
+AffineBack = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 
 NORM_EPSILON = 1e-5  # LayerNorm's, torch's default
 
@@ -39,22 +42,18 @@ def training_step(
         return
     assert isinstance(network, Transformer)
     batch = training.Batch(t.questions[t.rows], t.answers[t.rows], t.weights)
-    d = gradient(network, t.flat, batch, precision)
-    moved = training.adamw(t.flat, d, t.first, t.second, t.step, t.learning_rate, t.weight_decay, betas)
-    for own, new in zip((t.flat, t.first, t.second), moved, strict=True):
-        own.copy_(new)
+    training.move_on(t, gradient(network, t.flat, batch, precision), betas)
 
 
 def gradient(network: Transformer, flat: Tensor, batch: training.Batch, precision: str) -> Tensor:
     """The gradient [E, N] of the sum over members of each one's mean cross-entropy, at parameters ``flat`` [E, N]."""
     arch = network.arch
-    layers = Layers(network.parameters(flat), COMPUTE_DTYPES[precision])
-    to_places, back_to_inputs = selection(arch.modulus, arch.operations, batch.questions)
+    layers = Layers(network.parameters(flat), COMPUTE_DTYPES[precision], len(arch.kinds))
+    to_places, back_to_inputs = selection(arch, batch.questions)
 
     # Forward. The first layer up to its attention, once for each distinct (token, position).
-    distinct, back_distinct = layers.embed(arch.modulus, arch.operations)
-    normed, back_norm1 = layers.normalise("0.norm1", distinct)
-    inputs, back_in = layers.linear("0.attention.in", normed)
+    distinct, back_distinct = layers.embed(arch)
+    inputs, back_in = layers.normalised_linear("0.norm1", "0.attention.in", distinct)
     x, qkv = to_places(distinct), to_places(inputs)
     query, key, value = qkv.chunk(3, -1)
 
@@ -68,18 +67,17 @@ def gradient(network: Transformer, flat: Tensor, batch: training.Batch, precisio
             query, x = query[:, -1:], x[:, -1:]
         x, back_block = layers.block(layer, x, query, key, value, arch.heads)
         back_blocks.append(back_block)
-    state, back_norm = layers.normalise("norm", x)
-    logits, back_read_out = layers.linear("unembedding", state)
+    logits, back_read_out = layers.normalised_linear("norm", "unembedding", x)
 
     # And back.
-    dx = back_norm(back_read_out(cross_entropy_gradient(logits, batch.answers, batch.weights)))
+    dx = back_read_out(cross_entropy_gradient(logits, batch.answers, batch.weights))
     for back_block in reversed(back_blocks):
         dx, dquery, dkey, dvalue = back_block(dx)
         if back_inputs:  # of every layer but the first
             dx = back_inputs.pop()(dx, dquery, dkey, dvalue)
     dinputs = torch.cat([back_to_inputs(dquery), back_to_inputs(torch.cat([dkey, dvalue], -1))], -1)
-    back_distinct(back_to_inputs(dx) + back_norm1(back_in(dinputs)))
-    return torch.cat([layers.gradient(name).to(flat.dtype).flatten(1) for name in network.shapes()], 1)
+    back_distinct(back_to_inputs(dx) + back_in(dinputs))
+    return torch.cat([layers.gradients[name].to(flat.dtype).flatten(1) for name in network.shapes()], 1)
 
 
 class Layers:
@@ -88,87 +86,100 @@ class Layers:
     Args:
         parameters: of a stack, name → [E, *shape].
         dtype: of the matrix products.
+        positions: S, how many tokens a question has.
     """
 
-    def __init__(self, parameters: Parameters, dtype: torch.dtype) -> None:
+    def __init__(self, parameters: Parameters, dtype: torch.dtype, positions: int) -> None:
         self.parameters = parameters
         self.dtype = dtype
-        self.gradients: dict[str, list[Tensor]] = {}
-        """Name → the gradient, in parts side by side."""
+        self.positions = positions
+        self.gradients: Parameters = {}
 
-    def gradient(self, name: str) -> Tensor:
-        """Of one parameter, once all is gone back through: [E, …]."""
-        parts = self.gradients[name]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
-
-    def _note(self, name: str, gradient: Tensor) -> None:
-        self.gradients.setdefault(name, []).append(gradient)
-
-    def linear(self, name: str, x: Tensor, columns: slice = slice(None)) -> tuple[Tensor, Back]:
-        """y = x W + b of x [E, …, i], or some columns of it. dW = xᵀ dy, db = Σ dy, dx = dy Wᵀ."""
-        weight = self.parameters[f"{name}.weight"][..., columns].to(self.dtype)
-        bias = self.parameters[f"{name}.bias"][:, None, columns].to(self.dtype)
-        rows = x.flatten(1, -2).to(self.dtype)
+    def linear(self, name: str, x: Tensor) -> tuple[Tensor, Back]:
+        """y = x W + b of x [E, …, i]."""
+        y, back_affine = self.affine(x, self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"])
 
         def back(dy: Tensor) -> Tensor:
+            dx, self.gradients[f"{name}.weight"], self.gradients[f"{name}.bias"] = back_affine(dy)
+            return dx
+
+        return y, back
+
+    def normalised_linear(self, norm: str, name: str, x: Tensor) -> tuple[Tensor, Back]:
+        """y = LayerNorm(x) W + b of x [E, …, i]."""
+        h, back_normalise = normalise(x)
+        weight, bias, unfold = self.folded(norm, name)
+        y, back_affine = self.affine(h, weight, bias)
+
+        def back(dy: Tensor) -> Tensor:
+            dh, dweight, dbias = back_affine(dy)
+            unfold(dweight, dbias)
+            return back_normalise(dh)
+
+        return y, back
+
+    def affine(self, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, AffineBack]:
+        """y = x W + b of x [E, …, i]. dx = dy Wᵀ, dW = xᵀ dy, db = Σ dy."""
+        rows, weight = x.flatten(1, -2).to(self.dtype), weight.to(self.dtype)
+
+        def back(dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             drows = dy.flatten(1, -2).to(self.dtype)
-            self._note(f"{name}.weight", matrix_product(rows.transpose(1, 2), drows))
-            self._note(f"{name}.bias", sum_of_rows(drows))
-            return matrix_product(drows, weight.transpose(1, 2)).view(x.shape)
+            dx = product(drows, weight.transpose(1, 2)).view(x.shape)
+            return dx, product(rows.transpose(1, 2), drows), sum_of_rows(drows)[:, 0]
 
-        return (matrix_product(rows, weight) + bias).view(*x.shape[:-1], -1), back
+        return (product(rows, weight) + bias[:, None].to(self.dtype)).view(*x.shape[:-1], -1), back
 
-    def normalise(self, name: str, x: Tensor) -> tuple[Tensor, Back]:
-        """LayerNorm, y = h g + b with h = (x − mean) / σ. dx = (dh − mean dh − h mean(dh h)) / σ with dh = dy g."""
-        between = [1] * (x.dim() - 2)
-        gain = self.parameters[f"{name}.gain"].view(len(x), *between, -1)
-        bias = self.parameters[f"{name}.bias"].view(len(x), *between, -1)
-        centred = x - x.mean(-1, keepdim=True)
-        scale = (centred.square().mean(-1, keepdim=True) + NORM_EPSILON).rsqrt()
-        h = centred * scale
+    def folded(self, norm: str, name: str) -> tuple[Tensor, Tensor, Callable[[Tensor, Tensor], None]]:
+        """The weight and bias of a linear layer with the gain g and bias c of the LayerNorm before it, and back.
 
-        def back(dy: Tensor) -> Tensor:
-            dy = dy.to(h.dtype)
-            self._note(f"{name}.gain", sum_of_rows((dy * h).flatten(1, -2)))
-            self._note(f"{name}.bias", sum_of_rows(dy.flatten(1, -2)))
-            dh = dy * gain
-            return (dh - dh.mean(-1, keepdim=True) - h * (dh * h).mean(-1, keepdim=True)) * scale
+        (h g + c) W + b = h W' + b' with W' = g W and b' = c W + b.
+        dW = g dW' + c db', db = db', dg = Σ W dW' over W's columns and dc = W db'.
+        """
+        gain, offset = self.parameters[f"{norm}.gain"][..., None], self.parameters[f"{norm}.bias"][..., None]
+        weight, bias = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
 
-        return h * gain + bias, back
+        def unfold(dweight: Tensor, dbias: Tensor) -> None:
+            dweight, dbias = dweight.to(weight.dtype), dbias.to(weight.dtype)
+            self.gradients[f"{name}.weight"] = gain * dweight + offset * dbias[:, None]
+            self.gradients[f"{name}.bias"] = dbias
+            self.gradients[f"{norm}.gain"] = (weight * dweight).sum(-1)
+            self.gradients[f"{norm}.bias"] = (weight * dbias[:, None]).sum(-1)
 
-    def embed(self, modulus: int, operations: int) -> tuple[Tensor, Back]:
+        return gain * weight, (offset * weight).sum(1) + bias, unfold
+
+    def embed(self, arch: Architecture) -> tuple[Tensor, Back]:
         """The stream before the first block for each distinct (token, position), [E, distinct, d]."""
-        numbers, symbols, equals = self.parameters["embedding"].tensor_split([modulus, modulus + operations], 1)
-        tokens = (numbers, symbols, numbers, equals)
-        ends = [modulus, modulus + operations, 2 * modulus + operations]
+        tokens = self.parameters["embedding"].split(arch.tokens, 1)  # type: ignore[no-untyped-call]
+        positions = self.parameters["position"].chunk(len(arch.kinds), 1)
 
         def back(dy: Tensor) -> Tensor:
-            first, operation, second, last = places = dy.tensor_split(ends, 1)
-            self._note("embedding", torch.cat([first + second, operation, last], 1))
-            self._note("position", torch.cat([sum_of_rows(place) for place in places], 1))
+            places = dy.split([arch.tokens[kind] for kind in arch.kinds], 1)  # type: ignore[no-untyped-call]
+            of_kind = [[p for kind, p in zip(arch.kinds, places, strict=True) if kind == k] for k in range(len(tokens))]
+            self.gradients["embedding"] = torch.cat([sum(own[1:], own[0]) for own in of_kind], 1)
+            self.gradients["position"] = torch.cat([sum_of_rows(place) for place in places], 1)
             return dy
 
-        positions = self.parameters["position"].chunk(POSITIONS, 1)
-        return torch.cat([token + own for token, own in zip(tokens, positions, strict=True)], 1), back
+        return torch.cat([tokens[kind] + own for kind, own in zip(arch.kinds, positions, strict=True)], 1), back
 
     def attention_input(
         self, layer: int, x: Tensor, last: bool
     ) -> tuple[tuple[Tensor, Tensor, Tensor], Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]]:
-        """Queries, keys and values of a stream [E, 4, B, d]; in the last layer the query of the answer's position.
+        """Queries, keys and values of a stream [E, S, B, d]; in the last layer the query of the answer's position.
 
         The way back takes the stream's own gradient too, and adds to it.
         """
-        d, name = x.shape[-1], f"{layer}.attention.in"
-        normed, back_norm = self.normalise(f"{layer}.norm1", x)
-        read = normed[:, -1:] if last else normed
-        query, back_query = self.linear(name, read, slice(0, d))
-        keys_values, back_keys_values = self.linear(name, normed, slice(d, 3 * d))
+        d = x.shape[-1]
+        h, back_normalise = normalise(x)
+        weight, bias, unfold = self.folded(f"{layer}.norm1", f"{layer}.attention.in")
+        query, back_query = self.affine(h[:, -1:] if last else h, weight[..., :d], bias[..., :d])
+        keys_values, back_keys_values = self.affine(h, weight[..., d:], bias[..., d:])
         key, value = keys_values.chunk(2, -1)
 
         def back(dx: Tensor, dquery: Tensor, dkey: Tensor, dvalue: Tensor) -> Tensor:
-            dread = back_query(dquery)  # before the keys': its columns come first
-            dnormed = back_keys_values(torch.cat([dkey, dvalue], -1))
-            return at_all_places(dx) + back_norm(dnormed + at_all_places(dread))
+            dread, *dparameters = back_query(dquery)
+            dh, *dothers = back_keys_values(torch.cat([dkey, dvalue], -1))
+            unfold(*(torch.cat(parts, -1) for parts in zip(dparameters, dothers, strict=True)))
+            return self.at_all_places(dx) + back_normalise(dh + self.at_all_places(dread))
 
         return (query, key, value), back
 
@@ -182,41 +193,56 @@ class Layers:
         mixed, back_attend = attend(query, key, value, heads)
         taken, back_out = self.linear(f"{layer}.attention.out", mixed)
         x = x + taken
-        normed, back_norm = self.normalise(f"{layer}.norm2", x)
-        hidden, back_hidden = self.linear(f"{layer}.mlp.in", normed)
+        hidden, back_hidden = self.normalised_linear(f"{layer}.norm2", f"{layer}.mlp.in", x)
         active, back_active = gelu(hidden)
         made, back_made = self.linear(f"{layer}.mlp.out", active)
 
         def back(dx: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-            dx = dx + back_norm(back_hidden(back_active(back_made(dx))))
+            dx = dx + back_hidden(back_active(back_made(dx)))
             return dx, *back_attend(back_out(dx))
 
         return x + made, back
 
+    def at_all_places(self, dy: Tensor) -> Tensor:
+        """A gradient [E, P, B, d] at the last P places as one at all."""
+        return F.pad(dy, (0, 0, 0, 0, self.positions - dy.shape[1], 0))
 
-def selection(modulus: int, operations: int, questions: Tensor) -> tuple[Back, Back]:
-    """From what is computed for each distinct input [E, distinct, c] to the questions' places [E, 4, B, c], and back.
+
+def normalise(x: Tensor) -> tuple[Tensor, Back]:
+    """LayerNorm without gain and bias, h = (x − mean) / σ. dx = (dh − mean dh − h mean(dh h)) / σ."""
+    centred = x - x.mean(-1, keepdim=True)
+    scale = (centred.square().mean(-1, keepdim=True) + NORM_EPSILON).rsqrt()
+    h = centred * scale
+
+    def back(dh: Tensor) -> Tensor:
+        dh = dh.to(h.dtype)
+        return (dh - dh.mean(-1, keepdim=True) - h * (dh * h).mean(-1, keepdim=True)) * scale
+
+    return h, back
+
+
+def selection(arch: Architecture, questions: Tensor) -> tuple[Back, Back]:
+    """From what is computed for each distinct input [E, distinct, c] to the questions' places [E, S, B, c], and back.
 
     Forward by index. Back rows are added up by a product with a one-hot matrix, which is deterministic on every device.
     """
-    members, batch = questions.shape[:2]
-    counts = [modulus, operations, modulus]
-    starts = torch.tensor([0, modulus, modulus + operations], device=questions.device)
-    last = questions.new_full((members, 1, batch), sum(counts))
-    rows = torch.cat([(questions + starts).transpose(1, 2), last], 1)
-    rows = rows + (sum(counts) + 1) * torch.arange(members, device=questions.device)[:, None, None]
+    members, counts = len(questions), [arch.tokens[kind] for kind in arch.kinds]
+    positions = len(counts)
+    starts = torch.tensor([sum(counts[:place]) for place in range(positions)], device=questions.device)
+    rows = F.pad(questions, (0, 1)) + starts  # the last token is the equals sign, and there is one
+    rows = rows.transpose(1, 2) + sum(counts) * torch.arange(members, device=questions.device)[:, None, None]
 
     def to_places(inputs: Tensor) -> Tensor:
         return inputs.flatten(0, 1)[rows]
 
     def back_to_inputs(dy: Tensor) -> Tensor:
         """Of dy [E, P, B, c], at the last P places; nothing comes from the others."""
-        absent = POSITIONS - dy.shape[1]
+        absent = positions - dy.shape[1]
         found = [dy.new_zeros(members, count, dy.shape[-1]) for count in counts[:absent]]
-        for place in range(absent, POSITIONS - 1):
+        for place in range(absent, positions - 1):
             numbered = torch.arange(counts[place], device=questions.device)[:, None]
             one_hot = (questions[:, None, :, place] == numbered).to(dy.dtype)  # [E, count, B]
-            found.append(matrix_product(one_hot, dy[:, place - absent]))
+            found.append(product(one_hot, dy[:, place - absent]))
         return torch.cat([*found, sum_of_rows(dy[:, -1])], 1)
 
     return to_places, back_to_inputs
@@ -225,7 +251,7 @@ def selection(modulus: int, operations: int, questions: Tensor) -> tuple[Back, B
 def attend(
     query: Tensor, key: Tensor, value: Tensor, heads: int
 ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]]:
-    """Softmax attention of query [E, Q, B, d] to key and value [E, 4, B, d] → [E, Q, B, d], elementwise.
+    """Softmax attention of query [E, Q, B, d] to key and value [E, S, B, d] → [E, Q, B, d], elementwise.
 
     With a = softmax(s), s = q·k / √c: ds = a (da − Σ a da), where da = dy·v.
     """
@@ -252,13 +278,11 @@ def attend(
 
 def gelu(x: Tensor) -> tuple[Tensor, Back]:
     """x Φ(x), whose slope is Φ(x) + x φ(x) with the normal distribution's Φ and φ."""
-
-    def back(dy: Tensor) -> Tensor:
-        precise = x.to(torch.promote_types(x.dtype, torch.float32))
-        cumulative, density = normal_distribution(precise)
-        return (dy * (cumulative + precise * density)).to(x.dtype)
-
-    return F.gelu(x), back
+    precise = x.to(torch.promote_types(x.dtype, torch.float32))
+    cumulative, density = normal_distribution(precise)
+    # In one tensor, so that the compiler works both out at once, from one exponential, and keeps the slope.
+    y, slope = torch.stack([v.to(x.dtype) for v in (precise * cumulative, cumulative + precise * density)])
+    return y, lambda dy: dy * slope
 
 
 def normal_distribution(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -286,11 +310,33 @@ def cross_entropy_gradient(logits: Tensor, answers: Tensor, weights: Tensor) -> 
     return (logits.softmax(-1) - right) * weights[:, None, :, None]
 
 
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """[E, n, i] times [E, i, m]: of a single member in float32 on the CPU by oneDNN, otherwise as the network's."""
+    if len(a) == 1 and a.shape[1] > 1 and a.dtype == torch.float32 and a.device.type == "cpu":
+        own: Tensor = onednn_product(a[0], b[0])
+        return own[None]
+    return matrix_product(a, b)
+
+
+@torch.library.custom_op("epistemics::onednn_product", mutates_args=())
+def onednn_product(a: Tensor, b: Tensor) -> Tensor:
+    """[n, i] times [i, m]. oneDNN uses all of a CPU's vector width; MKL, torch's own in float32, only Intel's.
+
+    Torch has its products for linear layers alone, and not in every build: without it they are torch's own. What lies
+    in memory neither by row nor by column is copied first: oneDNN is a thousand times slower on it.
+    """
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return torch.mm(a, b)
+    a, b = (x if x.is_contiguous() or x.t().is_contiguous() else x.contiguous() for x in (a, b))
+    y: Tensor = torch.ops.mkldnn._linear_pointwise(a, b.t(), None, "none", [], "")
+    return y
+
+
+@onednn_product.register_fake
+def _(a: Tensor, b: Tensor) -> Tensor:
+    return a.new_empty(a.shape[0], b.shape[1])
+
+
 def sum_of_rows(dy: Tensor) -> Tensor:
     """[E, n, c] → [E, 1, c], as a product with a row of ones."""
-    return matrix_product(dy.new_ones(len(dy), 1, dy.shape[1]), dy)
-
-
-def at_all_places(dy: Tensor) -> Tensor:
-    """A gradient [E, P, B, d] at the last P places as one at all four."""
-    return F.pad(dy, (0, 0, 0, 0, POSITIONS - dy.shape[1], 0))
+    return product(dy.new_ones(len(dy), 1, dy.shape[1]), dy)

@@ -28,7 +28,7 @@ from epistemics.science.geometry import (
 )
 from epistemics.science.network import named_parameters, network_of
 from epistemics.science.noise import LARGE, SMALL, squared_gradients
-from epistemics.science.tasks import table, training_rows
+from epistemics.science.tasks import table_of, training_rows
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ class _Learned:
 
 def _learned(configuration: Configuration, parameters: Tensor) -> dict[str, _Learned]:
     c = configuration
-    questions = table(c.modulus, c.operations, c.shuffled_answers)
+    questions = table_of(c)
     training = training_rows(questions, c.train_fraction, c.seed)
     found = {}
-    for operation in c.operations:
+    for operation, classes in zip(c.operations, c.answer_classes or [c.modulus] * len(c.operations), strict=True):
         rows = questions.rows_of(operation)
         states, answers = final_states(c, parameters, questions.questions[rows]), questions.answers[rows]
-        found[operation] = _Learned(states, answers, ~training[rows], *class_directions(states, answers, c.modulus))
+        found[operation] = _Learned(states, answers, ~training[rows], *class_directions(states, answers, classes))
     return found
 
 
@@ -131,7 +131,8 @@ def measure_geometry(configuration: Configuration, parameters: Tensor) -> dict[s
             fourier_power=fourier_power(numbers),
         )
         if others := [other for name, other in learned.items() if name != operation]:
-            overlaps = [subspace_overlap(own.directions, other.directions) for other in others]
+            rank = min(len(one.directions) for one in learned.values())
+            overlaps = [subspace_overlap(own.directions[:rank], other.directions[:rank]) for other in others]
             measures[operation] = dataclasses.replace(
                 measures[operation],
                 overlap=np.max([squared for squared, _ in overlaps], axis=0),
@@ -173,7 +174,7 @@ def measure_abliteration(configuration: Configuration, parameters: Tensor) -> di
 def measure_noise(configuration: Configuration, parameters: Tensor) -> dict[str, Noise]:
     """Operation → squared gradients, for one member's parameters [N] on the CPU."""
     c = configuration
-    questions = table(c.modulus, c.operations, c.shuffled_answers)
+    questions = table_of(c)
     training = training_rows(questions, c.train_fraction, c.seed)
     measures = {}
     for operation in c.operations:

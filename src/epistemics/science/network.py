@@ -29,8 +29,8 @@ Parameters = dict[str, Tensor]
 class Network(ABC):
     """A network of some shape.
 
-    Measures read ``embedding`` [tokens, d], whose first rows are the numbers, ``unembedding.weight`` [d, modulus] and
-    ``unembedding.bias`` [modulus] by these names. What a parameter is at step 0 its name says too; see
+    Measures read ``embedding`` [tokens, d], whose first rows are the numbers, ``unembedding.weight`` [d, answers] and
+    ``unembedding.bias`` [answers] by these names. What a parameter is at step 0 its name says too; see
     ``initial_parameters``.
     """
 
@@ -46,7 +46,7 @@ class Network(ABC):
 
         Args:
             flat: [E, N] parameters, float32 (or float64).
-            questions: [E, B, 3] integers: a, operation, b.
+            questions: [E, B, 3] integers: a, operation, b; [E, B, 4] with the flag, where there are flags.
             precision: of the matrix products, a key of ``COMPUTE_DTYPES``; states keep flat's type.
         """
 
@@ -59,7 +59,7 @@ class Network(ABC):
         }
 
     def read_out(self, flat: Tensor, state: Tensor, precision: str = "float32") -> Tensor:
-        """Logits [E, B, modulus] of a final state [E, B, d]."""
+        """Logits [E, B, answers] of a final state [E, B, d]."""
         w = self.parameters(flat)
         return linear(state, w["unembedding.weight"], w["unembedding.bias"], COMPUTE_DTYPES[precision])
 

@@ -18,29 +18,21 @@ from torch import Tensor
 from epistemics.science.configuration import Configuration
 from epistemics.science.geometry import Array, class_directions
 from epistemics.science.network import Parameters, named_parameters, normalise
-from epistemics.science.tasks import table, training_rows
+from epistemics.science.tasks import table_of, training_rows
 from epistemics.science.transformer import after_attention, after_feed_forward, attention_input
 
 SAMPLE = 1000
 """Validation questions of which accuracy is taken, at most; drawn by the seed."""
 
 Block = Callable[[Tensor], Tensor]
-"""What comes next in the stream: [n, 4, d] → [n, 4, d]."""
+"""What comes next in the stream: [n, S, d] → [n, S, d], of S positions."""
 
 
 def embedded(configuration: Configuration, parameters: Tensor, questions: NDArray[np.int64]) -> Tensor:
-    """The stream before the first block, [n, 4, d], of questions [n, 3]; the answer's position is the last."""
-    c = configuration
-    w = _of_member(c, parameters)
-    tokens = np.stack(
-        [
-            questions[:, 0],
-            c.modulus + questions[:, 1],
-            questions[:, 2],
-            np.full(len(questions), c.modulus + len(c.operations)),
-        ],
-        axis=1,
-    )
+    """The stream before the first block, [n, S, d], of questions [n, S − 1]; the answer's position is the last."""
+    arch, w = configuration.architecture, _of_member(configuration, parameters)
+    starts = np.cumsum([0, *arch.tokens])[list(arch.kinds)]
+    tokens = np.column_stack([questions, np.zeros(len(questions), np.int64)]) + starts
     return w["embedding"][0][torch.from_numpy(tokens)] + w["position"][0]
 
 
@@ -83,11 +75,11 @@ def accuracy_by_place(
         configuration: of a model of one operation.
         parameters: [N] of one member, on the CPU.
         removed: how many directions; more than there are count as all.
-        everywhere: cut the same directions at all four positions, each about its own mean, and not at the answer's
+        everywhere: cut the same directions at all positions, each about its own mean, and not at the answer's
             alone. From the last attention on nothing reads the others, and these places are left out.
     """
     c = configuration
-    questions = table(c.modulus, c.operations, c.shuffled_answers)
+    questions = table_of(c)
     held_out = np.flatnonzero(~training_rows(questions, c.train_fraction, c.seed))
     sample = np.random.default_rng([c.seed, 5]).permutation(held_out)[:SAMPLE]
     answers = torch.from_numpy(questions.answers[sample])
@@ -103,7 +95,7 @@ def accuracy_by_place(
             if everywhere and stream.shape[1] == 1:
                 break
             states = stream[:, -1].double().numpy()
-            found, _ = class_directions(states, questions.answers, c.modulus)
+            found, _ = class_directions(states, questions.answers, c.architecture.answers)
             directions = torch.from_numpy(found).to(stream.dtype)
             kept = 0 if everywhere else stream.shape[1] - 1
             centred = (stream - stream.mean(0))[torch.from_numpy(sample), kept:]

@@ -1,9 +1,9 @@
 """The training loop: AdamW on a stack of runs, evaluated as it goes.
 
-``train`` is a generator. It yields after every evaluation, so whoever drives it decides what to print, when to
+``training`` is a generator. It yields after every evaluation, so whoever drives it decides what to print, when to
 write a checkpoint and when to stop; given a saved ``State`` it goes on to the same bits. The parameters at the
-moments that a configuration asks for (the grokking step, some steps after it, a regular grid, the end) are handed
-out as they pass, because geometry goes on changing long after accuracy is perfect.
+moments that a configuration asks for (the grokking step, some steps or some decay-time after it, a regular grid, the
+last calm moment, the end) are handed out as they pass: geometry goes on changing long after accuracy is perfect.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from epistemics.science.configuration import GRADIENTS, Configuration, stack_key
-from epistemics.science.grokking import History, grokking_step
+from epistemics.science.grokking import History, grokking_step, is_calm
 from epistemics.science.named import named
 from epistemics.science.network import Network, initial_parameters, network_of
-from epistemics.science.penalty import without_contrasts
-from epistemics.science.tasks import EpochSampler, table, training_rows
+from epistemics.science.penalty import random_directions, without_directions
+from epistemics.science.tasks import sampler_of, table_of, training_rows
 
 EPSILON = 1e-8  # AdamW's, torch's default
 EVALUATION_ROWS = 1024  # rows evaluated at once
@@ -43,6 +43,10 @@ class State:
     """[E, N] mean squared gradient."""
     candidate: Tensor
     """[E, N] parameters when validation accuracy last rose over the threshold."""
+    before: Tensor
+    """[E, N] parameters at the evaluation before."""
+    calm: Tensor
+    """[E, N] parameters at the last calm moment."""
     histories: list[History]
 
 
@@ -57,7 +61,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``train`` yields: the state after an evaluation, the moments just passed and who is done."""
+    """What ``training`` yields: the state after an evaluation, the moments just passed and who is done."""
 
     state: State
     moments: list[Moment]
@@ -75,7 +79,7 @@ class Batch:
     """One step's questions, with a row for each member of the stack."""
 
     questions: Tensor
-    """[E, B, 3] integers."""
+    """[E, B, S − 1] integers, a row of the table of questions each."""
     answers: Tensor
     """[E, B]."""
     weights: Tensor
@@ -83,19 +87,27 @@ class Batch:
 
 
 def batch_loss(
-    flat: Tensor, batch: Batch, network: Network, precision: str, penalty: Tensor | None = None, directions: int = 0
+    flat: Tensor,
+    batch: Batch,
+    network: Network,
+    precision: str,
+    penalty: Tensor | None = None,
+    directions: int = 0,
+    random: Tensor | None = None,
 ) -> Tensor:
     """Sum over members of each one's mean cross-entropy, plus the adversarial penalty where one is given.
 
     Args:
         penalty: [E, 1], each member's λ.
         directions: how many the penalty projects out.
+        random: [E, operations, d, directions], if it projects out these.
     """
     states = network.final_state(flat, batch.questions, precision)
     losses = cross_entropy(network.read_out(flat, states, precision), batch.answers)
     if penalty is not None:
         present = (batch.weights > 0).to(states.dtype)
-        cut = without_contrasts(states, batch.questions[..., 1], batch.answers, present, network.arch, directions)
+        asked, arch = (batch.questions[..., 1], batch.answers, present), network.arch
+        cut = without_directions(states, *asked, arch, directions, random)
         losses = losses + penalty * cross_entropy(network.read_out(flat, cut, precision), batch.answers)
     return (losses * batch.weights).sum()
 
@@ -141,7 +153,7 @@ class Tensors(NamedTuple):
     rows: Tensor
     """[E, B] row numbers of the table of questions."""
     questions: Tensor
-    """[n, 3], the table."""
+    """[n, S − 1], the table, for S positions."""
     answers: Tensor
     """[n]."""
     weights: Tensor
@@ -152,6 +164,8 @@ class Tensors(NamedTuple):
     """[E, 1]."""
     penalty: Tensor
     """[E, 1], each member's λ."""
+    random: Tensor
+    """[E, operations, d, directions] that the penalty projects out, if they are random; else [0]."""
 
 
 def training_step(
@@ -159,8 +173,13 @@ def training_step(
 ) -> None:
     """One step, in place: gradient and update in one function, so that the compiler sees one graph."""
     batch = Batch(t.questions[t.rows], t.answers[t.rows], t.weights)
-    penalty = t.penalty if penalised else None
-    gradient = torch.func.grad(batch_loss)(t.flat, batch, network, precision, penalty, directions)
+    penalty, random = (t.penalty, t.random if t.random.numel() else None) if penalised else (None, None)
+    gradient = torch.func.grad(batch_loss)(t.flat, batch, network, precision, penalty, directions, random)
+    move_on(t, gradient, betas)
+
+
+def move_on(t: Tensors, gradient: Tensor, betas: tuple[float, float]) -> None:
+    """AdamW's update with a gradient [E, N], in place."""
     moved = adamw(t.flat, gradient, t.first, t.second, t.step, t.learning_rate, t.weight_decay, betas)
     for own, new in zip((t.flat, t.first, t.second), moved, strict=True):
         own.copy_(new)
@@ -174,19 +193,35 @@ def evaluate_rows(
     return cross_entropy(logits, answers), (logits.argmax(-1) == answers).to(torch.float32)
 
 
-def initial_state(configurations: Sequence[Configuration], device: torch.device) -> State:
-    """The stack at step 0."""
+def initial_state(
+    configurations: Sequence[Configuration], device: torch.device, inputs: Sequence[Tensor | None] | None = None
+) -> State:
+    """The stack at step 0; ``inputs`` as in ``training``."""
     arch = configurations[0].architecture
     dtype = torch.float64 if configurations[0].precision == "float64" else torch.float32
-    flat = torch.stack([initial_parameters(arch, c.seed, c.embedding_scale) for c in configurations]).to(device, dtype)
+    members = [
+        initial_parameters(arch, c.seed, c.embedding_scale) if given is None else given
+        for c, given in zip(configurations, inputs or [None] * len(configurations), strict=True)
+    ]
+    flat = torch.stack([member.to(dtype) for member in members]).to(device)
     zeros = torch.zeros_like(flat)
-    return State(0, flat, zeros, zeros.clone(), flat.clone(), [History() for _ in configurations])
+    return State(
+        step=0,
+        flat=flat,
+        first=zeros,
+        second=zeros.clone(),
+        candidate=flat.clone(),
+        before=flat.clone(),
+        calm=flat.clone(),
+        histories=[History() for _ in configurations],
+    )
 
 
-def train(
+def training(
     configurations: Sequence[Configuration],
     device: torch.device | str = "cpu",
     state: State | None = None,
+    inputs: Sequence[Tensor | None] | None = None,
 ) -> Iterator[Evaluation]:
     """Train a stack; yield after every evaluation, the one at step 0 included.
 
@@ -196,16 +231,21 @@ def train(
         configurations: one for each member, with equal ``stack_key``.
         device: where to train.
         state: from an earlier ``Evaluation`` of the same stack; the evaluation that it followed is not repeated.
+        inputs: for each member whose configuration continues another run, that run's parameters at its end [N].
 
     Raises:
-        ValueError: if the configurations cannot train as one stack.
+        ValueError: if the configurations cannot train as one stack, or if inputs are missing.
     """
     if len({stack_key(c) for c in configurations}) != 1:
         raise ValueError("these configurations differ in what a stack must share; see stack_key")
     device = torch.device(device)
     fresh = state is None
     if state is None:
-        state = initial_state(configurations, device)
+        given = inputs or [None] * len(configurations)
+        for c, parameters in zip(configurations, given, strict=True):
+            if c.continues and parameters is None:
+                raise ValueError(f"continues is {c.continues}, and the parameters of that run were not given")
+        state = initial_state(configurations, device, given)
     stack = Stack(configurations, state, device)
     if fresh:
         _record(state, stack.evaluate())
@@ -213,7 +253,7 @@ def train(
     while not all(_done(c, h) for c, h in zip(configurations, state.histories, strict=True)):
         stack.advance(configurations[0].evaluate_every)
         flat, first, second = (moved.clone() for moved in stack.tensors[:3])
-        state = State(stack.steps, flat, first, second, state.candidate, state.histories)
+        state = State(stack.steps, flat, first, second, state.candidate, state.flat, state.calm, state.histories)
         _record(state, stack.evaluate())
         yield _after_evaluation(configurations, state)
 
@@ -222,25 +262,22 @@ class Stack:
     """A stack on its device, and how it is moved on and evaluated there."""
 
     def __init__(self, configurations: Sequence[Configuration], state: State, device: torch.device) -> None:
-        shared = configurations[0]
-        network, precision, make_step = (
-            network_of(shared.architecture),
-            shared.precision,
-            named(GRADIENTS[shared.gradient]),
-        )
-        questions = table(shared.modulus, shared.operations, shared.shuffled_answers)
+        shared, questions = configurations[0], table_of(configurations[0])
+        network, precision = network_of(shared.architecture), shared.precision
+        make_step = named(GRADIENTS[shared.gradient])
         training = np.stack([training_rows(questions, c.train_fraction, c.seed) for c in configurations])
-        self.samplers = [
-            EpochSampler(np.flatnonzero(rows), c.batch_size, c.seed)
-            for rows, c in zip(training, configurations, strict=True)
-        ]
+        self.samplers = [sampler_of(c, questions) for c in configurations]
         for sampler in self.samplers:
             sampler.drawn = state.step
         self.device, self.steps, self.shared = device, state.step, shared
+        self.seeds = [c.seed for c in configurations]
         dtype = state.flat.dtype
 
         def per_member(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=dtype, device=device)[:, None]
+
+        removed = (len(shared.operations), shared.d_model, shared.adversarial_directions)
+        is_random = shared.adversarial_weight > 0 and shared.adversarial_removes == "random"
 
         widest = max(c.batch_size for c in configurations)
         weights = torch.zeros(len(configurations), widest, dtype=dtype, device=device)
@@ -258,6 +295,7 @@ class Stack:
             learning_rate=per_member([c.learning_rate for c in configurations]),
             weight_decay=per_member([c.weight_decay for c in configurations]),
             penalty=per_member([c.adversarial_weight for c in configurations]),
+            random=torch.zeros((len(configurations), *removed) if is_random else 0, dtype=dtype, device=device),
         )
         self.columns = torch.zeros(len(configurations), 4, dtype=torch.float64, device=device)
         training_mask = torch.from_numpy(training).to(device, torch.float64)
@@ -287,6 +325,9 @@ class Stack:
             self.tensors.step.add_(1)
             self.tensors.rows.copy_(batch)
             if is_penalised(self.shared, self.steps):
+                for member, seed in enumerate(self.seeds if self.tensors.random.numel() else []):
+                    own = self.tensors.random[member]
+                    own.copy_(random_directions(seed, self.steps, (own.shape[0], own.shape[1], own.shape[2])))
                 self._penalised_step()
             else:
                 self._plain_step()
@@ -369,7 +410,7 @@ def _done(configuration: Configuration, history: History) -> bool:
     """Whether a member has trained as long as its configuration asks."""
     if not history.step:
         return False
-    step, after = history.step[-1], configuration.stop_after_grokking
+    step, after = history.step[-1], configuration.steps_after_grokking
     if step >= configuration.steps or not math.isfinite(history.train_loss[-1]):
         return True
     grokked = None if after is None else _grokked(configuration, history)
@@ -377,24 +418,29 @@ def _done(configuration: Configuration, history: History) -> bool:
 
 
 def _after_evaluation(configurations: Sequence[Configuration], state: State) -> Evaluation:
-    """Remember candidates for the grokking step and hand out the moments just passed."""
+    """Remember candidates for the grokking step and the last calm moment; hand out the moments just passed."""
     moments = []
     done = [_done(c, h) for c, h in zip(configurations, state.histories, strict=True)]
     for member, (c, history) in enumerate(zip(configurations, state.histories, strict=True)):
         step, accuracies = history.step[-1], history.validation_accuracy
         if accuracies[-1] >= c.grokking_accuracy and (len(accuracies) == 1 or accuracies[-2] < c.grokking_accuracy):
             state.candidate[member] = state.flat[member]
+        if is_calm(accuracies, len(accuracies) - 2):
+            state.calm[member] = state.before[member]
         ended_before = len(history.step) > 1 and _done(c, _without_last(history))
         if ended_before:  # a member of a stack that goes on for the others
             continue
         grokked = _grokked(c, history)
         just_known = grokked is not None and step == grokked + c.grokking_evaluations * c.evaluate_every
-        if grokked is not None and just_known and 0 in c.measure_after_grokking:
+        if grokked is not None and just_known and 0 in c.moments_after_grokking:
             moments.append(Moment(member, grokked, state.candidate[member].cpu().clone()))
         on_grid = c.measure_every > 0 and step > 0 and step % c.measure_every == 0
-        after = grokked is not None and step - grokked in c.measure_after_grokking and step > grokked
+        after = grokked is not None and step - grokked in c.moments_after_grokking and step > grokked
         if on_grid or after or done[member]:
             moments.append(Moment(member, step, state.flat[member].cpu().clone()))
+        if done[member] and c.measure_last_calm:
+            calm = [index for index in range(len(accuracies)) if is_calm(accuracies, index)]
+            moments += [Moment(member, history.step[index], state.calm[member].cpu().clone()) for index in calm[-1:]]
     return Evaluation(state, moments, done)
 
 

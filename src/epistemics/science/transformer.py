@@ -8,7 +8,7 @@ Notable choices (the setting that reproduces the log best):
 - what the first layer does before attention depends on (token, position) alone: it is computed once for each
   distinct pair and then selected by a product with a one-hot matrix, which is exact and, unlike a scatter-add in
   its gradient, deterministic on every device;
-- with four positions, attention is elementwise products and sums, which the compiler fuses.
+- with four positions, or five, attention is elementwise products and sums, which the compiler fuses.
 
 ``residual_stream`` joins the same blocks the plain way, every position of every layer.
 """
@@ -23,8 +23,6 @@ from torch import Tensor
 
 from epistemics.science.network import COMPUTE_DTYPES, Network, Parameters, Shapes, linear, matrix_product, normalise
 
-POSITIONS = 4  # a, op, b, =
-
 
 class Transformer(Network):
     """Of ``arch.layers`` blocks, each an attention and a feed-forward network that add to the residual stream."""
@@ -35,7 +33,7 @@ class Transformer(Network):
         Weights are [inputs, outputs]. Queries, keys and values lie side by side in ``attention.in``.
         """
         arch, d = self.arch, self.arch.d_model
-        shapes: Shapes = {"embedding": (arch.modulus + arch.operations + 1, d), "position": (POSITIONS, d)}
+        shapes: Shapes = {"embedding": (sum(arch.tokens), d), "position": (len(arch.kinds), d)}
         for layer in range(arch.layers):
             shapes |= {
                 f"{layer}.norm1.gain": (d,),
@@ -52,7 +50,7 @@ class Transformer(Network):
                 f"{layer}.mlp.out.bias": (d,),
             }
         shapes |= {"norm.gain": (d,), "norm.bias": (d,)}
-        shapes |= {"unembedding.weight": (d, arch.modulus), "unembedding.bias": (arch.modulus,)}
+        shapes |= {"unembedding.weight": (d, arch.answers), "unembedding.bias": (arch.answers,)}
         return shapes
 
     def final_state(self, flat: Tensor, questions: Tensor, precision: str = "float32") -> Tensor:
@@ -62,7 +60,7 @@ class Transformer(Network):
 
         # The first layer up to attention, once for each distinct (token, position).
         distinct = self._distinct(w)
-        x = self._selected(distinct, questions)  # [E, B, 4, d]
+        x = self._selected(distinct, questions)  # [E, B, S, d], of S positions
         qkv = self._selected(attention_input(w, 0, distinct, dtype), questions)
 
         for layer in range(arch.layers):
@@ -85,33 +83,23 @@ class Transformer(Network):
 
     def _distinct(self, w: Parameters) -> Tensor:
         """The stream before the first block for each distinct (token, position), [E, distinct, d]."""
-        p, operations = self.arch.modulus, self.arch.operations
-        numbers, symbols, position = w["embedding"][:, :p], w["embedding"][:, p:], w["position"]
-        return torch.cat(
-            [
-                numbers + position[:, 0:1],
-                symbols[:, :operations] + position[:, 1:2],
-                numbers + position[:, 2:3],
-                symbols[:, operations:] + position[:, 3:4],
-            ],
-            dim=1,
-        )
+        arch, position = self.arch, w["position"]
+        tokens = w["embedding"].split(arch.tokens, dim=1)  # type: ignore[no-untyped-call]
+        return torch.cat([tokens[kind] + position[:, at : at + 1] for at, kind in enumerate(arch.kinds)], dim=1)
 
     def _selected(self, per_input: Tensor, questions: Tensor) -> Tensor:
-        """Rows of per_input [E, distinct, c] for questions [E, B, 3]: [E, B, 4, c]."""
-        p, operations = self.arch.modulus, self.arch.operations
+        """Rows of per_input [E, distinct, c] for questions [E, B, S − 1]: [E, B, S, c], the equals sign's last."""
         members, batch = questions.shape[:2]
-        columns = per_input.split([p, operations, p, 1], dim=1)  # type: ignore[no-untyped-call]
+        columns = per_input.split([self.arch.tokens[kind] for kind in self.arch.kinds], dim=1)  # type: ignore[no-untyped-call]
         chosen = []
-        for place in range(3):
-            count = columns[place].shape[1]
+        for place, column in enumerate(columns):
+            count = column.shape[1]
             if count == 1:
-                chosen.append(columns[place].expand(members, batch, -1))
+                chosen.append(column.expand(members, batch, -1))
             else:
                 numbered = torch.arange(count, device=questions.device)
                 one_hot = (questions[:, :, place, None] == numbered).to(per_input.dtype)
-                chosen.append(matrix_product(one_hot, columns[place]))
-        chosen.append(columns[3].expand(members, batch, -1))
+                chosen.append(matrix_product(one_hot, column))
         return torch.stack(chosen, dim=2)
 
 

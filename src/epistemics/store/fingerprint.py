@@ -35,7 +35,7 @@ class UnknownDefinition(KeyError):
 
 
 def fingerprint(*names: str, lines: Lines = NOTHING_REDUCED) -> str:
-    """16 hexadecimal digits over all that the definitions reach, given as ``module.name`` (``science.training.train``).
+    """16 hexadecimal digits over all that the definitions reach, given as ``module.name``.
 
     The definitions are numbered in the order in which they are met from the first on, which no name or place decides,
     and each counts as its form with the numbers of what fills its holes. Those that annotations alone lead to follow.

@@ -15,7 +15,7 @@ from epistemics.analysis.tables import Table
 
 # Column, row, words, colour. Rows count downwards.
 BOXES = {
-    "source": (0, 0, "source of a run:\ntraining.train and all\nthat it reaches", BLUE),
+    "source": (0, 0, "source of a run:\ntraining.training and all\nthat it reaches", BLUE),
     "experiment": (0, 1, "experiment file:\nconfigurations, seeds", BLUE),
     "drawing": (0, 2, "source of a chapter:\nall that its cells reach", BLUE),
     "result": (1, 0.5, "stored result:\nkey, fingerprint,\ndefinitions, canary", ORANGE),

@@ -46,7 +46,7 @@ def shown(results: Results) -> Shown:
             f"[`{r.run.key[:8]}`](../data/runs/{r.run.key}.html)",
             described(r.configuration),
             str(r.configuration.seed),
-            number(r.metrics["final_step"]),
+            number(r.metrics["final_step"]) + (", diverged" if "diverged" in r.metrics else ""),
             number(r.result.provenance["seconds"]),
             f"`{(r.result.provenance['commit'] or 'unknown')[:7]}`",
             "stale" if r.stale else "fresh",

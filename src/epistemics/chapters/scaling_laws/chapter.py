@@ -15,7 +15,6 @@ from epistemics.chapters.contents import Share
 from epistemics.declared.project import Project
 from epistemics.science.configuration import Architecture
 from epistemics.science.network import parameter_count
-from epistemics.science.transformer import POSITIONS
 
 FLOP_PER_PARAMETER_AND_TOKEN = 6
 """Forward a multiplication and an addition, backward twice that (Kaplan et al. 2020, section 2.1)."""
@@ -301,7 +300,7 @@ def numbers() -> Numbers:
         "halving_doubling": percent(1 - 2**-CRITICAL_BATCH_ALPHA),
         "log_parameters": number(parameter_count(LOG_MODEL)),
         "log_questions": number(round(LOG_FRACTION * LOG_MODEL.modulus**2)),
-        "log_tokens": number(POSITIONS * round(LOG_FRACTION * LOG_MODEL.modulus**2)),
+        "log_tokens": number(len(LOG_MODEL.kinds) * round(LOG_FRACTION * LOG_MODEL.modulus**2)),
         **{f"loss_{loss}": {"batch": counted(critical_batch(loss))} for loss in LOSSES},
         "largest_batch": number(max(BATCHES)),
         "most_over_least": number(samples_over_least(max(BATCHES))),
