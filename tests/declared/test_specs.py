@@ -260,6 +260,12 @@ def test_awaited_seeds_are_runs_of_every_combination_that_chapters_do_not_read(l
     assert not load(profile="smoke").awaited
 
 
+def test_all_seeds_of_a_group_may_be_awaited(load: Load) -> None:
+    experiment = load("seeds: [7]", "awaited: [7]")
+    assert [run.group for run in experiment.runs] == ["first"] * 12
+    assert [run.configuration.seed for run in experiment.awaited] == [7]
+
+
 def test_awaited_seeds_become_the_runs_that_they_were_when_they_are_moved(load: Load) -> None:
     awaiting = load("seeds: [0, 1, 2]", AWAITING)
     moved = load("seeds: [0, 1, 2]", "seeds: [0, 1, 2, 5, 3]")
@@ -522,7 +528,7 @@ FILE = "experiments/it.yaml"
         ("seeds: [7]", "seeds: [7]\n        awaited: []", "profiles.paper.groups[1].awaited", "[] must hold at least"),
         ("seeds: [7]", "seeds: [7]\n        awaited: [x]", "profiles.paper.groups[1].awaited", "['x'] must hold at le"),
         ("seeds: [7]", "seeds: [7]\n        awaited: [7]", "profiles.paper.groups[1].awaited", "[7] holds 7, which is"),
-        ("seeds: [7]", "awaited: [7]", "profiles.paper.groups[1].seeds", "is missing; it must be a list"),
+        ("        seeds: [7]\n", "", "profiles.paper.groups[1].seeds", "is missing; it must be a list"),
         ("weights: [1]", "weights: [9]\n        awaited: [3]", "profiles.paper.groups[0].keep_weights", "[0, 1, 2, 3]"),
         # slips
         ("rate: 0.001", "rate: 1e-3", "defaults.learning_rate", "'1e-3' must be a number; YAML takes this as tex"),

@@ -289,8 +289,8 @@ def _runs_of_group(
     for key, values in vary.content.items():
         if not isinstance(values, list) or not values:
             vary.fail(key, values, "must be a list of values, one for each run")
-    seeds = _seeds(group, "seeds")
     awaited = _seeds(group, "awaited") if "awaited" in group.content else []
+    seeds = _seeds(group, "seeds") if "seeds" in group.content or not awaited else []
     if both := [seed for seed in awaited if seed in seeds]:
         group.fail("awaited", awaited, f"holds {both[0]}, which is in seeds too; take it out of one of the two")
     declared = [*seeds, *awaited]

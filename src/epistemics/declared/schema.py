@@ -60,7 +60,8 @@ def schema() -> dict[str, Any]:
             "description": "An experiment whose runs these are.",
         },
     }
-    groups = [_object(trained, "name", "seeds"), _object(taken_over, "name", "runs_of")]
+    seeded = [_object(trained, "name", seeds) for seeds in ("seeds", "awaited")]
+    groups = [*seeded, _object(taken_over, "name", "runs_of")]
     profile = _object(
         {
             "defaults": {"$ref": "#/$defs/settings", "description": "Settings of this profile."},

@@ -91,7 +91,8 @@ def print_sections() -> None:
 def _says(results: Results, every: Mapping[str, Results]) -> str:
     own = results.experiment.name
     if not len(results):
-        return f"Experiment {own} has no runs under the profile {results.experiment.profile}."
+        none = f"Experiment {own} has no runs under the profile {results.experiment.profile}."
+        return none + _awaits(results.experiment)
     taken = [other for other in every.values() if other.experiment.name != own and _keys(other) <= _keys(results)]
     among = [f"the {len(other)} of @sec-runs-{other.experiment.name}" for other in taken if len(other)]
     found, csv = numbers(results), f"runs.{_variable(own)}.csv"
