@@ -66,27 +66,34 @@ def result(configuration: Configuration, weights: bool = False) -> Result:
     return Result(key=configuration_key(configuration), configuration=as_json, parts=parts)
 
 
-def learned(configuration: Configuration, accuracies: Sequence[float], weights: bool = False) -> Result:
-    """Of a run with these validation accuracies, one an evaluation; from one on it stays at the last.
+def learned(configuration: Configuration, accuracies: Sequence[float | None], weights: bool = False) -> Result:
+    """Of a run with these validation accuracies, one an evaluation; from one on it stays at the last. None diverges.
 
     Measured is a model with random parameters. Where accuracy was high, its curves of accuracy start as high.
     """
     c = configuration
     steps = np.arange(0, c.steps + 1, c.evaluate_every)
-    validation = np.array([accuracies[min(index, len(accuracies) - 1)] for index in range(len(steps))], np.float32)
+    diverged = None in accuracies
+    if diverged:
+        steps = steps[: accuracies.index(None) + 1]
+    numbers = [0.1 if accuracy is None else accuracy for accuracy in accuracies]
+    validation = np.array([numbers[min(index, len(numbers) - 1)] for index in range(len(steps))], np.float32)
     settled = (steps.tolist(), validation.tolist(), c.grokking_accuracy)
     grokked = grokking_step(*settled, c.grokking_evaluations)
-    wanted = {*range(0, c.steps + 1, c.measure_every or c.steps + 1)} - {0} | {c.steps}
+    wanted = {*range(0, c.steps + 1, c.measure_every or c.steps + 1)} - {0} | {int(steps[-1])}
     wanted |= set() if grokked is None else {grokked + after for after in c.measure_after_grokking}
     moments = sorted(wanted & set(steps.tolist()))
     metrics = {
         "grokking_step": grokked, "first_touch": first_touch(*settled), "final_step": int(steps[-1]),
         "train_accuracy": 1.0, "validation_accuracy": float(validation[-1]), "moments": moments,
+        **({"diverged": int(steps[-1])} if diverged else {}),
     }  # fmt: skip
     history = {
         "step": steps, "train_loss": np.exp(-steps / c.steps), "validation_loss": 1 - validation,
         "train_accuracy": np.minimum(1, 2 * steps / c.steps), "validation_accuracy": validation,
     }  # fmt: skip
+    if diverged:
+        history["train_loss"][-1] = history["validation_loss"][-1] = np.nan
     at = [float(validation[step // c.evaluate_every]) for step in moments]
     made = result(configuration)
     training, *_ = made.parts.values()
@@ -107,6 +114,8 @@ def learned(configuration: Configuration, accuracies: Sequence[float], weights: 
             for name, values in vars(own).items()
             if values is not None
         }
+        for values in measured.values() if diverged else ():
+            values[-1] = np.nan
         canary = {name: {"norm": 0.5, "digest": "bb"} for name in measured}
         parts[family] = msgspec.structs.replace(made.parts[family], canary=canary, arrays=measured)
     return msgspec.structs.replace(made, parts=parts)

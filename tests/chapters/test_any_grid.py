@@ -49,12 +49,14 @@ VARIED = ("weight_decay", "train_fraction", "layers", "d_model", "adversarial_we
 LENGTHS = ("steps", "measure_every", "stop_after_grokking")
 """What all groups of a small grid have in common."""
 
-LEARNING = {
+LEARNING: dict[str, list[float | None]] = {
     "never": [0.1],
     "from the start": [1.0],
     "soon": [0.0, 1.0],
     "late, with a dip": [0.0, 0.2, 0.2, 1.0, 1.0, 0.9, 1.0],
     "in part": [0.0, 0.6, 0.96],
+    "until it diverges": [0.0, 1.0, None],
+    "not at all, for it diverges": [0.0, None],
 }
 """Validation accuracies at a run's evaluations."""
 

@@ -415,8 +415,9 @@ def test_every_value_of_a_configuration_counts_for_its_key(configuration: Callab
 @pytest.mark.parametrize("name", experiment_names(EXPERIMENTS))
 def test_every_experiment_of_the_repository_loads(name: str, profile: str) -> None:
     experiment = load_experiment(EXPERIMENTS, name, profile)
-    assert experiment.runs
-    assert len({run.key for run in experiment.runs}) == len(experiment.runs)
+    declared = [*experiment.runs, *experiment.awaited]
+    assert declared
+    assert len({run.key for run in declared}) == len(declared)
 
 
 def setting(run: Run) -> Configuration:

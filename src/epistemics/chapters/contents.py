@@ -85,7 +85,7 @@ CHAPTERS = (
     ),
     Chapter("chapters/trilemma.qmd", (12,), "Can a model be separable, robust and efficient at once?"),
     Chapter("chapters/ledger.qmd", (6, 7, 8, 11, 12, 13), "Which of the log's claims hold over several seeds?"),
-    Chapter("chapters/method.qmd", needs={"precision": ()}),
+    Chapter("chapters/method.qmd", needs={"precision": (), "gradient": ()}),
     Chapter("chapters/architecture.qmd"),
     Chapter("chapters/code.qmd"),
     Chapter("chapters/api.qmd"),

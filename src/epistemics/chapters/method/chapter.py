@@ -1,5 +1,7 @@
 """Does the precision of the matrix products decide what a run shows? (The log does not say in which it was trained.)
 
+Whether the way to the gradient does is asked in ``gradient``.
+
 Two precisions agree at a weight decay if their ranges of first touches over seeds overlap; where no seed of either gets
 there, if their ranges of accuracy at the end do. It was declared in the experiment file before the runs.
 """
@@ -13,6 +15,7 @@ from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, load_results
 from epistemics.analysis.tables import Numbers, Shown, Table, Value, percent, spread, table_of
 from epistemics.chapters.contents import Share
+from epistemics.chapters.method import gradient
 from epistemics.declared.project import Project
 from epistemics.science.configuration import PRECISIONS
 
@@ -128,5 +131,5 @@ def numbers(results: Results) -> Numbers:
 
 def share(project: Project) -> Share:
     """What the chapter gives to its prose and to readers; see ``contents``."""
-    three = load(project)
-    return numbers(three), tables(three)
+    three, two = load(project), gradient.load(project)
+    return {**numbers(three), "gradient": gradient.numbers(two)}, {**tables(three), **gradient.tables(two)}
