@@ -12,7 +12,7 @@ from prose import PROJECT
 
 from epistemics.analysis.stored_runs import load_every
 from epistemics.declared.project import Project
-from epistemics.publishing.readme import NoPlace, NoTimes, rendering, results, write_readme
+from epistemics.publishing.readme import MEASURED, TIMES, NoPlace, NoTimes, grokking, rendering, results, write_readme
 from epistemics.store.store import Store
 
 OURS = Project(PROJECT, "paper", PROJECT / "results")
@@ -21,7 +21,7 @@ OURS = Project(PROJECT, "paper", PROJECT / "results")
 @pytest.fixture
 def copy(tmp_path: Path) -> Project:
     """What the README is made of, in a folder of its own; the stored results are shared."""
-    for name in ("README.md", "benchmarks/rendering.json"):
+    for name in ("README.md", *(TIMES.format(name) for name in MEASURED)):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(PROJECT / name, tmp_path / name)
     shutil.copytree(PROJECT / "experiments", tmp_path / "experiments")
@@ -57,6 +57,12 @@ def test_a_machine_without_quarto_has_one_column() -> None:
     measured = json.loads((PROJECT / "benchmarks/rendering.json").read_text("utf-8"))
     measured["rendering"] = [row for row in measured["rendering"] if row["renderer"] != "quarto"]
     assert rendering(measured).splitlines()[0] == "| seconds to render | the embedded renderer |"
+
+
+def test_a_seed_that_does_not_grok_is_counted_and_has_no_time() -> None:
+    task = {"name": "addition", "steps": [700, None, 900], "seconds": [2.0, None, 4.0], "compile_seconds": 31.2}
+    row = grokking({"grokking": [task], "machine": {"cores": 2, "processor": "Any"}}).splitlines()[2]
+    assert row == "| addition | 2 of 3 | 800 (700\u2060–\u2060900) | 3.0 | 2.0\u2060–\u20604.0 | 31 |"
 
 
 @pytest.mark.parametrize(

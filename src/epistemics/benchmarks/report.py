@@ -51,6 +51,9 @@ def shown(found: dict[str, Any]) -> str:
         lines += ["", f"where a step goes (joint, {precision}, under the profiler):"]
         for name, ms in list(spent.items())[:12]:
             lines.append(f"  {ms:7.2f} ms  {ms / total:4.0%}  {name[:90]}")
+    for task in found.get("grokking", []):
+        times = ", ".join("never" if seconds is None else f"{seconds:.1f} s" for seconds in task["seconds"])
+        lines.append(f"groks {task['name']}: {times}, after {task['compile_seconds']:.0f} s of compiling")
     if "rendering" in found:
         lines += [
             "",

@@ -219,12 +219,12 @@ def _parser() -> argparse.ArgumentParser:
     added = verb(
         "bench", "measure training and rendering on this machine against plain code and its own limits", "bench"
     )
-    added.add_argument("--only", choices=("training", "rendering"), help="one of the two (default: both)")
+    added.add_argument("--only", choices=("training", "grokking", "rendering"), help="one of these (default: all)")
     added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
     added.add_argument("--json", action="store_true", help="one object, for programs")
     verb("check", "say what is wrong with the chapters, without executing them", "check")
     added = verb("new", "begin an experiment with a chapter of its own, which renders at once", "new learning-rate")
     added.add_argument("name", metavar="NAME", help="of small letters, digits and hyphens, as learning-rate")
     verb("schema", "write experiments/schema.json, by which editors complete and check experiment files", "schema")
-    verb("readme", "write the README's tables from the results and from benchmarks/rendering.json", "readme")
+    verb("readme", "write the README's tables from the results and from benchmarks/*.json", "readme")
     return parser

@@ -147,16 +147,18 @@ def render(project: Project, options: argparse.Namespace) -> int:
 
 def bench(project: Project, options: argparse.Namespace) -> int:
     """Measure and print."""
-    from epistemics.benchmarks import rendering, report, training
+    from epistemics.benchmarks import grokking, rendering, report, training
 
     def say(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
 
     require_device(options.device)
     found: dict[str, object] = {"machine": report.machine()}
-    if options.only != "rendering":
+    if options.only in (None, "training"):
         found |= training.training(project, options.device, say)
-    if options.only != "training":
+    if options.only in (None, "grokking"):
+        found["grokking"] = grokking.grokking(project.workspace, say)
+    if options.only in (None, "rendering"):
         found["rendering"] = rendering.rendering(project.folder, say)
     print(json.dumps(found, indent=1) if options.json else report.shown(found))
     return 0

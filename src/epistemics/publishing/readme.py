@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from epistemics.analysis.stored_runs import Results, load_every
@@ -18,14 +19,14 @@ from epistemics.chapters.runs.chapter import numbers, of_all
 from epistemics.declared.project import Project
 from epistemics.store.files import write_if_changed
 
-RENDERING = Path("benchmarks/rendering.json")
-"""What ``epistemics bench --only rendering --json`` printed on the machine that the README speaks of."""
+TIMES = "benchmarks/{}.json"
+"""What ``epistemics bench --only NAME --json`` printed on the machine that the README speaks of."""
 
 RENDERERS = {"embedded": "the embedded renderer", "quarto": "Quarto"}
 
 
 class NoTimes(ValueError):
-    """The file of rendering times can't be used; the message says what is wrong and which command writes it."""
+    """A file of measured times can't be used; the message says what is wrong and which command writes it."""
 
 
 class NoPlace(ValueError):
@@ -37,12 +38,13 @@ def write_readme(project: Project) -> list[Path]:
 
     Raises:
         IncompleteResults: if a result is not stored.
-        NoTimes: if the rendering times are not there or can't be read.
+        NoTimes: if measured times are not there or can't be read.
         NoPlace: if the README lacks the comments around a table.
     """
     path = project.folder / "README.md"
     text = path.read_text(encoding="utf-8")
-    for name, written in (("rendering", _measured(project.folder)), ("results", results(load_every(project)))):
+    tables = {name: _measured(project.folder, name, table) for name, table in MEASURED.items()}
+    for name, written in {**tables, "results": results(load_every(project))}.items():
         before, begin, rest = text.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition(f"<!-- /{name} -->\n")
         if not end:
@@ -53,18 +55,18 @@ def write_readme(project: Project) -> list[Path]:
     return write_if_changed(path, text.encode())
 
 
-def _measured(folder: Path) -> str:
-    """The table of the rendering times that are stored."""
+def _measured(folder: Path, name: str, table: Callable[[Mapping[str, Any]], str]) -> str:
+    """The table of the times of this name that are stored."""
+    path = TIMES.format(name)
     try:
-        return rendering(json.loads((folder / RENDERING).read_text(encoding="utf-8")))
+        return table(json.loads((folder / path).read_text(encoding="utf-8")))
     except OSError as error:
         wrong = error.strerror
     except KeyError as error:
         wrong = f"{error} is missing"
     except (ValueError, TypeError) as error:
         wrong = str(error)
-    command = f"epistemics bench --only rendering --json > {RENDERING.as_posix()}"
-    raise NoTimes(f"{RENDERING.as_posix()}: {wrong}; `{command}` writes it")
+    raise NoTimes(f"{path}: {wrong}; `epistemics bench --only {name} --json > {path}` writes it")
 
 
 def rendering(measured: Mapping[str, Any]) -> str:
@@ -75,8 +77,32 @@ def rendering(measured: Mapping[str, Any]) -> str:
         raise ValueError("no render is in it")
     rows = [[says, *(f"{seconds[renderer, edit]:.1f}" for renderer in used)] for edit, says in EDITS.items()]
     table = Shown(["seconds to render", *(RENDERERS[renderer] for renderer in used)], rows)
+    return f"{table._repr_markdown_()}\n\n{_where(measured)}"
+
+
+def grokking(measured: Mapping[str, Any]) -> str:
+    """Steps and seconds until a small model groks, and where they were measured."""
+    rows = []
+    for task in measured["grokking"]:
+        steps, seconds = ([value for value in task[name] if value is not None] for name in ("steps", "seconds"))
+        if not seconds:
+            raise ValueError(f"no seed of {task['name']} grokked")
+        of = f"{len(seconds)} of {len(task['seconds'])}"
+        ranges = (f"{median(steps):,.0f} ({min(steps):,}–{max(steps):,})", f"{median(seconds):.1f}")
+        rows.append(
+            [task["name"], of, *ranges, f"{min(seconds):.1f}–{max(seconds):.1f}", f"{task['compile_seconds']:.0f}"]
+        )
+    headings = ["modulo 97", "seeds that grok", "steps", "seconds", "from, to", "compiling, once"]
+    return f"{Shown(headings, rows)._repr_markdown_()}\n\n{_where(measured)}"
+
+
+MEASURED = {"grokking": grokking, "rendering": rendering}
+"""Tables of measured times, by the name of their file and of their place in the README."""
+
+
+def _where(measured: Mapping[str, Any]) -> str:
     machine = measured["machine"]
-    return f"{table._repr_markdown_()}\n\nMeasured on {machine['cores']} cores of an {machine['processor']}."
+    return f"Measured on {machine['cores']} cores of an {machine['processor']}."
 
 
 def results(every: Mapping[str, Results]) -> str:
