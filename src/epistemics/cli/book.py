@@ -80,7 +80,8 @@ def _prepare(project: Project, options: argparse.Namespace) -> None:
     else:
         wanted: tuple[str, ...] = ("missing", "damaged")
         if project.policy == "compute":  # spare the training of what changed code can be shown to do as before
-            stale = [s.run for s in status(runs, Store(project.results)) if s.state == "stale"]
+            found = status(runs, Store(project.results))
+            stale = [s.run for s in found if s.state == "stale" and not s.began_elsewhere]
             adopt_stale(project, stale, options.device)
             wanted += ("stale",)
         train(project, runs, wanted, options.workers, options.device)

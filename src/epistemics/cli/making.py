@@ -140,11 +140,17 @@ def require_device(device: str) -> None:
 def adopt(project: Project, options: argparse.Namespace) -> int:
     """Replay canaries of stale results."""
     store = Store(project.results)
-    stale = [s.run for s in status(all_of(project, []), store) if s.state == "stale"]
+    stale = [s for s in status(all_of(project, []), store) if s.state == "stale"]
     if options.results_:
         chosen = stored_keys(store, options.results_)
-        stale = [run for run in stale if run.key in chosen]
-    adopted = adopt_stale(project, stale, options.device, options.beside)
+        stale = [s for s in stale if s.run.key in chosen]
+    for s in stale:
+        if s.began_elsewhere:
+            print(
+                f"{s.run.key}  stale    {s.run.label}: {s.fault}; `epistemics run --stale` trains it again", flush=True
+            )
+    may_hold = [s.run for s in stale if not s.began_elsewhere]
+    adopted = adopt_stale(project, may_hold, options.device, options.beside)
     print(f"{adopted} of {len(stale)} stale results adopted" if stale else "no result is stale")
     return 0 if adopted == len(stale) else 1
 

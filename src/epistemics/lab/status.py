@@ -53,6 +53,10 @@ class RunStatus:
     parts: Mapping[str, str] = field(default_factory=dict)
     """Part → its own state; of a result that can be read."""
 
+    began_elsewhere: bool = False
+    """Whether it is stale because the run that it continues has other parameters now: no code can be shown to do the
+    same, it has to be trained again."""
+
     @property
     def changed(self) -> tuple[str, ...]:
         """The parts whose code has changed."""
@@ -105,7 +109,7 @@ def _status(run: Run, result: Result, code: Mapping[str, str], began_elsewhere: 
         return RunStatus(run, "missing", "its weights are to be kept, and were not stored", states)
     if began_elsewhere:
         said = "the run that it continues has been made again since, and ended with other parameters"
-        return RunStatus(run, "stale", said, states)
+        return RunStatus(run, "stale", said, states, began_elsewhere=True)
     of_all = next((state for state in ("stale", "adopted") if state in states.values()), "fresh")
     return RunStatus(run, of_all, None, states)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from epistemics.declared.experiments import Run
+from epistemics.declared.experiments import Run, with_continued
 from epistemics.lab.progress import Overview
 from epistemics.lab.scheduler import train_missing
 from epistemics.store.record import Result
@@ -46,7 +46,12 @@ def rerun(
     chosen = random.Random(seed).sample(list(runs), min(count, len(runs)))
     with tempfile.TemporaryDirectory(prefix="verify-", dir=workspace) as folder:
         again = Store(Path(folder) / "results")
-        train_missing(chosen, again, Path(folder) / "workspace", workers, device, report)
+        keys = {run.key for run in chosen}
+        continued = [run for run in with_continued(chosen) if run.key not in keys]
+        for run in continued:  # what a run begins with is taken as it is stored
+            again.write(store.read(run.key))
+        made = [run for run in with_continued(chosen) if run.key in keys]
+        train_missing(made, again, Path(folder) / "workspace", workers, device, report)
         return [Verified(run, *compared(store.read(run.key), again.read(run.key))) for run in chosen]
 
 
