@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class History:
-    """What was seen of one member at each evaluation."""
+    """What was seen of one member at each evaluation, of questions without a flag."""
 
     step: list[int] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)

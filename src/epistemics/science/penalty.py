@@ -46,6 +46,8 @@ def without_directions(
         mean = sums.sum(1, keepdim=True) / counts.sum(1, keepdim=True).clamp(min=1)
         if random is None:
             contrasts = torch.where(counts > 0, sums / counts.clamp(min=1) - mean, torch.zeros_like(sums))
+            # A run that diverges ends at its next evaluation: until then eigh must not fail of it.
+            contrasts = torch.where(contrasts.isfinite(), contrasts, torch.zeros_like(contrasts))
             # The singular vectors of [classes, d] are the eigenvectors of the [d, d] scatter matrix; eigh's come last.
             _, vectors = torch.linalg.eigh(contrasts.transpose(1, 2) @ contrasts)
             directions = vectors[..., -count:].detach()

@@ -298,7 +298,8 @@ class Stack:
             random=torch.zeros((len(configurations), *removed) if is_random else 0, dtype=dtype, device=device),
         )
         self.columns = torch.zeros(len(configurations), 4, dtype=torch.float64, device=device)
-        training_mask = torch.from_numpy(training).to(device, torch.float64)
+        seen = (questions.questions[:, 3:] == 0).all(1)  # what is evaluated has no flag
+        masks = torch.from_numpy(np.stack([training & seen, ~training & seen])).to(device, torch.float64)
 
         betas, directions = (shared.beta1, shared.beta2), shared.adversarial_directions
 
@@ -313,7 +314,7 @@ class Stack:
         # Eigenvectors can't be recorded.
         self._penalised_step = partial(step, *t, penalised=True)
         evaluate_all = partial(_evaluate_all, evaluation=evaluation)
-        self._evaluate = _ready(evaluate_all, self.columns, t.flat, t.questions, t.answers, training_mask)
+        self._evaluate = _ready(evaluate_all, self.columns, t.flat, t.questions, t.answers, masks)
 
     def advance(self, steps: int) -> None:
         """Train so many steps; on CUDA the host only draws batches and launches."""
@@ -367,11 +368,11 @@ def _evaluate_all(
     flat: Tensor,
     questions: Tensor,
     answers: Tensor,
-    training_mask: Tensor,
+    masks: Tensor,
     evaluation: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
 ) -> None:
-    """Evaluate every question; writes ``columns`` [E, 4]: loss and accuracy where the mask is 1, then where it is 0."""
-    members, count = training_mask.shape
+    """Evaluate every question; writes ``columns`` [E, 4]: loss and accuracy where each of ``masks`` [2, E, n] is 1."""
+    _, members, count = masks.shape
     losses, correct = [], []
     for start in range(0, count, EVALUATION_ROWS):
         rows = torch.arange(start, start + EVALUATION_ROWS, device=questions.device) % count  # the last wraps
@@ -381,9 +382,7 @@ def _evaluate_all(
         correct.append(right)
     loss = torch.cat(losses, dim=1)[:, :count].double()
     right = torch.cat(correct, dim=1)[:, :count].double()
-    averages = [
-        (values * mask).sum(1) / mask.sum(1) for mask in (training_mask, 1 - training_mask) for values in (loss, right)
-    ]
+    averages = [(values * mask).sum(1) / mask.sum(1) for mask in masks for values in (loss, right)]
     columns.copy_(torch.stack(averages, dim=1))
 
 
@@ -392,9 +391,14 @@ def _record(state: State, rows: list[list[float]]) -> None:
     for history, row in zip(state.histories, rows, strict=True):
         history.step.append(state.step)
         history.train_loss.append(row[0])
-        history.train_accuracy.append(row[1])
+        history.train_accuracy.append(_right(row[1], row[0]))
         history.validation_loss.append(row[2])
-        history.validation_accuracy.append(row[3])
+        history.validation_accuracy.append(_right(row[3], row[2]))
+
+
+def _right(accuracy: float, loss: float) -> float:
+    """Nothing is right of a model that has diverged: of what is no number, argmax is the first answer."""
+    return accuracy if math.isfinite(loss) else 0.0
 
 
 def _grokked(configuration: Configuration, history: History) -> int | None:
