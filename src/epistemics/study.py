@@ -153,7 +153,7 @@ def kind_of_step(configuration: Configuration) -> str:
 
 def smallest(configuration: Configuration) -> Configuration:
     """The smallest of its kind, whose steps are all overhead."""
-    return dataclasses.replace(configuration, layers=1, d_model=2 * configuration.heads)
+    return dataclasses.replace(configuration, layers=1, d_model=2 * configuration.heads, adversarial_directions=1)
 
 
 def shortened(configuration: Configuration, steps: int, evaluate_every: int) -> Configuration:

@@ -42,14 +42,23 @@ def test_one_distribution_is_taken_for_two_as_rarely_as_declared() -> None:
 def test_the_factor_that_can_be_detected_is_detected() -> None:
     generator = np.random.default_rng(3)
     values = generator.lognormal(7, 0.2, size=40)
-    many, few = detectable_factor(values.tolist(), (20, 20)), detectable_factor(values.tolist(), (5, 5))
+    many, few = (detectable_factor(values.tolist(), (size, size), 1) for size in (20, 5))
     assert many is not None
     assert few is not None
     assert 1 < many < few
     for factor, size in ((many, 20), (few, 5)):
         pairs = [(generator.choice(values, size), factor * generator.choice(values, size)) for _ in range(200)]
         assert np.mean([p_value(a.tolist(), b.tolist()) < 0.05 for a, b in pairs]) > 0.7
-    assert detectable_factor(values.tolist(), (1, 1)) is None
+    assert detectable_factor(values.tolist(), (1, 1), 1) is None
+    strict = detectable_factor(values.tolist(), (20, 20), 1, 0.05 / 6)
+    assert strict is not None
+    assert strict >= many
+    assert detectable_factor([3] * 10, (5, 5), 1) == 1.2  # 1.1 times 3 is 3
+    assert detectable_factor([None] * 10, (5, 5), 1) is None
+
+
+def test_no_drawn_permutation_as_far_is_no_p_of_zero() -> None:
+    assert 0 < p_value(list(range(20)), list(range(100, 120))) <= 1e-4
 
 
 def test_several_tests_are_corrected_for_their_number() -> None:

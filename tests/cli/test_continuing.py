@@ -69,13 +69,19 @@ def test_a_run_whose_beginning_has_changed_is_trained_again_and_not_adopted(
     store = Store(phases / "results")
     assert second.continues is not None
     training = store.read(second.continues.key).parts["training"]
-    other = {"parameters": training.weights["parameters"] * 2}
-    store.write_part(second.continues.key, "training", structs.replace(training, weights=other))
+    other = structs.replace(
+        training,
+        weights={"parameters": training.weights["parameters"] * 2},
+        metrics=training.metrics | {"parameters": ["0" * 32]},
+    )
+    store.write_part(second.continues.key, "training", other)
     capsys.readouterr()
     assert main(["adopt"]) == 1
     printed = capsys.readouterr().out
     assert "the run that it continues has been made again since, and ended with other parameters" in printed
     assert printed.endswith("0 of 1 stale results adopted\n")
+    assert main(["why", second.key]) == 0
+    assert "is stale: the run that it continues has been made again since" in capsys.readouterr().out
     assert main(["run", "second", "--stale"]) == 0
     assert "training 1 runs" in capsys.readouterr().out
     assert main(["adopt"]) == 0

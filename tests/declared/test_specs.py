@@ -335,6 +335,19 @@ def test_what_can_not_be_continued_is_named(load: Load, named: str, says: str) -
     assert str(fault.value).startswith("experiments/it.yaml:")
 
 
+def test_a_model_is_called_by_what_it_continues_whatever_its_seed(load: Load) -> None:
+    firsts = ["it/first, weight decay 0, train fraction 0.3", "it/first, weight decay 0.1, train fraction 0.5"]
+    varied = CONTINUING.replace(
+        'set: {continues: "it/first, weight decay 0, train fraction 0.3", layers: 2, train_fraction: 0.3}\n',
+        "set: {layers: 2}\n",
+    ).replace("vary: {weight_decay: [0.5, 1.0]}", f"vary: {{continues: {firsts}}}")
+    experiment = load(text=varied)
+    runs = [*experiment.runs[-2:], *experiment.awaited]
+    name = "second, continues it/first, weight decay 0, train fraction 0.3"
+    assert [run.model == name for run in runs] == [True, False, True, False]
+    assert "continues it/first, weight decay 0, train fraction 0.3 2L" in runs[0].label
+
+
 def test_a_seed_that_can_not_be_continued_is_named(load: Load) -> None:
     with pytest.raises(SpecificationError, match=r"has no run with seed 5; its seeds: 0, 1, 2$"):
         load(text=CONTINUING.replace("awaited: [2]", "awaited: [5]"))
@@ -381,6 +394,24 @@ def test_the_log_s_baseline_is_configured_and_changed() -> None:
             "stop_at_age: 1 must be null where stop_after_grokking is not",
         ),
         ({"stop_at_age": float("inf")}, "stop_at_age: inf must be finite"),
+        ({"stop_at_age": 10**400}, " must be finite"),
+        ({"stop_at_age": "5"}, "stop_at_age: '5' must be a number or null"),
+        ({"measure_at_ages": [1e308]}, "measure_at_ages: [1e+308] must be at most 1e+06, which is 1,000,000,000 steps"),
+        (
+            {"learning_rate": 1e-310, "stop_at_age": 5},
+            "stop_at_age: 5 must be at most 1e-301, which is 1,000,000,000 s",
+        ),
+        ({"seed": -1}, "seed: -1 must be at least 0 and below 2^64"),
+        ({"seed": 2**64}, "must be at least 0 and below 2^64"),
+        ({"shares": ["1e-3", 0.999], "operations": ["add", "mul"]}, "numbers; YAML takes this as text: write 1.0e-3"),
+        (
+            {"shares": (0.25,) * 4, "operations": ["add", "mul", "sub", "div"], "batch_size": 5},
+            "batch_size: 5 must be at least 12 for these shares of 4 operations",
+        ),
+        (
+            {"adversarial_weight": 1, "answer_classes": [2]},
+            "adversarial_directions: 10 must be at least 1 and below 2, d_model and modulus and answer_classes",
+        ),
     ],
     ids=str,
 )
@@ -620,7 +651,7 @@ def test_an_unknown_profile_and_an_unknown_experiment_are_named(load: Load, tmp_
 
 def test_runs_of_in_a_circle_is_refused(load: Load, tmp_path: Path) -> None:
     load(name="other")
-    with pytest.raises(SpecificationError, match="runs_of goes round in a circle: it → it"):
+    with pytest.raises(SpecificationError, match="what runs_of and continues name goes round in a circle: it → it"):
         load("seeds: [7]", "runs_of: it")
     (tmp_path / "experiments" / "other.yaml").write_text(GOOD.replace("seeds: [7]", "runs_of: it"))
     with pytest.raises(SpecificationError, match="in a circle: it → other → it"):

@@ -593,6 +593,52 @@ def test_a_run_begins_with_the_parameters_of_the_one_that_it_continues(
     assert [found.state for found in status([first, second], store)] == ["fresh", "fresh"]
 
 
+def test_a_run_that_continues_one_without_weights_is_held_against_its_digest(
+    job: Callable[..., Job], configuration: Make
+) -> None:
+    """Whoever makes the first again need not know that another continues it."""
+    first, second = continuing(configuration)
+    done(asked := job(first.configuration))
+    done(job(second.configuration))
+    store = Store(asked.results)
+    training = store.read(first.key).parts["training"]
+    store.write_part(first.key, "training", structs.replace(training, weights={}))
+    assert [found.state for found in status([second], store)] == ["fresh"]
+    metrics = training.metrics | {"parameters": [*training.metrics["parameters"][:-1], "0" * 32]}
+    store.write_part(first.key, "training", structs.replace(training, weights={}, metrics=metrics))
+    assert [found.state for found in status([second], store)] == ["stale"]
+
+
+@pytest.mark.slow
+def test_what_continues_a_run_that_failed_is_not_begun(job: Callable[..., Job], configuration: Make) -> None:
+    bad = Run("two", "smoke", "first", configuration(continues="0" * 16), keep_weights=True)
+    c = configuration(continues=bad.key)
+    after = Run("two", "smoke", "second", c, keep_weights=False, continues=bad)
+    good = Run("two", "smoke", "third", configuration(), keep_weights=False)
+    asked = job()
+    with pytest.raises(RunFailed) as failed:
+        train_missing([after, bad, good], Store(asked.results), asked.workspace, 3, "cpu", lambda _: None)
+    assert str(failed.value).splitlines()[1:] == [
+        "it continues 0000000000000000, which is not stored with its parameters",
+        f"the run «{after.label}» was not trained, for it continues one that failed",
+    ]
+    assert Store(asked.results).keys() == [good.key]
+
+
+def test_on_a_gpu_no_run_is_in_one_stack_with_what_it_continues(configuration: Make) -> None:
+    first, second = continuing(configuration)
+    second = dataclasses.replace(
+        second, configuration=dataclasses.replace(second.configuration, flag="ignored"), keep_weights=True
+    )
+    third = dataclasses.replace(
+        second, configuration=configuration(flag="ignored", continues=second.key), continues=second
+    )
+    other = dataclasses.replace(first, configuration=configuration(flag="ignored", seed=1))
+    stacks = scheduler.stacks([third, second, first, other], "cuda")
+    keys = {frozenset(run.key for run in stack) for stack in stacks}
+    assert keys == {frozenset({first.key, other.key}), frozenset({second.key}), frozenset({third.key})}
+
+
 def test_a_run_is_stale_when_the_one_that_it_continues_has_other_parameters(
     job: Callable[..., Job], configuration: Make
 ) -> None:
@@ -602,7 +648,11 @@ def test_a_run_is_stale_when_the_one_that_it_continues_has_other_parameters(
     store = Store(asked.results)
     ended = store.read(first.key)
     training = ended.parts["training"]
-    other = structs.replace(training, weights={"parameters": training.weights["parameters"] + 1})
+    other = structs.replace(
+        training,
+        weights={"parameters": training.weights["parameters"] + 1},
+        metrics=training.metrics | {"parameters": [*training.metrics["parameters"][:-1], "0" * 32]},
+    )
     store.write_part(first.key, "training", other)
     _, found = status([first, second], store)
     assert (found.state, found.changed) == ("stale", ())

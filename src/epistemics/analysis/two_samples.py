@@ -1,7 +1,8 @@
 """Are two samples of one distribution? A test of rank sums, and how large a difference it would have found.
 
 A value that never happened ranks above every number. P-values are of permutations: exact where all of them can be
-looked at, else of many drawn ones, always the same. (Wilcoxon 1945; the correction for several tests: Holm 1979.)
+looked at, else of many drawn ones, always the same, with the samples themselves as one more of them. (Wilcoxon 1945;
+the correction for several tests: Holm 1979.)
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def p_value(one: Sample, other: Sample) -> float:
     sums = _rank_sums(ranks, len(one))
     centre = len(one) * (len(ranks) + 1) / 2
     far = abs(ranks[: len(one)].sum() - centre)
-    return float((np.abs(sums - centre) >= far - 1e-9).mean())
+    as_far = (np.abs(sums - centre) >= far - 1e-9).sum()
+    if _are_all(len(ranks), len(one)):
+        return float(as_far / len(sums))
+    return float((as_far + 1) / (len(sums) + 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -46,28 +50,37 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def detectable_factor(values: Sequence[float], sizes: tuple[int, int]) -> float | None:
-    """The smallest of ``FACTORS`` that the test finds at ``LEVEL`` in ``POWER`` of pairs of samples; None if none is.
+def detectable_factor(values: Sample, sizes: tuple[int, int], grid: float, level: float = LEVEL) -> float | None:
+    """The smallest of ``FACTORS`` that the test finds in ``POWER`` of pairs of samples; None if none is.
+
+    Where values are equal the test is taken to be as strict as without: the power is not overstated.
 
     Args:
         values: from which both samples are drawn with replacement; one of the two is multiplied by the factor.
         sizes: of the two samples.
+        grid: what values are multiples of, and are rounded to when they were multiplied.
+        level: of p, below which a difference counts as found; for one of several tests a share of ``LEVEL``.
     """
     generator = np.random.default_rng(0)
-    drawn = [generator.choice(np.asarray(values, float), (SAMPLES, size)) for size in sizes]
-    sums = _rank_sums(np.arange(1.0, sum(sizes) + 1), sizes[0])
-    far = np.quantile(np.abs(sums - sizes[0] * (sum(sizes) + 1) / 2), 1 - LEVEL)
+    drawn = [generator.choice(_numbers(values), (SAMPLES, size)) for size in sizes]
+    centre = sizes[0] * (sum(sizes) + 1) / 2
+    distances = np.abs(_rank_sums(np.arange(1.0, sum(sizes) + 1), sizes[0]) - centre)
+    found_from = next((d for d in np.unique(distances) if (distances >= d).mean() < level), np.inf)
     for factor in FACTORS:
-        pairs = np.concatenate([drawn[0], drawn[1] * factor], axis=1)
-        centred = np.array([_ranks(list(pair))[: sizes[0]].sum() for pair in pairs]) - sizes[0] * (sum(sizes) + 1) / 2
-        if (np.abs(centred) > far).mean() >= POWER:
+        pairs = np.concatenate([drawn[0], np.round(drawn[1] * factor / grid) * grid], axis=1)
+        sums = np.array([_ranks(list(pair))[: sizes[0]].sum() for pair in pairs])
+        if (np.abs(sums - centre) >= found_from).mean() >= POWER:
             return factor
     return None
 
 
+def _numbers(values: Sample) -> NDArray[np.float64]:
+    return np.asarray([math.inf if value is None else value for value in values], float)
+
+
 def _ranks(values: Sample) -> NDArray[np.float64]:
     """From 1 on; equal values share the mean of theirs."""
-    numbers = np.asarray([math.inf if value is None else value for value in values], float)
+    numbers = _numbers(values)
     below = (numbers[:, None] > numbers).sum(1)
     equal = (numbers[:, None] == numbers).sum(1)
     return np.asarray(below + (equal + 1) / 2)
@@ -75,7 +88,12 @@ def _ranks(values: Sample) -> NDArray[np.float64]:
 
 def _rank_sums(ranks: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Sums of ``count`` of the ranks: of every choice, or of many drawn ones."""
-    if math.comb(len(ranks), count) <= ALL:
+    if _are_all(len(ranks), count):
         return np.asarray([ranks[list(chosen)].sum() for chosen in combinations(range(len(ranks)), count)])
     generator = np.random.default_rng(0)
     return np.asarray(generator.permuted(np.tile(ranks, (DRAWN, 1)), axis=1)[:, :count].sum(1))
+
+
+def _are_all(together: int, count: int) -> bool:
+    """Whether every choice of so many is looked at."""
+    return math.comb(together, count) <= ALL

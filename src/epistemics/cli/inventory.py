@@ -14,6 +14,7 @@ from epistemics.cli.display import duration
 from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment
 from epistemics.declared.project import Project, moments_folder
 from epistemics.declared.sections import SpecificationError
+from epistemics.lab.continuing import BEGAN_ELSEWHERE, began_elsewhere
 from epistemics.lab.moments import Moments, are_at_hand
 from epistemics.lab.parts import TRAINING
 from epistemics.lab.scheduler import MissingCompiler, require_compiler
@@ -180,7 +181,9 @@ def why(project: Project, options: argparse.Namespace) -> int:
         print(json.dumps([asdict(change) for change in found], indent=1))
         return 0
     states = {part: part_state(result, part, own) for part, own in code.items()}
-    if not {"missing", "stale"} & set(states.values()):
+    if began_elsewhere(configuration, result.parts[TRAINING].provenance if TRAINING in result.parts else {}, store):
+        print(f"{key} is stale: {BEGAN_ELSEWHERE}")
+    elif not {"missing", "stale"} & set(states.values()):
         print(f"{key} is fresh: all that it was made with is as it was")
     for part, state in states.items():
         if state == "missing":

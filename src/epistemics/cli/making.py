@@ -54,7 +54,10 @@ def _nothing(project: Project, runs: list[Run]) -> str:
 def _plan(project: Project, in_turn: list[list[Run]], wanted: tuple[str, ...], workers: int, device: str) -> None:
     """Print what ``train`` would do with each list of runs in turn, in its order."""
     store = Store(project.results)
-    found = [[s for s in status(with_continued(runs), store) if s.state in wanted] for runs in in_turn]
+    found, planned = [], set[str]()
+    for runs in in_turn:
+        found.append([s for s in status(with_continued(runs), store) if s.state in wanted and s.run.key not in planned])
+        planned |= {s.run.key for s in found[-1]}
     left = [s for several in found for s in several]
     if not left:
         print(_nothing(project, [run for runs in in_turn for run in runs]))
@@ -85,17 +88,19 @@ def _cost_here(costs: Mapping[str, float], workers: int) -> str:
 
 
 def train(project: Project, runs: list[Run], wanted: tuple[str, ...], workers: int, device: str) -> int:
-    """Train the runs whose results are in one of the wanted states, and return how many; damaged are set aside."""
-    store = Store(project.results)
-    left = _left(runs, store, wanted)
-    if not left:
-        return 0
-    require_device(device)
-    costs = training_costs(project, left) if device == "cpu" else {}
-    cost = f", at most {duration(elapsed(costs.values(), workers))} besides measuring" if costs else ""
-    print(f"training {len(left)} runs ({project.profile}), {workers} at once{cost}", flush=True)
-    train_missing([s.run for s in left], store, project.workspace, workers, device, Display())
-    return len(left)
+    """Train the runs whose results are in one of the wanted states, and return how many; damaged are set aside.
+
+    What a run that is made again ended with may be other than before, and what continued it stale: then that follows.
+    """
+    store, done = Store(project.results), set[str]()
+    while left := [s for s in _left(runs, store, wanted) if s.run.key not in done]:
+        require_device(device)
+        costs = training_costs(project, left) if device == "cpu" else {}
+        cost = f", at most {duration(elapsed(costs.values(), workers))} besides measuring" if costs else ""
+        print(f"training {len(left)} runs ({project.profile}), {workers} at once{cost}", flush=True)
+        train_missing([s.run for s in left], store, project.workspace, workers, device, Display())
+        done |= {s.run.key for s in left}
+    return len(done)
 
 
 def _train_on_cluster(project: Project, runs: list[Run], wanted: tuple[str, ...], options: argparse.Namespace) -> int:

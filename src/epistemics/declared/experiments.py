@@ -17,7 +17,8 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from string import Formatter
@@ -77,7 +78,13 @@ class Run:
     def label(self) -> str:
         """What tells this run from its neighbours, for people."""
         words = [label(self.configuration), self.told_apart, f"seed {self.configuration.seed}"]
-        return " ".join(filter(None, words))
+        said = " ".join(filter(None, words))
+        return said if self.continues is None else said.replace(self.continues.key, self.continues.named)
+
+    @property
+    def named(self) -> str:
+        """By experiment and model, as another continues it."""
+        return f"{self.experiment}/{self.model}"
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,9 @@ def configuration_key(configuration: Configuration) -> str:
     Values at their defaults are left out, so that a new field with one renames no result.
     """
     values = dataclasses.asdict(configuration)
-    for field in dataclasses.fields(configuration):
-        if values[field.name] == field.default:
-            del values[field.name]
+    for setting in dataclasses.fields(configuration):
+        if values[setting.name] == setting.default:
+            del values[setting.name]
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -145,7 +152,8 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
     if not NAME.fullmatch(name):
         raise SpecificationError(f"{shown}: an experiment's name is of {NAME_IS}; rename it to {fit_name(name)}.yaml")
     if name in trail:
-        raise SpecificationError(f"{shown}: runs_of goes round in a circle: {' → '.join((*trail, name))}")
+        way = " → ".join((*trail, name))
+        raise SpecificationError(f"{shown}: what runs_of and continues name goes round in a circle: {way}")
     if profile not in PROFILES:
         raise SpecificationError(f"profile {profile!r} is unknown; known: {', '.join(PROFILES)}")
     file = read(path, shown)
@@ -154,6 +162,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
     chosen.allow("defaults", "groups")
     defaults = [file.section("defaults", {}), chosen.section("defaults", {})]
     runs: list[Run] = []
+    firsts = _Firsts(folder, name, profile, trail, runs)
     groups: dict[str, Section] = {}  # by the key of a run
     for group in chosen.sections("groups"):
         own_name = group.line("name", LONGEST, MARKUP)
@@ -166,8 +175,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
             taken = (*other.runs, *other.awaited)
             own = [dataclasses.replace(run, experiment=name, group=own_name) for run in taken]
         else:
-            first = _Firsts(folder, name, profile, trail, runs)
-            own = list(_runs_of_group(group, own_name, name, profile, defaults, first))
+            own = list(_runs_of_group(group, own_name, name, profile, defaults, firsts))
         runs += own
         groups |= {run.key: group for run in own}
     keys = [run.key for run in runs]
@@ -220,7 +228,7 @@ def namesakes(runs: Iterable[Run]) -> Iterator[tuple[Run, str]]:
 def _of_any_seed(run: Run) -> dict[str, Any]:
     """The settings that differ with the seed, without it: a run continues the run of a model that has its own seed."""
     first = run.continues
-    return {"seed": 0, **({CONTINUES: f"{first.experiment}/{first.model}"} if first else {})}
+    return {"seed": 0, **({CONTINUES: first.named} if first else {})}
 
 
 def told_apart(runs: list[Run]) -> list[Run]:
@@ -242,6 +250,8 @@ class _Firsts:
     profile: str
     trail: tuple[str, ...]
     earlier: list[Run]
+    others: dict[str, list[Run]] = field(default_factory=dict)
+    """The runs of other experiments that were asked for, which are read once."""
 
     def run(self, said: Any, seed: int, where: Section) -> Run:
         """The run with this seed of a model that is named as EXPERIMENT/MODEL."""
@@ -253,8 +263,10 @@ class _Firsts:
         elif experiment not in (names := experiment_names(self.folder)):
             where.fail(CONTINUES, said, f"names no experiment; known: {', '.join(names)}")
         else:
-            other = _load(self.folder, experiment, self.profile, (*self.trail, self.name))
-            found = [*other.runs, *other.awaited]
+            if experiment not in self.others:
+                other = _load(self.folder, experiment, self.profile, (*self.trail, self.name))
+                self.others[experiment] = [*other.runs, *other.awaited]
+            found = self.others[experiment]
         of_model = {run.configuration.seed: run for run in found if run.model == model}
         if not of_model:
             known = ", ".join(f"«{name}»" for name in dict.fromkeys(run.model for run in found)) or "none so far"
@@ -317,7 +329,7 @@ def _runs_of_group(
             configuration = configuration_from(settings, places, group)
             if first is not None and (requirement := must_continue(configuration, first.configuration)):
                 places[CONTINUES].fail(CONTINUES, named, requirement)
-            model = _model(group, own_name, list(vary.content), configuration)
+            model = _model(group, own_name, list(vary.content), configuration, first)
             yield Run(
                 name,
                 profile,
@@ -338,12 +350,16 @@ def _seeds(group: Section, key: str) -> list[int]:
     return seeds
 
 
-def _model(group: Section, own_name: str, varied: Sequence[str], configuration: Configuration) -> str:
+def _model(
+    group: Section, own_name: str, varied: Sequence[str], configuration: Configuration, first: Run | None
+) -> str:
     """What the model of one configuration is called: by the label, or by the name and whatever is varied.
 
     A label has settings in braces, in the manner of ``str.format``.
     """
     values = {key: value for key, value in dataclasses.asdict(configuration).items() if key != "seed"}
+    if first is not None:  # its key is another for each seed
+        values[CONTINUES] = first.named
     if "label" not in group.content:
         return ", ".join([own_name, *(f"{key.replace('_', ' ')} {_written(values[key])}" for key in varied)])
     label = group.line("label", barred=MARKUP)
@@ -422,20 +438,30 @@ def configuration_from(settings: Mapping[str, Any], places: Mapping[str, Section
 
 def _typed(value: Any, hint: Any, where: Section, key: str) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value):
-            return float(value)
+        with suppress(OverflowError):  # a whole number that no float can be
+            if math.isfinite(value):
+                return float(value)
         return where.fail(key, value, "must be finite")
     if hint in (int, bool, str) and type(value) is hint:
         return value
     if hint == int | None and (value is None or type(value) is int):
         return value
-    if hint == float | None:
-        return None if value is None else _typed(value, float, where, key)
+    if hint == float | None and value is None:
+        return value
+    if hint == float | None and isinstance(value, int | float) and not isinstance(value, bool):
+        return _typed(value, float, where, key)
     if get_origin(hint) is tuple and isinstance(value, list):
         of = get_args(hint)[0]
         if all(type(v) is of or (of is float and type(v) is int) for v in value):
             return tuple(_typed(v, of, where, key) for v in value)
-    return where.fail(key, value, f"must be {_described(hint)}{number_meant(value) if hint is float else ''}")
+    return where.fail(key, value, f"must be {_described(hint)}{_number_meant(value, hint)}")
+
+
+def _number_meant(value: Any, hint: Any) -> str:
+    """What to write for the first text that was meant as a number, where numbers belong."""
+    if hint not in (float, float | None, tuple[float, ...]):
+        return ""
+    return next(filter(None, map(number_meant, value if isinstance(value, list) else [value])), "")
 
 
 def _described(hint: Any) -> str:

@@ -6,17 +6,20 @@ other run has since been made again and ended elsewhere, the one that continued 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from epistemics.lab.parts import TRAINING
-from epistemics.store.record import DamagedResult, UnknownFormat
-from epistemics.store.store import MissingResult, Store
+from epistemics.store.record import DamagedResult, Made, UnknownFormat
+from epistemics.store.store import MissingResult, Store, packed
 from epistemics.study import Configuration, continued
 
 if TYPE_CHECKING:
     import torch  # takes seconds, and `status` asks only for digests
+
+BEGAN_ELSEWHERE = "the run that it continues has been made again since, and ended with other parameters"
 
 
 class NothingToContinue(LookupError):
@@ -30,38 +33,43 @@ class Beginning:
     parameters: torch.Tensor
     """[N], float32."""
     provenance: dict[str, str]
-    """The key of the run that it continues, and the digest of the file of its parameters."""
+    """The key of the run that it continues, and the digest of its parameters at its end."""
 
 
 def beginning_of(configuration: Configuration, store: Store) -> Beginning | None:
     """What a run begins with; None if its parameters are drawn.
 
     Raises:
-        NothingToContinue: if the run that it continues is not stored with its parameters.
+        NothingToContinue: if the run that it continues is not stored with its parameters, or is damaged.
     """
     if not (key := continued(configuration)):
         return None
     import torch
 
-    digest = _kept(key, store)
-    if digest is None:
+    try:
+        part = store.read(key).parts[TRAINING]
+    except (MissingResult, UnknownFormat, DamagedResult, KeyError):
+        part = None
+    if part is None or "parameters" not in part.weights:
         raise NothingToContinue(f"it continues {key}, which is not stored with its parameters")
-    return Beginning(torch.from_numpy(store.read(key).weights["parameters"]), {"key": key, "sha256": digest})
+    digest = _ended_with(part) or hashlib.sha256(packed(part.weights)).hexdigest()
+    return Beginning(torch.from_numpy(part.weights["parameters"]), {"key": key, "digest": digest})
 
 
 def began_elsewhere(configuration: Configuration, provenance: Mapping[str, Any], store: Store) -> bool:
     """Whether a stored run began with other parameters than the run that it continues has now, as far as is known."""
     if not (key := continued(configuration)):
         return False
-    digest = _kept(key, store)
-    return digest is not None and provenance.get("began") != {"key": key, "sha256": digest}
-
-
-def _kept(key: str, store: Store) -> str | None:
-    """Digest of the file of a run's parameters at its end; None if it is not stored with them."""
     try:
-        record = store.record(key)
-    except (MissingResult, DamagedResult, UnknownFormat):
-        return None
-    weights = record.parts[TRAINING].files.weights if TRAINING in record.parts else None
-    return weights.sha256 if weights else None
+        part = store.record(key).parts[TRAINING]
+    except (MissingResult, UnknownFormat, DamagedResult, KeyError):
+        return False
+    weights = part.files.weights
+    digest = _ended_with(part) or (weights.sha256 if weights else None)
+    return digest is not None and provenance.get("began") != {"key": key, "digest": digest}
+
+
+def _ended_with(part: Made) -> str | None:
+    """The digest of a training's parameters at its end; None of one that was stored before there were any."""
+    digests: list[str | None] = part.metrics.get("parameters") or [None]
+    return digests[-1]

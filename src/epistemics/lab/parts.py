@@ -43,8 +43,8 @@ class Began(Struct, forbid_unknown_fields=True):
 
     key: str
     """Of the other run."""
-    sha256: str
-    """Of the file of these parameters."""
+    digest: str
+    """Of these parameters."""
 
 
 class TrainingProvenance(Provenance, kw_only=True):

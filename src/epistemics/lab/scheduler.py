@@ -107,7 +107,7 @@ def train_missing(
             while waiting and len(working) < workers:
                 unmade = {run.key for stack in (*waiting, *(w.progress.runs for w in working)) for run in stack}
                 ready = [i for i, stack in enumerate(waiting) if not any(needed(run) in unmade for run in stack)]
-                if not ready:
+                if not ready:  # all that is left continues what is being trained
                     break
                 free = (index for index in ready if not _is_taken(waiting[index], workspace))
                 working.append(Worker(waiting.pop(next(free, ready[0])), store, workspace, device, events))
@@ -118,6 +118,7 @@ def train_missing(
                 account.finish(worker.progress)
                 if worker.process.returncode != 0:
                     failures.append(worker.failure())
+                    failures += _without(waiting, worker.progress.runs)
                     if len(failures) == ended == workers:
                         break
             else:
@@ -133,6 +134,16 @@ def train_missing(
 def needed(run: Run) -> str | None:
     """Key of the run that has to be stored before this one can begin."""
     return run.continues.key if run.continues else None
+
+
+def _without(waiting: list[tuple[Run, ...]], failed: Iterable[Run]) -> list[str]:
+    """Take out of what waits all that continues a run that failed; what there is to say of each."""
+    lost, said = {run.key for run in failed}, []
+    while found := next((s for s in waiting if any(needed(run) in lost for run in s)), None):
+        waiting.remove(found)
+        lost |= {run.key for run in found}
+        said += [f"the run «{run.label}» was not trained, for it continues one that failed" for run in found]
+    return said
 
 
 def _is_taken(stack: Sequence[Run], workspace: Path) -> bool:
@@ -153,12 +164,18 @@ def stacks(runs: Sequence[Run], device: str) -> list[tuple[Run, ...]]:
         return sorted(((run,) for run in runs), key=lambda stack: -work(stack[0]))
     alike: dict[tuple[object, ...], list[Run]] = {}
     for run in sorted(runs, key=work, reverse=True):
-        alike.setdefault(stack_key(run.configuration), []).append(run)
+        # Not together with what it continues.
+        alike.setdefault((stack_key(run.configuration), _depth(run)), []).append(run)
     return [
         tuple(members[start : start + MEMBERS_AT_MOST])
         for members in alike.values()
         for start in range(0, len(members), MEMBERS_AT_MOST)
     ]
+
+
+def _depth(run: Run) -> int:
+    """How many runs have to be trained one after the other before this one."""
+    return 0 if run.continues is None else 1 + _depth(run.continues)
 
 
 @dataclass(frozen=True)

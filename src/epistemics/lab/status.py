@@ -11,7 +11,7 @@ import msgspec
 
 from epistemics.declared.experiments import Run, named_keys
 from epistemics.lab import parts
-from epistemics.lab.continuing import began_elsewhere
+from epistemics.lab.continuing import BEGAN_ELSEWHERE, began_elsewhere
 from epistemics.store.fingerprint import Lines, definitions, fingerprint, reached, source_hash
 from epistemics.store.record import DamagedResult, InvalidContent, Result, UnknownFormat
 from epistemics.store.store import MissingResult, Seal, Store
@@ -108,8 +108,7 @@ def _status(run: Run, result: Result, code: Mapping[str, str], began_elsewhere: 
     if run.keep_weights and not result.weights:
         return RunStatus(run, "missing", "its weights are to be kept, and were not stored", states)
     if began_elsewhere:
-        said = "the run that it continues has been made again since, and ended with other parameters"
-        return RunStatus(run, "stale", said, states, began_elsewhere=True)
+        return RunStatus(run, "stale", BEGAN_ELSEWHERE, states, began_elsewhere=True)
     of_all = next((state for state in ("stale", "adopted") if state in states.values()), "fresh")
     return RunStatus(run, of_all, None, states)
 

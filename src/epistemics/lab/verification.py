@@ -9,12 +9,14 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from epistemics.declared.experiments import Run, with_continued
+from epistemics.lab.continuing import NothingToContinue, beginning_of
 from epistemics.lab.progress import Overview
 from epistemics.lab.scheduler import train_missing
 from epistemics.store.record import Result
@@ -43,7 +45,8 @@ def rerun(
     report: Callable[[Overview], None],
 ) -> list[Verified]:
     """Choose stored runs at random, train them from nothing and compare."""
-    chosen = random.Random(seed).sample(list(runs), min(count, len(runs)))
+    runs = [run for run in runs if _can_begin(run, store)]
+    chosen = random.Random(seed).sample(runs, min(count, len(runs)))
     with tempfile.TemporaryDirectory(prefix="verify-", dir=workspace) as folder:
         again = Store(Path(folder) / "results")
         keys = {run.key for run in chosen}
@@ -53,6 +56,14 @@ def rerun(
         made = [run for run in with_continued(chosen) if run.key in keys]
         train_missing(made, again, Path(folder) / "workspace", workers, device, report)
         return [Verified(run, *compared(store.read(run.key), again.read(run.key))) for run in chosen]
+
+
+def _can_begin(run: Run, store: Store) -> bool:
+    """Whether what a run continues, if it does, is stored with its parameters."""
+    with suppress(NothingToContinue):
+        beginning_of(run.configuration, store)
+        return True
+    return False
 
 
 def compared(stored: Result, again: Result) -> tuple[bool, str]:

@@ -180,7 +180,7 @@ def _histories(
     device = torch.device(job.device)
     inputs = [began.parameters if began else None for began in beginnings]
     # A checkpoint is gone on from only if it began with the same.
-    code = " ".join([code, *(began.provenance["sha256"] for began in beginnings if began)])
+    code = " ".join([code, *(began.provenance["digest"] for began in beginnings if began)])
     if loaded := _saved(folder / FINISHED, code, device, moments):
         state, provenance, passed = loaded
         return state.histories, provenance, passed
@@ -327,7 +327,8 @@ def main() -> int:
     except (MemoryError, RuntimeError) as error:  # torch has no class for a CPU's memory
         if not isinstance(error, MemoryError) and "allocate" not in str(error):
             raise
-        print(f"it does not fit into memory: {str(error).splitlines()[0]}", file=sys.stderr)
+        said, *_ = str(error).splitlines() or ["it can't be had"]
+        print(f"it does not fit into memory: {said}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever listened is gone; what is still to be said goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -265,6 +265,8 @@ def training_operations(configuration: Configuration, steps: int, evaluations: i
 
 def faults(c: Configuration) -> Iterator[tuple[str, str]]:
     """Setting and requirement of every value that is out of range; none for a configuration that can be trained."""
+    if not 0 <= c.seed < 2**64:
+        yield "seed", "must be at least 0 and below 2^64"
     for key, bound in AT_MOST.items():
         if (getattr(c, key) or 0) > bound:
             yield key, f"must be at most {bound:,}"
@@ -315,8 +317,13 @@ def faults(c: Configuration) -> Iterator[tuple[str, str]]:
         yield "adversarial_every", "must be at least 1"
     if c.adversarial_from < 0:
         yield "adversarial_from", "must not be below 0"
-    if c.adversarial_weight > 0 and not 0 < c.adversarial_directions < min(c.d_model, c.modulus):
-        yield "adversarial_directions", f"must be at least 1 and below {min(c.d_model, c.modulus)}, d_model and modulus"
+    bounds = {"d_model": c.d_model, "modulus": c.modulus}
+    if c.answer_classes:
+        bounds["answer_classes"] = min(c.answer_classes)
+    if c.adversarial_removes == "random":  # which have nothing to do with answers
+        bounds = {"d_model": c.d_model}
+    if c.adversarial_weight > 0 and not 0 < c.adversarial_directions < min(bounds.values()):
+        yield "adversarial_directions", f"must be at least 1 and below {min(bounds.values())}, {' and '.join(bounds)}"
     for key in [key for key in NAMES if key != "operations"]:
         if getattr(c, key) not in NAMES[key]:
             yield key, f"must be one of {', '.join(NAMES[key])}"
@@ -334,6 +341,9 @@ def _faults_of_the_task(c: Configuration) -> Iterator[tuple[str, str]]:
             yield "shares", each
         elif min(c.shares) <= 0 or sum(map(exact, c.shares)) != 1:
             yield "shares", "must all be above 0 and add up to 1"
+        elif c.batch_size * max(c.shares) < len(c.operations) - 1:  # all others may be due in one batch
+            least = math.ceil((len(c.operations) - 1) / max(c.shares))
+            yield "batch_size", f"must be at least {least} for these shares of {len(c.operations)} operations"
     if c.answer_classes:
         if len(c.answer_classes) != len(c.operations):
             yield "answer_classes", each
@@ -366,6 +376,8 @@ def _faults_of_moments(c: Configuration) -> Iterator[tuple[str, str]]:
                 continue
             if pace <= 0:
                 yield key, "needs a weight_decay above 0: without decay no decay-time passes"
+            elif age / pace > AT_MOST["steps"]:
+                yield key, f"must be at most {pace * AT_MOST['steps']:g}, which is {AT_MOST['steps']:,} steps here"
             elif age < 0 or steps_of_age(c, age) < window:
                 yield (
                     key,

@@ -325,7 +325,7 @@ def onednn_product(a: Tensor, b: Tensor) -> Tensor:
     Torch has its products for linear layers alone, and not in every build: without it they are torch's own. What lies
     in memory neither by row nor by column is copied first: oneDNN is a thousand times slower on it.
     """
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return torch.mm(a, b)
     a, b = (x if x.is_contiguous() or x.t().is_contiguous() else x.contiguous() for x in (a, b))
     y: Tensor = torch.ops.mkldnn._linear_pointwise(a, b.t(), None, "none", [], "")
