@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from epistemics.lab import canary, scheduler, worker
 from epistemics.lab import parts as parts_module
 from epistemics.lab import status as status_module
 from epistemics.lab.moments import Moments, digest_of
-from epistemics.lab.parts import MEASURES
 from epistemics.lab.progress import Overview
 from epistemics.lab.scheduler import Job, RunFailed, train_missing
 from epistemics.lab.status import RunStatus, current_code, current_seals, status
@@ -41,6 +40,8 @@ from epistemics.store.store import Seal, Store
 from epistemics.study import PARTS
 
 Make = Callable[..., Configuration]
+
+_, *MEASURES = PARTS
 
 
 @pytest.fixture
@@ -99,8 +100,8 @@ def checkpoints(job: Job) -> list[Path]:
 def other_code(monkeypatch: pytest.MonkeyPatch, configuration: Configuration, part: str) -> dict[str, str]:
     """As if the code of a part had changed; the fingerprints of a configuration then."""
 
-    def changed(configuration: Configuration) -> dict[str, Seal]:
-        seals = current_seals(configuration)
+    def changed(configuration: Configuration, of: Iterable[str] = PARTS) -> dict[str, Seal]:
+        seals = current_seals(configuration, of)
         return seals | {part: Seal("changed", seals[part].definitions)}
 
     monkeypatch.setattr(worker, "current_seals", changed)
@@ -362,8 +363,6 @@ def test_two_families_can_not_give_measures_of_one_name(
     asked = job()
     done(asked)
     monkeypatch.setitem(PARTS, "second", "science.measures.measure_noise")
-    for module in (worker, canary):
-        monkeypatch.setattr(module, "MEASURES", [*MEASURES, "second"])
     with pytest.raises(ValueError, match=r"noise and second both give 'add\.\w+'"):
         done(asked)
 
@@ -405,8 +404,6 @@ def test_a_family_that_is_added_is_missing_and_measured_without_training(
         return status([run], Store(asked.results))[0]
 
     monkeypatch.setitem(PARTS, "size", "science.network.parameter_count")  # the function is replaced below
-    monkeypatch.setattr(worker, "MEASURES", [*MEASURES, "size"])
-    monkeypatch.setattr(canary, "MEASURES", [*MEASURES, "size"])
 
     def function_of(part: str) -> Callable[..., Any]:
         return (lambda _, parameters, power: {"norm": (parameters**power).sum()}) if part == "size" else made_by(part)

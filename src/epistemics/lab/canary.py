@@ -14,7 +14,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from epistemics.lab.parts import MEASURES, TRAINING, function_of
+from epistemics.lab.parts import TRAINING, function_of, parts_of
 from epistemics.lab.provenance import provenance_of
 from epistemics.lab.status import current_code
-from epistemics.study import LOSSES, SETTINGS, Configuration, configuration_from_json, in_short, tolerance
+from epistemics.study import LOSSES, PARTS, SETTINGS, Configuration, configuration_from_json, in_short, tolerance
 
 STEPS = (1, 2, 4, 8, 16)
 
@@ -34,8 +34,8 @@ Canary = dict[str, dict[str, Any]]
 """Part of a result → its canary: ``steps``, or the name of a measure → its norm and digest."""
 
 
-def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
-    """The canary of a configuration under the present code: plain values, fit for JSON."""
+def canary_of(configuration: Configuration, device: str = "cpu", of: Iterable[str] = PARTS) -> Canary:
+    """The canary of a configuration's training and of these parts under the present code: plain values, for JSON."""
     c = in_short(configuration, STEPS[-1])
     torch.compiler.reset()  # what is compiled for many configurations in one process meets a limit
     steps, moments = [], []
@@ -46,7 +46,9 @@ def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
             losses = {name: _number(getattr(history, name)[-1]) for name in LOSSES}
             steps.append({"step": state.step, **losses, "digest": _digest(state.flat.cpu().numpy())})
     canary: Canary = {TRAINING: {"steps": steps}}
-    for family in MEASURES:
+    for family in of:
+        if family == TRAINING:
+            continue
         values = measured(family, c, moments[-1].parameters)
         canary[family] = {
             name: {"norm": _number(float(np.sqrt((value**2).sum()))), "digest": _digest(value)}
@@ -167,12 +169,13 @@ def main() -> int:
     place: dict[str, Any] | None = None
     for asked in json.load(sys.stdin):
         configuration, stored = configuration_from_json(asked["configuration"]), asked["canary"]
-        repeated = canary_of(configuration, device)
+        parts = parts_of(stored=stored)
+        repeated = canary_of(configuration, device, parts)
         compared = compare(stored, repeated, tolerance(configuration))
         place = place or provenance_of([configuration], torch.device(device))
         found = {part: dataclasses.asdict(comparison) for part, comparison in compared.items()}
         made = {name: place[name] for name in ("device", "versions")}
-        code = current_code(configuration)
+        code = current_code(configuration, parts)
         print(json.dumps({"code": code, "canary": repeated, "compared": found, **made}), flush=True)
     return 0
 
