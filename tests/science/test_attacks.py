@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from epistemics.science.abliteration import accuracy_curve, project_out
+from epistemics.science.abliteration import project_out
 from epistemics.science.attacks import (
     RIDGE,
     Attacks,
