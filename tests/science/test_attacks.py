@@ -50,7 +50,8 @@ class Model:
 
     def cut(self, directions: Array) -> Array:
         """All states without these directions, about the mean, which is taken off."""
-        return project_out(self.states, directions, self.mean) - self.mean
+        left: Array = project_out(self.states, directions, self.mean) - self.mean
+        return left
 
     def loss(self, directions: Array) -> float:
         """The model's cross-entropy on training questions without these directions, by torch."""

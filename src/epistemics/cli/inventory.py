@@ -46,8 +46,9 @@ def show_status(project: Project, options: argparse.Namespace) -> int:
     else:
         _print_experiments(by_experiment, costs)
         print()
-    awaited_first = sorted(found, key=lambda s: not s.run.awaited)  # so that what any experiment reads is not awaited
-    print(_counted(list({s.run.key: s for s in awaited_first}.values())))
+    # Of a run that several experiments name the last counts: one that reads it, and one that asks for more than it has.
+    in_turn = sorted(found, key=lambda s: (not s.run.awaited, not _is_stored(s)))
+    print(_counted(list({s.run.key: s for s in in_turn}.values())))
     if costs:
         workers = os.cpu_count() or 1
         print(
