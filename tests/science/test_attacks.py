@@ -168,7 +168,7 @@ def test_the_gradient_of_the_loss_is_that_of_autograd(model: Model) -> None:
 
 def test_gradient_directions_are_orthonormal_and_each_hurts_more_than_any_of_200_random_ones(model: Model) -> None:
     own_bias = model.bias + model.mean @ model.weight
-    directions = gradient_directions(model.seen, model.weight, own_bias, 22, seed=0)
+    directions, losses = gradient_directions(model.seen, model.weight, own_bias, 22, seed=0)
     np.testing.assert_allclose(directions @ directions.T, np.eye(22), atol=1e-10)
     generator = np.random.default_rng(1)
     for k in (0, 1, 4):
@@ -178,6 +178,7 @@ def test_gradient_directions_are_orthonormal_and_each_hurts_more_than_any_of_200
         random /= np.linalg.norm(random, axis=1, keepdims=True)
         best = max(model.loss(np.vstack([cut, one])) for one in random)
         assert model.loss(directions[: k + 1]) > best
+        assert losses[k] == pytest.approx(model.loss(directions[: k + 1]), rel=1e-9)
         assert model.loss(directions[: k + 1]) >= model.loss(np.vstack([cut, _next_contrast(model, cut)])) - 1e-9
 
 
@@ -196,7 +197,7 @@ def test_each_operation_is_attacked_alone(configuration: Make) -> None:
     for evaluation in train([c]):
         moments = evaluation.moments
     measured = measure_attacks(c, moments[-1].parameters)
-    assert {name: {len(curve) for curve in vars(own).values()} for name, own in measured.items()} == {
+    assert {name: {len(own.iterated), len(own.gradient), len(own.refitted)} for name, own in measured.items()} == {
         "mul": {11},
         "add": {4},
     }
@@ -218,6 +219,6 @@ def test_a_model_that_says_nothing_can_be_attacked_and_one_with_fewer_dimensions
     c = configuration(d_model=d_model)
     drawn = initial_parameters(c.architecture, c.seed)
     for parameters in (drawn, torch.zeros_like(drawn)):
-        for curve in vars(measure_attacks(c, parameters)["add"]).values():
-            assert len(curve) == min(d_model, 10) + 1
+        for name, curve in vars(measure_attacks(c, parameters)["add"]).items():
+            assert len(curve) == min(d_model, 10) + (name != "gradient_loss")
             assert np.isfinite(curve).all()

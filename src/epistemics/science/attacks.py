@@ -57,6 +57,8 @@ class Attacks:
     """[r + 1] the model's, after cuts of the directions by which fitted read-outs tell most."""
     gradient: Array
     """[r + 1] the model's, after cuts of the directions whose removal raises its loss most."""
+    gradient_loss: Array
+    """[r] the model's cross-entropy on the sampled training questions after each of these cuts."""
     refitted: Array
     """[r + 1] a fitted read-out's, after cuts of class directions."""
 
@@ -91,9 +93,11 @@ def measure_attacks(configuration: Configuration, parameters: Tensor) -> dict[st
         own_bias, count = bias + mean @ weight, len(contrasts)
         # Of states less their mean, a cut about the mean is one about zero.
         own = (np.zeros_like(mean), weight, own_bias, wanted)
+        steepest, losses = gradient_directions(seen, weight, own_bias, count, c.seed)
         measures[operation] = Attacks(
             iterated=accuracy_curve(held_out, iterated_directions(seen, count), *own),
-            gradient=accuracy_curve(held_out, gradient_directions(seen, weight, own_bias, count, c.seed), *own),
+            gradient=accuracy_curve(held_out, steepest, *own),
+            gradient_loss=losses,
             refitted=np.asarray([refitted_accuracy(seen, contrasts[:k], held_out, wanted) for k in range(count + 1)]),
         )
     return measures
@@ -154,8 +158,9 @@ def _ridged(deviations: Array, seen: Seen) -> Array:
     return deviations.T @ deviations / len(deviations) + ridge * np.eye(deviations.shape[1])
 
 
-def gradient_directions(seen: Seen, weight: Array, bias: Array, count: int, seed: int) -> Array:
-    """Orthonormal directions [count, d], each the one whose removal, after the others', raises the loss most.
+def gradient_directions(seen: Seen, weight: Array, bias: Array, count: int, seed: int) -> tuple[Array, Array]:
+    """Orthonormal directions [count, d], each the one whose removal, after the others', raises the loss most, and these
+    losses [count].
 
     Args:
         weight, bias: of the model's read-out of states less their mean, [d, classes] and [classes].
@@ -164,27 +169,27 @@ def gradient_directions(seen: Seen, weight: Array, bias: Array, count: int, seed
     generator = np.random.default_rng([seed, 8])
     sample = generator.permutation(len(seen.answers))[:SAMPLE]
     states, answers = seen.states[sample], seen.answers[sample]
-    directions = np.zeros((0, states.shape[1]))
-    for _ in range(count):
+    directions, losses = np.zeros((0, states.shape[1])), np.zeros(count)
+    for k in range(count):
         left = complement(directions)
         contrasts, _ = class_directions(states @ left.T, answers, seen.classes)
         starts = np.vstack([contrasts[:1], _unit(generator.standard_normal((STARTS, len(left))))])
-        found = _ascended(starts, states @ left.T, left @ weight, bias, answers)
+        found, losses[k] = _ascended(starts, states @ left.T, left @ weight, bias, answers)
         directions = np.vstack([directions, found @ left])
-    return directions
+    return directions, losses
 
 
-def _ascended(starts: Array, states: Array, weight: Array, bias: Array, answers: Answers) -> Array:
-    """The best of all unit directions passed on ascents along the sphere from several starts [s, d]: [d]."""
-    directions, highest = starts, -np.inf
+def _ascended(starts: Array, states: Array, weight: Array, bias: Array, answers: Answers) -> tuple[Array, float]:
+    """The best unit direction passed on ascents along the sphere from several starts [s, d], and its loss: [d] and one."""
+    directions, highest = starts, -float("inf")
     best: Array = starts[0]
     for length in (*LENGTHS, 0.0):  # the last one looks at where the others end
         losses, gradients = loss_without(directions, states, weight, bias, answers)
         if losses.max() > highest:
-            best, highest = directions[losses.argmax()], losses.max()
+            best, highest = directions[losses.argmax()], float(losses.max())
         along_the_sphere = gradients - (gradients * directions).sum(1, keepdims=True) * directions
         directions = _unit(directions + length * _unit(along_the_sphere))
-    return best
+    return best, highest
 
 
 def loss_without(directions: Array, states: Array, weight: Array, bias: Array, answers: Answers) -> tuple[Array, Array]:
