@@ -180,7 +180,7 @@ def gradient_directions(seen: Seen, weight: Array, bias: Array, count: int, seed
 
 
 def _ascended(starts: Array, states: Array, weight: Array, bias: Array, answers: Answers) -> tuple[Array, float]:
-    """The best unit direction passed on ascents along the sphere from several starts [s, d], and its loss: [d] and one."""
+    """The best direction passed on ascents along the sphere from unit directions [s, d], and its loss: [d] and one."""
     directions, highest = starts, -float("inf")
     best: Array = starts[0]
     for length in (*LENGTHS, 0.0):  # the last one looks at where the others end
