@@ -31,6 +31,7 @@ import torch
 from msgspec import Meta, Struct
 
 AT_MOST, NAMES, LOSSES, SETTINGS = {"rate": 4}, {}, ("value",), {"spread": {"last": 10}}
+ON_REQUEST = {}
 PARTS = {"orbit": "study.orbit", "spread": "study.spread"}
 Step = Annotated[int, Meta(ge=0)]
 

@@ -11,6 +11,8 @@ A study is these names:
   ``science.training.training``. Each other is a family of measures: a function of a configuration and of one moment's
   parameters, which gives arrays by name, or by two names, of which the second is a field. ``SETTINGS`` are further
   arguments of a family. A family that is added here is *missing* in every stored result, and makes nothing stale.
+- ``ON_REQUEST``: families that a result has only where a group of an experiment file asks for them, because they are
+  dear. They are measured at the end alone.
 - ``lines``: of tables that the code looks things up in, the lines that a configuration uses; the others make nothing
   stale.
 - ``History``, ``Metrics`` and ``summary``: what is seen of a training, and what is said of it in the end.
@@ -62,6 +64,12 @@ PARTS = {
     "noise": "science.measures.measure_noise",
 }
 """The parts of a result, in the order in which they are made, and the function that makes each."""
+
+ON_REQUEST = {
+    "attacks": "science.attacks.measure_attacks",
+}
+"""Families of measures that a run has to ask for, and the function that makes each. They are measured at the last
+moment alone, the end: their arrays have one moment."""
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {}
 """Part → arguments of its function besides configuration and parameters. They are stored with it, and others than

@@ -31,7 +31,8 @@ import dataclasses, json
 import numpy as np
 from msgspec.structs import replace
 from epistemics.lab.canary import canary_of
-from epistemics.lab.parts import HISTORY, MEASURES
+from epistemics.lab.parts import HISTORY
+from epistemics.study import PARTS
 from epistemics.declared.project import find_project
 from epistemics.lab.provenance import provenance_of
 from epistemics.store.record import Part, Result
@@ -56,7 +57,7 @@ for key, run in runs.items():
         arrays={f"history.{name}": np.zeros(1, int if name == "step" else float) for name in HISTORY},
         weights={"parameters": np.zeros(1, np.float32)},
     )
-    for name in MEASURES:
+    for name in [*PARTS][1:]:
         parts[name] = replace(parts[name], arrays={measure: np.zeros((1, 2)) for measure in canary[name]})
     configuration = json.loads(json.dumps(dataclasses.asdict(c)))
     store.write(Result(key=key, configuration=configuration, parts=parts))

@@ -351,3 +351,20 @@ def test_a_result_is_not_fresh_if_the_default_of_a_setting_has_changed_since(pro
     assert json.loads(path.read_text())["configuration"]["embedding_scale"] == 0.02
     resealed(path, lambda record: record["configuration"].update(embedding_scale=0.03))
     assert re.search(rf"{run.key}  damaged .*configuration\.embedding_scale: not that of the run", said("status"))
+
+
+def test_a_family_that_one_of_two_experiments_asks_for_is_missing_for_that_one(project: Path, said: Said) -> None:
+    store(project, *planned(project))
+    (project / "experiments" / "attacked.yaml").write_text(
+        "title: Attacked\nentry: 7\nprofiles:\n"
+        "  paper: {groups: [{name: all, runs_of: sizes, measure: [attacks]}]}\n"
+        "  smoke: {groups: [{name: all, runs_of: sizes}]}\n"
+    )
+    status = said("status")
+    assert re.search(r"^attacked +2 missing", status, re.M)
+    assert re.search(r"^sizes +2 fresh", status, re.M)
+    assert re.search(r"^2 missing$", status, re.M)
+    assert "of it, attacks is not stored" in status
+    for names in ("attacked", "sizes attacked", "attacked sizes"):  # what is asked for does not hang on their order
+        assert "2 runs (paper)" in said(f"run {names} --dry-run")
+    assert "nothing to train" in said("run sizes")

@@ -48,6 +48,7 @@ def test_every_experiment_names_the_schema_and_passes(name: str) -> None:
         lambda file: file["defaults"].update(d_model=33_000),
         lambda file: file["defaults"].update(seed=1),
         lambda file: file["profiles"]["paper"]["groups"][0].update(seeds=[]),
+        lambda file: file["profiles"]["paper"]["groups"][0].update(measure=["atacks"]),
         lambda file: file["profiles"]["paper"]["groups"][0].pop("name"),
         lambda file: file["profiles"]["paper"]["groups"][0].update(vary={"steps": 5}),
         lambda file: file["profiles"].pop("smoke"),

@@ -18,6 +18,7 @@ from epistemics.declared.experiments import (
     configured,
     experiment_names,
     load_experiment,
+    once,
     with_continued,
 )
 from epistemics.declared.sections import SpecificationError
@@ -246,6 +247,27 @@ def test_runs_of_takes_over_another_experiment_s_runs(load: Load) -> None:
     assert {run.group for run in taken} == {"second"}
     assert {run.experiment for run in runs} == {"it"}
     assert [run.keep_weights for run in taken] == [run.keep_weights for run in other.runs]
+
+
+def test_a_group_asks_for_families_of_measures_and_for_those_of_runs_that_it_takes_over(load: Load) -> None:
+    plain, asking = load(), load("seeds: [7]", "seeds: [7]\n        measure: [attacks]")
+    assert [run.key for run in asking.runs] == [run.key for run in plain.runs]
+    assert [run.measure for run in asking.runs] == [*[()] * 12, ("attacks",)]
+    load(name="other")
+    text = GOOD.replace("seeds: [7]", "runs_of: other\n        measure: [attacks]", 1).replace("[0, 1, 2]", "[5]")
+    runs = load("keep_weights: [1]", "keep_weights: []", text=text).runs
+    assert {run.measure for run in runs[:4]} == {()}
+    assert {run.measure for run in runs[4:]} == {("attacks",)}
+
+
+def test_a_run_that_several_groups_share_has_all_that_any_of_them_asks_for(load: Load) -> None:
+    plain = load().runs
+    asking = load("seeds: [7]", "seeds: [7]\n        keep_weights: [7]\n        measure: [attacks]").runs
+    for several in ([*plain, *asking], [*asking, *plain]):
+        shared = once(several)
+        assert [run.key for run in shared] == [run.key for run in plain]
+        assert (shared[-1].measure, shared[-1].keep_weights) == (("attacks",), True)
+        assert {run.measure for run in shared[:-1]} == {()}
 
 
 AWAITING = "seeds: [0, 1, 2]\n        awaited: [5, 3]"
@@ -556,6 +578,10 @@ FILE = "experiments/it.yaml"
         ("seeds: [7]", "seeds: [-7]", "profiles.paper.groups[1].seeds", "[-7] must hold at least one integer"),
         ("seeds: [7]", "seeds: [x]", "profiles.paper.groups[1].seeds", "['x'] must hold at least one integer"),
         ("weights: [1]", "weights: [9]", "profiles.paper.groups[0].keep_weights", "[9] must name seeds of this"),
+        ("seeds: [7]", "seeds: [7]\n        measure: attacks", "profiles.paper.groups[1].measure", "must be a list"),
+        ("seeds: [7]", "seeds: [7]\n        measure: [atacks]", "profiles.paper.groups[1].measure", "for: attacks"),
+        ("seeds: [7]", "seeds: [7]\n        measure: [[x]]", "profiles.paper.groups[1].measure", "holds ['x']; fam"),
+        ("seeds: [7]", "seeds: [7]\n        measure: [noise]", "profiles.paper.groups[1].measure", "holds 'noise';"),
         ("seeds: [7]", "seeds: [7]\n        awaited: 8", "profiles.paper.groups[1].awaited", "8 must be a list"),
         ("seeds: [7]", "seeds: [7]\n        awaited: []", "profiles.paper.groups[1].awaited", "[] must hold at least"),
         ("seeds: [7]", "seeds: [7]\n        awaited: [x]", "profiles.paper.groups[1].awaited", "['x'] must hold at le"),

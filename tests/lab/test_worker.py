@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,20 +27,22 @@ from epistemics.lab import canary, scheduler, worker
 from epistemics.lab import parts as parts_module
 from epistemics.lab import status as status_module
 from epistemics.lab.moments import Moments, digest_of
-from epistemics.lab.parts import MEASURES
 from epistemics.lab.progress import Overview
 from epistemics.lab.scheduler import Job, RunFailed, train_missing
 from epistemics.lab.status import RunStatus, current_code, current_seals, status
 from epistemics.lab.worker import work
+from epistemics.science.attacks import measure_attacks
 from epistemics.science.configuration import Configuration, configuration_from_json
 from epistemics.science.measures import measure_abliteration
 from epistemics.science.network import parameter_count
 from epistemics.science.train import train
 from epistemics.store.record import Result
 from epistemics.store.store import Seal, Store
-from epistemics.study import PARTS
+from epistemics.study import ON_REQUEST, PARTS
 
 Make = Callable[..., Configuration]
+
+_, *MEASURES = PARTS
 
 
 @pytest.fixture
@@ -99,8 +101,8 @@ def checkpoints(job: Job) -> list[Path]:
 def other_code(monkeypatch: pytest.MonkeyPatch, configuration: Configuration, part: str) -> dict[str, str]:
     """As if the code of a part had changed; the fingerprints of a configuration then."""
 
-    def changed(configuration: Configuration) -> dict[str, Seal]:
-        seals = current_seals(configuration)
+    def changed(configuration: Configuration, of: Iterable[str] = PARTS) -> dict[str, Seal]:
+        seals = current_seals(configuration, of)
         return seals | {part: Seal("changed", seals[part].definitions)}
 
     monkeypatch.setattr(worker, "current_seals", changed)
@@ -362,8 +364,6 @@ def test_two_families_can_not_give_measures_of_one_name(
     asked = job()
     done(asked)
     monkeypatch.setitem(PARTS, "second", "science.measures.measure_noise")
-    for module in (worker, canary):
-        monkeypatch.setattr(module, "MEASURES", [*MEASURES, "second"])
     with pytest.raises(ValueError, match=r"noise and second both give 'add\.\w+'"):
         done(asked)
 
@@ -405,8 +405,6 @@ def test_a_family_that_is_added_is_missing_and_measured_without_training(
         return status([run], Store(asked.results))[0]
 
     monkeypatch.setitem(PARTS, "size", "science.network.parameter_count")  # the function is replaced below
-    monkeypatch.setattr(worker, "MEASURES", [*MEASURES, "size"])
-    monkeypatch.setattr(canary, "MEASURES", [*MEASURES, "size"])
 
     def function_of(part: str) -> Callable[..., Any]:
         return (lambda _, parameters, power: {"norm": (parameters**power).sum()}) if part == "size" else made_by(part)
@@ -687,3 +685,76 @@ def test_two_workers_on_one_store(job: Callable[..., Job], configuration: Make) 
     assert [process.wait() for process in workers] == [0, 0]
     assert sorted(len(report) > 0 for report in reports) == [False, True]
     assert_same_result(results(asked)[0], done(job(configuration(steps=100), place="alone"))[0])
+
+
+# Families that a run asks for
+
+
+def asking(asked: Job) -> Job:
+    return dataclasses.replace(asked, measure=[["attacks"]] * len(asked.configurations))
+
+
+def state_of(asked: Job, measure: tuple[str, ...] = ()) -> RunStatus:
+    run = Run("", "", "", asked.configurations[0], keep_weights=True, measure=measure)
+    return status([run], Store(asked.results))[0]
+
+
+def test_a_family_is_measured_where_it_is_asked_for_and_at_the_end_alone(
+    job: Callable[..., Job], configuration: Make
+) -> None:
+    asked = job(configuration(), configuration(seed=1))
+    with_it, without = done(dataclasses.replace(asked, measure=[["attacks"], []]))
+    assert [*with_it.parts] == [*PARTS, "attacks"]
+    assert [*without.parts] == [*PARTS]
+    assert len(with_it.metrics["moments"]) > 1
+    found = measure_attacks(asked.configurations[0], torch.from_numpy(with_it.weights["parameters"]))["add"]
+    for name, values in vars(found).items():
+        np.testing.assert_array_equal(with_it.arrays[f"add.{name}"], values[None].astype(np.float32))
+    assert (state_of(asked, ("attacks",)).state, state_of(asked).state) == ("fresh", "fresh")
+
+
+@pytest.mark.parametrize("at_hand", ["kept moments", "stored weights", "nothing"])
+def test_a_family_asked_for_later_is_missing_and_trains_again_only_if_the_end_is_not_at_hand(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, at_hand: str
+) -> None:
+    asked = job(keep_weights=[at_hand == "stored weights"])
+    before = done(asked)[0]
+    run = Run("", "", "", asked.configurations[0], keep_weights=False, measure=("attacks",))
+    found = status([run], Store(asked.results))[0]
+    assert (found.state, found.fault) == ("missing", "of it, attacks is not stored")
+    if at_hand != "kept moments":
+        shutil.rmtree(asked.workspace)
+    if at_hand != "nothing":
+        monkeypatch.setattr(worker, "function_of", lambda _: never)
+    after = done(asking(asked))[0]
+    assert status([run], Store(asked.results))[0].state == "fresh"
+    assert [*after.parts] == [*PARTS, "attacks"]
+    for name, values in before.arrays.items():
+        np.testing.assert_array_equal(after.arrays[name], values)
+    again = after.parts["noise"].provenance != before.parts["noise"].provenance
+    assert after.weights.keys() == before.weights.keys()
+    assert at_hand == "nothing" or not again
+
+
+def test_a_family_that_nobody_asks_for_any_more_is_kept_and_judged_and_measured_again(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = job()
+    before = done(asking(asked))[0]
+    with monkeypatch.context() as changed:
+        changed.setitem(ON_REQUEST, "attacks", "science.measures.measure_noise")
+        assert state_of(asked).changed == ("attacks",)
+    other_code(monkeypatch, asked.configurations[0], "training")
+    after = done(asked)[0]
+    assert after.parts["training"].code == "changed"
+    assert_same_result(after, before)
+    assert [*after.parts] == [*PARTS, "attacks"]
+
+
+def test_the_canary_of_a_family_that_was_asked_for_is_given_again(job: Callable[..., Job]) -> None:
+    asked = asking(job())
+    stored = {part: own.canary for part, own in done(asked)[0].parts.items()}
+    repeated = canary.canary_of(asked.configurations[0], of=parts_module.parts_of(stored=stored))
+    compared = canary.compare(stored, repeated, 0.0)
+    assert compared.keys() == {*PARTS, "attacks"}
+    assert all(one.first_difference is None for one in compared.values())

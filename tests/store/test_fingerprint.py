@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from epistemics.lab.parts import MEASURES
 from epistemics.lab.status import current_code
 from epistemics.science.configuration import Configuration
 from epistemics.store import fingerprint as module
@@ -22,6 +21,8 @@ from epistemics.study import NAMES, PARTS, lines
 
 Edit = Callable[[str, str, str], None]
 Code = Callable[..., dict[str, str]]
+
+_, *MEASURES = PARTS
 CUTS = ("geometry", "abliteration")
 """The families that are measured of the directions that tell answers apart."""
 

@@ -19,14 +19,16 @@ from stored import resealed, result
 from epistemics.cli import main
 from epistemics.declared.experiments import load_experiment
 from epistemics.declared.project import find_project
-from epistemics.lab.parts import MEASURES
 from epistemics.lab.status import status
 from epistemics.store.store import Store, packed
+from epistemics.study import PARTS
 
 project = small_project
 pytestmark = pytest.mark.usefixtures("project")
 
 Change = Callable[[dict[str, Any]], object]
+
+_, *MEASURES = PARTS
 
 
 def training(record: dict[str, Any]) -> dict[str, Any]:

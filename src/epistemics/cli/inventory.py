@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from epistemics.cli.display import duration
-from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment
+from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment, once
 from epistemics.declared.project import Project, moments_folder
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.continuing import BEGAN_ELSEWHERE, began_elsewhere
 from epistemics.lab.moments import Moments, are_at_hand
-from epistemics.lab.parts import TRAINING
+from epistemics.lab.parts import TRAINING, parts_of
 from epistemics.lab.scheduler import MissingCompiler, require_compiler
 from epistemics.lab.speed import measured_speed
 from epistemics.lab.status import RunStatus, checked, current_code, part_state, status, unnamed
@@ -47,8 +47,9 @@ def show_status(project: Project, options: argparse.Namespace) -> int:
     else:
         _print_experiments(by_experiment, costs)
         print()
-    awaited_first = sorted(found, key=lambda s: not s.run.awaited)  # so that what any experiment reads is not awaited
-    print(_counted(list({s.run.key: s for s in awaited_first}.values())))
+    # Of a run that several experiments name the last counts: one that reads it, and one that asks for more than it has.
+    in_turn = sorted(found, key=lambda s: (not s.run.awaited, not _is_stored(s)))
+    print(_counted(list({s.run.key: s for s in in_turn}.values())))
     if costs:
         workers = os.cpu_count() or 1
         print(
@@ -175,7 +176,7 @@ def why(project: Project, options: argparse.Namespace) -> int:
         configuration = configuration_from_json(result.configuration)
     except TypeError as error:  # another version's
         raise SpecificationError(f"{key} is a result of settings that this version does not know: {error}") from None
-    code = current_code(configuration)
+    code = current_code(configuration, parts_of(stored=result.parts))
     found = changes(store, key)
     if options.json:
         print(json.dumps([asdict(change) for change in found], indent=1))
@@ -227,19 +228,18 @@ def prune(project: Project, options: argparse.Namespace) -> int:
 
 def runs_of(project: Project, names: Sequence[str]) -> list[Run]:
     """The runs of some experiments that chapters read, all by default; a run that several share is there once."""
-    return list({run.key: run for one in _experiments(project, names) for run in one.runs}.values())
+    return [run for run in all_of(project, names) if not run.awaited]
 
 
 def awaited_of(project: Project, names: Sequence[str]) -> list[Run]:
     """Their awaited runs, each once, but for those that are among the others all the same."""
-    awaited = {run.key: run for one in _experiments(project, names) for run in one.awaited}
-    read = {run.key for run in runs_of(project, names)}
-    return [run for key, run in awaited.items() if key not in read]
+    return [run for run in all_of(project, names) if run.awaited]
 
 
 def all_of(project: Project, names: Sequence[str]) -> list[Run]:
     """The ones and the others."""
-    return [*runs_of(project, names), *awaited_of(project, names)]
+    runs = once(run for one in _experiments(project, names) for run in (*one.runs, *one.awaited))
+    return sorted(runs, key=lambda run: run.awaited)
 
 
 def _experiments(project: Project, names: Sequence[str]) -> list[Experiment]:
@@ -286,7 +286,9 @@ def moments_at_hand(s: RunStatus, project: Project) -> bool:
     """Whether what is missing of a result, or stale, can be measured without training."""
     if s.parts.get(TRAINING) not in ("fresh", "adopted"):
         return False
-    return are_at_hand(Store(project.results).record(s.run.key), Moments(moments_folder(project.workspace)))
+    unmeasured = [part for part, state in s.parts.items() if state in ("missing", "stale")]
+    record = Store(project.results).record(s.run.key)
+    return are_at_hand(record, Moments(moments_folder(project.workspace)), unmeasured)
 
 
 def elapsed(costs: Iterable[float], workers: int) -> float:

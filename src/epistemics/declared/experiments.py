@@ -25,7 +25,7 @@ from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
 
 from epistemics.declared.sections import MARKUP, Section, SpecificationError, not_a_line, number_meant, read
-from epistemics.study import BASELINE, Configuration, distinguishing, faults, label, must_continue
+from epistemics.study import BASELINE, ON_REQUEST, Configuration, distinguishing, faults, label, must_continue
 
 PROFILES = ("paper", "smoke")
 
@@ -69,6 +69,8 @@ class Run:
     """The run whose parameters at its end are this one's at step 0; None if they are drawn."""
     awaited: bool = False
     """Whether it is of a seed that is chosen and that no chapter reads yet, be it stored or not."""
+    measure: tuple[str, ...] = ()
+    """The families of measures that its result is to have besides those of every result: of ``study.ON_REQUEST``."""
 
     @cached_property  # tables name the run in each of their rows
     def key(self) -> str:
@@ -166,8 +168,9 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
     groups: dict[str, Section] = {}  # by the key of a run
     for group in chosen.sections("groups"):
         own_name = group.line("name", LONGEST, MARKUP)
+        measure = _measure(group)
         if "runs_of" in group.content:
-            group.allow("name", "runs_of")
+            group.allow("name", "runs_of", "measure")
             other_name = group.value("runs_of", str)
             if other_name not in (names := experiment_names(folder)):
                 group.fail("runs_of", other_name, f"is no experiment; known: {', '.join(names)}")
@@ -176,6 +179,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
             own = [dataclasses.replace(run, experiment=name, group=own_name) for run in taken]
         else:
             own = list(_runs_of_group(group, own_name, name, profile, defaults, firsts))
+        own = [dataclasses.replace(run, measure=_all_of(run.measure, measure)) for run in own]
         runs += own
         groups |= {run.key: group for run in own}
     keys = [run.key for run in runs]
@@ -277,26 +281,38 @@ class _Firsts:
         return of_model[seed]
 
 
+def once(runs: Iterable[Run]) -> list[Run]:
+    """Runs, each once: the last of those with one key, with all that any of them asks for; awaited only if all are."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        other = found.get(run.key, run)
+        found[run.key] = dataclasses.replace(
+            run,
+            keep_weights=run.keep_weights or other.keep_weights,
+            measure=_all_of(run.measure, other.measure),
+            awaited=run.awaited and other.awaited,
+        )
+    return list(found.values())
+
+
 def with_continued(runs: Iterable[Run]) -> list[Run]:
     """Runs, and before each those that it continues, which have to keep their parameters; none twice."""
-    found: dict[str, Run] = {}
-    needed: set[str] = set()
+    found: list[Run] = []
 
     def add(run: Run) -> None:
         if run.continues is not None:
-            needed.add(run.continues.key)
-            add(run.continues)
-        found.setdefault(run.key, run)
+            add(dataclasses.replace(run.continues, keep_weights=True))
+        found.append(run)
 
     for run in runs:
         add(run)
-    return [dataclasses.replace(run, keep_weights=run.keep_weights or run.key in needed) for run in found.values()]
+    return once(found)
 
 
 def _runs_of_group(
     group: Section, own_name: str, name: str, profile: str, defaults: list[Section], firsts: _Firsts
 ) -> Iterator[Run]:
-    group.allow("name", "label", "set", "vary", "seeds", "awaited", "keep_weights")
+    group.allow("name", "label", "set", "vary", "seeds", "awaited", "keep_weights", "measure")
     vary = group.section("vary", {})
     for key, values in vary.content.items():
         if not isinstance(values, list) or not values:
@@ -348,6 +364,21 @@ def _seeds(group: Section, key: str) -> list[int]:
     if not seeds or not all(type(seed) is int and 0 <= seed < 2**64 for seed in seeds):
         group.fail(key, seeds, "must hold at least one integer, and none below 0 or from 2^64 on")
     return seeds
+
+
+def _measure(group: Section) -> tuple[str, ...]:
+    """The families of measures that a group asks for."""
+    asked: list[str] = group.value("measure", list, [])
+    for family in asked:
+        if type(family) is not str or family not in ON_REQUEST:
+            known = ", ".join(ON_REQUEST) or "none"
+            group.fail("measure", asked, f"holds {family!r}; families that can be asked for: {known}")
+    return tuple(asked)
+
+
+def _all_of(some: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """The families of both, each once, in the order of their table."""
+    return tuple(family for family in ON_REQUEST if family in some or family in others)
 
 
 def _model(

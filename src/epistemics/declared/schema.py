@@ -17,7 +17,7 @@ from epistemics.declared.experiments import LONGEST, NAME, PROFILES
 from epistemics.declared.project import Project
 from epistemics.declared.sections import BAR, MARKUP, line_without
 from epistemics.store.files import write_if_changed
-from epistemics.study import AT_MOST, NAMES, Configuration
+from epistemics.study import AT_MOST, NAMES, ON_REQUEST, Configuration
 
 MODELINE = "# yaml-language-server: $schema=schema.json\n"
 """The first line of an experiment file."""
@@ -51,9 +51,15 @@ def schema() -> dict[str, Any]:
         "seeds": {**seeds, "minItems": 1, "description": "A run for each."},
         "awaited": {**seeds, "minItems": 1, "description": "Seeds that are chosen, and that no chapter reads yet."},
         "keep_weights": {**seeds, "description": "Seeds whose parameters at the end are stored."},
+        "measure": {
+            "type": "array",
+            "items": {"enum": list(ON_REQUEST)},
+            "description": "Families of measures, besides those that every result has.",
+        },
     }
     taken_over = {
         "name": trained["name"],
+        "measure": trained["measure"],
         "runs_of": {
             "type": "string",
             "pattern": f"^{NAME.pattern}$",

@@ -33,7 +33,7 @@ import msgspec
 
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.canary import Comparison, compare, taken_over
-from epistemics.lab.parts import TRAINING
+from epistemics.lab.parts import TRAINING, parts_of
 from epistemics.lab.scheduler import RunFailed, worker_environment
 from epistemics.lab.status import current_seals, current_sources
 from epistemics.store.record import Record
@@ -76,13 +76,14 @@ def adopt_beside(store: Store, keys: Sequence[str], workspace: Path, device: str
         SpecificationError: if the project's repository has no such commit, or not one with this package.
         RunFailed: if either code can't take them.
     """
-    configurations = [store.record(key).configuration for key in keys]
+    records = [store.record(key) for key in keys]
+    asked = [{"configuration": record.configuration, "parts": list(record.parts)} for record in records]
     environment = worker_environment(workspace)
     with _source_at(commit) as (hash_, old):
         then, now = (
             _answers(
                 [sys.executable, "-c", TAKEN, device],
-                configurations,
+                asked,
                 environment | {"PYTHONPATH": os.pathsep.join([str(source), environment["PYTHONPATH"]])},
             )
             for source in (old, Path(__file__).parents[2])
@@ -127,17 +128,23 @@ from epistemics.lab.provenance import provenance_of
 from epistemics.lab.status import current_code
 from epistemics.science.configuration import configuration_from_json
 
+try:
+    from epistemics.lab.parts import parts_of
+except ImportError:  # once every result had every part
+    parts_of = None
+
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 torch.set_flush_denormal(True)
 one_for_all = not inspect.signature(current_code).parameters  # of runs, as it was once
-for content in json.load(sys.stdin):
+for asked in json.load(sys.stdin):
     try:
-        configuration = configuration_from_json(content)
+        configuration = configuration_from_json(asked["configuration"])
     except TypeError as error:
         print(json.dumps({"unknown": str(error)}), flush=True)
         continue
-    code = current_code() if one_for_all else current_code(configuration)
-    canary = canary_of(configuration, sys.argv[1])
+    of = {"of": parts_of(stored=asked["parts"])} if parts_of else {}
+    code = current_code() if one_for_all else current_code(configuration, **of)
+    canary = canary_of(configuration, sys.argv[1], **of)
     made = provenance_of([configuration], torch.device(sys.argv[1]))
     place = {name: made[name] for name in ("device", "versions")}
     print(json.dumps({"code": code, "canary": canary, **place}), flush=True)
@@ -170,7 +177,7 @@ def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> A
     """Seal anew each part that has changed and does the same; ``place`` is where that was seen, with the canary."""
     record = store.record(key)
     configuration = configuration_from_json(record.configuration)
-    seals = current_seals(configuration)
+    seals = current_seals(configuration, parts_of(stored=record.parts))
     if place["code"] != {name: seal.code for name, seal in seals.items()}:
         return Adoption(key, False, "the source was edited while its canary was taken: adopt it again")
     formers = {name: name for name in record.parts if name in seals}
@@ -196,7 +203,7 @@ def _judged(store: Store, key: str, place: Mapping[str, Any], judge: Judge) -> A
             "versions": place["versions"],
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        store.keep_sources(current_sources(configuration))  # `why` compares an adopted result with these
+        store.keep_sources(current_sources(configuration, seals))  # `why` compares an adopted result with these
         anew = {name: seals[name] for name in shown}
         # A setting that there was not yet is named from now on: its default may change.
         settings = json.loads(json.dumps(dataclasses.asdict(configuration)))

@@ -14,7 +14,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,22 +22,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from epistemics.lab.parts import MEASURES, TRAINING, function_of
+from epistemics.lab.parts import TRAINING, function_of, parts_of
 from epistemics.lab.provenance import provenance_of
 from epistemics.lab.status import current_code
-from epistemics.study import LOSSES, SETTINGS, Configuration, configuration_from_json, in_short, tolerance
+from epistemics.study import LOSSES, PARTS, SETTINGS, Configuration, configuration_from_json, in_short, tolerance
 
 STEPS = (1, 2, 4, 8, 16)
-
-TOO_LARGE = 1e15
-"""A parameter that no training comes to but one that diverges: with such ones float32 soon computes infinity."""
 
 Canary = dict[str, dict[str, Any]]
 """Part of a result → its canary: ``steps``, or the name of a measure → its norm and digest."""
 
 
-def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
-    """The canary of a configuration under the present code: plain values, fit for JSON."""
+def canary_of(configuration: Configuration, device: str = "cpu", of: Iterable[str] = PARTS) -> Canary:
+    """The canary of a configuration's training and of these parts under the present code: plain values, for JSON."""
     c = in_short(configuration, STEPS[-1])
     torch.compiler.reset()  # what is compiled for many configurations in one process meets a limit
     steps, moments = [], []
@@ -48,8 +45,11 @@ def canary_of(configuration: Configuration, device: str = "cpu") -> Canary:
             losses = {name: _number(getattr(history, name)[-1]) for name in LOSSES}
             steps.append({"step": state.step, **losses, "digest": _digest(state.flat.cpu().numpy())})
     canary: Canary = {TRAINING: {"steps": steps}}
-    for family in MEASURES:
-        values = measured(family, c, moments[-1].parameters)
+    for family in of:
+        if family == TRAINING:
+            continue
+        diverged = not math.isfinite(getattr(history, LOSSES[0])[-1])
+        values = measured(family, c, moments[-1].parameters, diverged)
         canary[family] = {
             name: {"norm": _number(float(np.sqrt((value**2).sum()))), "digest": _digest(value)}
             for name, value in values.items()
@@ -62,12 +62,14 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def measured(family: str, configuration: Configuration, parameters: torch.Tensor) -> dict[str, NDArray[np.float64]]:
+def measured(
+    family: str, configuration: Configuration, parameters: torch.Tensor, diverged: bool
+) -> dict[str, NDArray[np.float64]]:
     """What one family of measures gives for one moment's parameters [N], by name: ``add.about_mean``.
 
-    Of a run that has diverged nothing can be measured: these are no numbers, in the shapes that others have.
+    Of a run that has diverged by then nothing can be measured: these are no numbers, in the shapes that others have.
     """
-    if parameters.isfinite().all() and parameters.abs().max() < TOO_LARGE:
+    if not diverged:
         return _measured(family, configuration, parameters)
     stand_in = torch.randn(parameters.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
     shaped = _measured(family, configuration, stand_in.to(parameters.dtype))
@@ -168,12 +170,13 @@ def main() -> int:
     place: dict[str, Any] | None = None
     for asked in json.load(sys.stdin):
         configuration, stored = configuration_from_json(asked["configuration"]), asked["canary"]
-        repeated = canary_of(configuration, device)
+        parts = parts_of(stored=stored)
+        repeated = canary_of(configuration, device, parts)
         compared = compare(stored, repeated, tolerance(configuration))
         place = place or provenance_of([configuration], torch.device(device))
         found = {part: dataclasses.asdict(comparison) for part, comparison in compared.items()}
         made = {name: place[name] for name in ("device", "versions")}
-        code = current_code(configuration)
+        code = current_code(configuration, parts)
         print(json.dumps({"code": code, "canary": repeated, "compared": found, **made}), flush=True)
     return 0
 

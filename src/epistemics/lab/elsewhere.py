@@ -18,11 +18,12 @@ from typing import Any
 
 from epistemics import __version__
 from epistemics.declared.experiments import Run
+from epistemics.lab.parts import parts_of
 from epistemics.lab.scheduler import Events, Worker
 from epistemics.lab.status import current_code, current_sources, status
 from epistemics.store.record import UnknownFormat
 from epistemics.store.store import Store
-from epistemics.study import PARTS, configuration_from_json
+from epistemics.study import configuration_from_json
 
 WORKSPACE_VARIABLE = "EPISTEMICS_WORKSPACE"
 """Where a machine keeps checkpoints and what it made; if it is not set, in the workspace of whoever asks, where that is
@@ -38,8 +39,11 @@ class OtherVersion(RuntimeError):
 
 def versions(runs: Sequence[Run]) -> dict[str, str]:
     """What two machines must have in common to make the same results of these runs on the same kind of device."""
-    codes = [current_code(run.configuration) for run in runs]
-    code = {f"code of the {part}": ", ".join(dict.fromkeys(own[part] for own in codes)) for part in PARTS}
+    codes = [current_code(run.configuration, parts_of(run.measure)) for run in runs]
+    parts = dict.fromkeys(part for own in codes for part in own)
+    code = {
+        f"code of the {part}": ", ".join(dict.fromkeys(own[part] for own in codes if part in own)) for part in parts
+    }
     return {"epistemics": __version__, "torch": version("torch").partition("+")[0]} | code
 
 
@@ -105,14 +109,16 @@ def receive(made: Made, store: Store) -> None:
                 (place / Path(name).name).write_bytes(content)
             result = Store(Path(folder)).read(key)
         # The code is the same there, or it would have refused.
-        store.keep_sources(current_sources(configuration_from_json(result.configuration)))
+        store.keep_sources(
+            current_sources(configuration_from_json(result.configuration), parts_of(stored=result.parts))
+        )
         store.write(result)
 
 
 def _asked(text: str) -> tuple[list[Run], Path, str]:
     asked = json.loads(text)
     try:
-        runs = [Run(**{**run, "configuration": configuration_from_json(run["configuration"])}) for run in asked["runs"]]
+        runs = [_run(run) for run in asked["runs"]]
     except TypeError as error:
         raise OtherVersion(f"it knows not what is asked for: {error}; install the same there") from None
     ours = versions(runs)
@@ -125,6 +131,15 @@ def _asked(text: str) -> tuple[list[Run], Path, str]:
     elif not workspace.parent.is_dir():  # storage is not shared
         workspace = Path.home() / ".cache" / "epistemics"
     return runs, workspace, asked["device"]
+
+
+def _run(content: dict[str, Any]) -> Run:
+    """The inverse of ``asdict``: JSON has lists where a run has tuples."""
+    lists = {
+        "configuration": configuration_from_json(content["configuration"]),
+        "measure": tuple(content.get("measure", ())),
+    }
+    return Run(**content | lists)
 
 
 def kept_in(workspace: Path) -> Store:

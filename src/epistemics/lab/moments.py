@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from epistemics.declared.project import MOMENTS_VARIABLE
 from epistemics.declared.sections import SpecificationError
-from epistemics.lab.parts import TRAINING
+from epistemics.lab.parts import TRAINING, moments_of
 from epistemics.store.files import write_atomically
 from epistemics.store.record import Made, Record, Result
 from epistemics.study import configuration_from_json, fits_float32
@@ -74,15 +75,16 @@ class Moments:
         return self.folder / digest[:2] / f"{digest}.safetensors"
 
 
-def parameters_at_hand(result: Result, moments: Moments) -> dict[int, torch.Tensor] | None:
-    """Step → parameters at every moment of a stored result; None if any are not at hand.
+def parameters_at_hand(result: Result, moments: Moments, families: Collection[str]) -> dict[int, torch.Tensor] | None:
+    """Step → parameters at every moment of a stored result at which any of the families is measured, the end at least;
+    None if any are not at hand.
 
     Those at the end may also be stored with it, in float32.
     """
     import torch
 
     part = result.parts[TRAINING]
-    digests = _digests(part)
+    digests = _digests(part, families)
     found = {step: moments.get(digest) if digest else None for step, digest in digests.items()}
     last = part.metrics["final_step"]
     fits = fits_float32(configuration_from_json(result.configuration))
@@ -92,19 +94,20 @@ def parameters_at_hand(result: Result, moments: Moments) -> dict[int, torch.Tens
     return at_hand if len(at_hand) == len(digests) else None
 
 
-def are_at_hand(record: Record, moments: Moments) -> bool:
+def are_at_hand(record: Record, moments: Moments, families: Collection[str]) -> bool:
     """Whether the files of ``parameters_at_hand`` are there, without a look at what they hold."""
     part = record.parts[TRAINING]
-    needed = _digests(part)
+    needed = _digests(part, families)
     if part.files.weights and fits_float32(configuration_from_json(record.configuration)):
         needed.pop(part.metrics["final_step"], None)
     return all(digest is not None and moments.holds(digest) for digest in needed.values())
 
 
-def _digests(part: Made) -> dict[int, str | None]:
-    """Step of every moment → digest of its parameters, if the result lists them."""
+def _digests(part: Made, families: Collection[str]) -> dict[int, str | None]:
+    """Step of every moment at which any of the families is measured → digest of its parameters, if it is listed."""
     steps = part.metrics["moments"]
-    return dict(zip(steps, part.metrics.get("parameters", [None] * len(steps)), strict=True))
+    digests = dict(zip(steps, part.metrics.get("parameters", [None] * len(steps)), strict=True))
+    return {step: digests[step] for step in moments_of(families, steps)}
 
 
 def digest_of(parameters: torch.Tensor) -> str:

@@ -6,7 +6,7 @@ The store takes parts for any; here their configuration, numbers and shapes are 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -14,19 +14,50 @@ import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, structs
 
 from epistemics.store.record import InvalidContent, Part, Provenance, Result, Seconds, converted
-from epistemics.study import LOSSES, PARTS, Configuration, History, Metrics, Step, configuration_from_json
+from epistemics.study import (
+    LOSSES,
+    ON_REQUEST,
+    PARTS,
+    Configuration,
+    History,
+    Metrics,
+    Step,
+    configuration_from_json,
+)
 
-TRAINING, *MEASURES = PARTS
-"""The first part, which all others are made from, and these."""
+TRAINING = next(iter(PARTS))
+"""The first part, which all others are made from: the families of measures."""
 
 HISTORY = tuple(field.name for field in dataclasses.fields(History))
 
 
+def name_of_function(part: str) -> str:
+    """``module.name`` of what makes a part."""
+    return PARTS[part] if part in PARTS else ON_REQUEST[part]
+
+
 def function_of(part: str) -> Callable[..., Any]:
     """What makes a part. Importing it may take torch."""
-    module, _, name = PARTS[part].rpartition(".")
+    module, _, name = name_of_function(part).rpartition(".")
     made_by: Callable[..., Any] = getattr(import_module(f"epistemics.{module}"), name)
     return made_by
+
+
+def parts_of(asked: Collection[str] = (), stored: Collection[str] = ()) -> tuple[str, ...]:
+    """The parts that a result is to have, in order: those of every result, and those on request that are asked for or
+    that it has.
+
+    Args:
+        asked: the families that a run asks for.
+        stored: the parts that its result has, if there is one.
+    """
+    return (*PARTS, *(family for family in ON_REQUEST if family in asked or family in stored))
+
+
+def moments_of(families: Iterable[str], moments: Sequence[int]) -> Sequence[int]:
+    """Of the moments of a training, in ascending order, those at which any of the families is measured: the end at
+    least."""
+    return moments[-1:] if all(family in ON_REQUEST for family in families) else moments
 
 
 class Ended(Struct):
@@ -122,7 +153,7 @@ def _faults(result: Result, configuration: Configuration) -> Iterator[str]:
             yield from (f"{where}.{fault}" for fault in _history_faults(part, ended, metrics))
         else:
             converted(part.canary, dict[str, CanaryMeasure], f"{where}.canary")
-            yield from (f"{where}.{fault}" for fault in _measure_faults(part, len(ended.moments)))
+            yield from (f"{where}.{fault}" for fault in _measure_faults(part, len(moments_of([name], ended.moments))))
 
 
 def _history_faults(part: Part, ended: Ended, metrics: Metrics) -> Iterator[str]:
@@ -161,7 +192,11 @@ def _measure_faults(part: Part, moments: int) -> Iterator[str]:
         yield "arrays: missing"
     for name, values in part.arrays.items():
         if values.ndim < 1 or len(values) != moments or values.dtype.kind != "f":
-            yield f"arrays.{name}: {_described(values)}, where floats for {moments} moments belong"
+            yield f"arrays.{name}: {_described(values)}, where floats for {_moments(moments)} belong"
+
+
+def _moments(count: int) -> str:
+    return "1 moment" if count == 1 else f"{count} moments"
 
 
 def _described(array: np.ndarray[Any, Any]) -> str:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +189,8 @@ class Job:
     results: Path
     workspace: Path
     device: str
+    measure: list[list[str]] = field(default_factory=list)
+    """For each member, the families of measures that it asks for; empty if none does."""
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     """Time between checkpoints; Ctrl-C writes one at once."""
 
@@ -206,6 +208,7 @@ class Job:
             Path(content["results"]),
             Path(content["workspace"]),
             content["device"],
+            content["measure"],
             content["checkpoint_seconds"],
         )
 
@@ -219,6 +222,7 @@ class Worker:
         job = Job(
             configurations=[run.configuration for run in runs],
             keep_weights=[run.keep_weights for run in runs],
+            measure=[list(run.measure) for run in runs],
             results=store.folder,
             workspace=workspace,
             device=device,

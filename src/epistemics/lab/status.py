@@ -18,25 +18,26 @@ from epistemics.store.store import MissingResult, Seal, Store
 from epistemics.study import PARTS, SETTINGS, Configuration, distinguishing, lines
 
 
-def current_code(configuration: Configuration) -> dict[str, str]:
-    """The fingerprints that a result made now would carry."""
-    return {part: _code(part, lines(configuration)) for part in PARTS}
+def current_code(configuration: Configuration, of: Iterable[str] = PARTS) -> dict[str, str]:
+    """The fingerprints that these parts of a result would carry if they were made now."""
+    used = lines(configuration)
+    return {part: _code(part, used) for part in of}
 
 
-def current_seals(configuration: Configuration) -> dict[str, Seal]:
+def current_seals(configuration: Configuration, of: Iterable[str] = PARTS) -> dict[str, Seal]:
     """For each part, its fingerprint and the definitions behind it: ``module.name`` → hash of its source."""
     used = lines(configuration)
-    return {part: Seal(_code(part, used), definitions(name, lines=used)) for part, name in PARTS.items()}
+    return {part: Seal(_code(part, used), definitions(parts.name_of_function(part), lines=used)) for part in of}
 
 
-def current_sources(configuration: Configuration) -> Iterable[str]:
+def current_sources(configuration: Configuration, of: Iterable[str] = PARTS) -> Iterable[str]:
     """The sources behind these definitions, of which a store keeps copies."""
-    return reached(*PARTS.values(), lines=lines(configuration)).values()
+    return reached(*map(parts.name_of_function, of), lines=lines(configuration)).values()
 
 
 def _code(part: str, used: Lines) -> str:
     """The fingerprint of what makes a part; of its settings too, if it has any."""
-    code, settings = fingerprint(PARTS[part], lines=used), SETTINGS.get(part)
+    code, settings = fingerprint(parts.name_of_function(part), lines=used), SETTINGS.get(part)
     return source_hash(json.dumps([code, settings], sort_keys=True)) if settings else code
 
 
@@ -80,9 +81,6 @@ def stored(runs: Iterable[Run], store: Store) -> Iterator[tuple[RunStatus, Resul
     """
     known: dict[str, dict[str, str]] = {}  # runs that use the same lines have the same code
     for run in runs:
-        used = json.dumps(lines(run.configuration))
-        if used not in known:
-            known[used] = current_code(run.configuration)
         try:
             result = checked(store, run.key, run.configuration)
         except MissingResult:
@@ -90,15 +88,19 @@ def stored(runs: Iterable[Run], store: Store) -> Iterator[tuple[RunStatus, Resul
         except DamagedResult as error:
             yield RunStatus(run, "damaged", str(error)), None
         else:
+            has = parts.parts_of(run.measure, result.parts)
+            used = json.dumps([lines(run.configuration), has])
+            if used not in known:
+                known[used] = current_code(run.configuration, has)
             provenance = result.parts[parts.TRAINING].provenance if parts.TRAINING in result.parts else {}
             elsewhere = began_elsewhere(run.configuration, provenance, store)
             yield _status(run, result, known[used], elsewhere), result
 
 
 def _status(run: Run, result: Result, code: Mapping[str, str], began_elsewhere: bool) -> RunStatus:
-    states = {part: part_state(result, part, code[part]) for part in PARTS}
+    states = {part: part_state(result, part, own) for part, own in code.items()}
     absent = [part for part, state in states.items() if state == "missing"]
-    former = [part for part in result.parts if part not in PARTS]
+    former = [part for part in result.parts if part not in states]
     said = f"of it, {' and '.join(absent)} {_are(absent)} not stored"
     if absent and former:  # which may have what they measure
         said += f" but with {' and '.join(former)}, a part that there is no more; `epistemics adopt` takes it apart"

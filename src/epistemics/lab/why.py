@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from epistemics.lab.parts import name_of_function, parts_of
 from epistemics.lab.status import current_seals
 from epistemics.store.fingerprint import Lines, path_to, reached, source_hash
 from epistemics.store.store import Store
-from epistemics.study import PARTS, configuration_from_json, lines
+from epistemics.study import configuration_from_json, lines
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ def changes(store: Store, key: str) -> list[Change]:
     """
     record = store.record(key)
     parts, configuration = record.parts, configuration_from_json(record.configuration)
-    seals, used = current_seals(configuration), lines(configuration)
+    seals, used = current_seals(configuration, parts_of(stored=parts)), lines(configuration)
     found = []
-    for name, root in PARTS.items():
-        if name in parts and parts[name].code != seals[name].code:
-            found += _between(store, name, root, parts[name].definitions, used)
+    for name, seal in seals.items():
+        if name in parts and parts[name].code != seal.code:
+            found += _between(store, name, name_of_function(name), parts[name].definitions, used)
     return found
 
 

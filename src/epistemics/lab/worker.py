@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,13 @@ from epistemics.lab.checkpoint import (
 )
 from epistemics.lab.continuing import Beginning, NothingToContinue, began_elsewhere, beginning_of
 from epistemics.lab.moments import Moments, parameters_at_hand
-from epistemics.lab.parts import MEASURES, TRAINING, function_of
+from epistemics.lab.parts import TRAINING, function_of, moments_of, parts_of
 from epistemics.lab.provenance import provenance_of
 from epistemics.lab.scheduler import Job, workspace_folder
 from epistemics.lab.status import checked, current_seals, current_sources, part_state
 from epistemics.store.record import Arrays, DamagedResult, Part, Result
 from epistemics.store.store import ChangedMeanwhile, MissingResult, Seal, Store
-from epistemics.study import PARTS, SETTINGS, Configuration, History, seen, summary
+from epistemics.study import LOSSES, ON_REQUEST, SETTINGS, Configuration, History, seen, summary
 
 MEASURED = ("device", "versions", "commit", "date")
 """What the provenance of a part that is measured says of where it was, besides the seconds that it took."""
@@ -71,23 +71,25 @@ def work(job: Job) -> Generator[dict[str, Any], None, None]:
     # processors compute ten times slower. They count as zero here; where there are none, this changes no bit.
     torch.set_flush_denormal(True)
     store, moments = Store(job.results), Moments(moments_folder(job.workspace))
-    seals = [current_seals(c) for c in job.configurations]
-    code = " ".join(dict.fromkeys(own[TRAINING].code for own in seals))  # of the stack's checkpoints
+    of_all = [current_seals(c, parts_of(ON_REQUEST)) for c in job.configurations]
+    code = " ".join(dict.fromkeys(own[TRAINING].code for own in of_all))  # of the stack's checkpoints
     keys = [configuration_key(c) for c in job.configurations]
     folder = workspace_folder(job.workspace, keys)
     with locked(folder):
         beginnings = [beginning_of(c, store) for c in job.configurations]
         stored = [_of_this_beginning(store, key, c) for key, c in zip(keys, job.configurations, strict=True)]
+        asked = job.measure or [[]] * len(keys)
+        seals = [_wanted(*own) for own in zip(of_all, asked, stored, strict=True)]
         if all(_is_fresh(*wanted) for wanted in zip(stored, job.keep_weights, seals, strict=True)):
             return  # another process was quicker
-        members = [_kept(result, moments, own[TRAINING].code) for result, own in zip(stored, seals, strict=True)]
+        members = [_kept(result, moments, own) for result, own in zip(stored, seals, strict=True)]
         if not all(members):
             training = [own[TRAINING] for own in seals]
             members = list((yield from _trained(job, folder, moments, code, training, beginnings)))
         for member, (key, trained) in enumerate(zip(keys, members, strict=True)):
             assert trained is not None
             yield {"phase": "measure", "member": member}
-            store.keep_sources(current_sources(job.configurations[member]))
+            store.keep_sources(current_sources(job.configurations[member], seals[member]))
             _store(store, key, job, member, trained, seals[member])
             yield {"phase": "stored", "member": member, "key": key}
         (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -99,22 +101,18 @@ def _store(store: Store, key: str, job: Job, member: int, trained: Trained, seal
     made: dict[str, Part] = {}
     if job.keep_weights[member] and not trained.part.weights:
         made[TRAINING] = structs.replace(trained.part, weights=_weights(trained))
-    unmeasured = [
-        name
-        for name in MEASURES
-        if stored is None or part_state(stored, name, seals[name].code) in ("missing", "stale")
-    ]
-    canary = canary_of(configuration, job.device) if unmeasured else {}
+    unmeasured = _unmeasured(stored, seals)
+    canary = canary_of(configuration, job.device, unmeasured) if unmeasured else {}
     if stored is None:
         made[TRAINING] = structs.replace(made.get(TRAINING, trained.part), canary=canary[TRAINING])
     for name in unmeasured:
-        made[name] = _family(name, configuration, trained.parameters, seals[name], canary[name], job.device)
-    known = {name: part for name, part in stored.parts.items() if name in PARTS} if stored else {}
+        made[name] = _family(name, configuration, trained, seals[name], canary[name], job.device)
+    known = {name: part for name, part in stored.parts.items() if name in seals} if stored else {}
     _require_names_apart({**known, **made})
     if stored is not None and len(known) < len(stored.parts):  # of parts that there are no more
         with suppress(ChangedMeanwhile):  # another process was quicker
             store.write(
-                structs.replace(stored, parts={name: {**known, **made}[name] for name in PARTS}), made_of=stored
+                structs.replace(stored, parts={name: {**known, **made}[name] for name in seals}), made_of=stored
             )
         return
     if stored is not None:
@@ -126,6 +124,20 @@ def _store(store: Store, key: str, job: Job, member: int, trained: Trained, seal
             store.set_aside(key)
     as_json = json.loads(json.dumps(dataclasses.asdict(configuration)))
     store.write(Result(key=key, configuration=as_json, parts=made))
+
+
+def _wanted(seals: dict[str, Seal], asked: Collection[str], stored: Result | None) -> dict[str, Seal]:
+    """The seals of the parts that a result is to have: what it has on request it keeps, if nobody asks for it too."""
+    return {name: seals[name] for name in parts_of(asked, stored.parts if stored else ())}
+
+
+def _unmeasured(stored: Result | None, seals: Mapping[str, Seal]) -> list[str]:
+    """The families that the present code has not measured."""
+    return [
+        name
+        for name, seal in seals.items()
+        if name != TRAINING and (stored is None or part_state(stored, name, seal.code) in ("missing", "stale"))
+    ]
 
 
 def _stored(store: Store, key: str, configuration: Configuration) -> Result | None:
@@ -145,16 +157,16 @@ def _of_this_beginning(store: Store, key: str, configuration: Configuration) -> 
     return None if other else result
 
 
-def _kept(result: Result | None, moments: Moments, code: str) -> Trained | None:
-    """A stored result's training, if it still holds and the parameters of every moment are at hand: then only measures
-    are missing or have changed, and they are taken of these.
+def _kept(result: Result | None, moments: Moments, seals: Mapping[str, Seal]) -> Trained | None:
+    """A stored result's training, if it still holds and the parameters of every moment that is to be measured are at
+    hand: then only measures are missing or have changed, and they are taken of these.
     """
     if result is None or TRAINING not in result.parts:
         return None
     part = result.parts[TRAINING]
-    if part.code != code:
+    if part.code != seals[TRAINING].code:
         return None
-    parameters = parameters_at_hand(result, moments)
+    parameters = parameters_at_hand(result, moments, _unmeasured(result, seals))
     return None if parameters is None else Trained(part, parameters, result)
 
 
@@ -260,7 +272,7 @@ def _with_metrics(
 def _family(
     name: str,
     configuration: Configuration,
-    parameters: dict[int, torch.Tensor],
+    trained: Trained,
     seal: Seal,
     canary: dict[str, Any],
     device: str,
@@ -268,7 +280,11 @@ def _family(
     """The part of a family of measures: name of a measure → values, with a leading dimension of moments."""
     made = provenance_of([configuration], torch.device(device))
     started = time.monotonic()
-    moments = [measured(name, configuration, parameters[step]) for step in sorted(parameters)]
+    history, parameters = trained.part.arrays, trained.parameters
+    lost = set(history["history.step"][~np.isfinite(history[f"history.{LOSSES[0]}"])].tolist())  # it has diverged
+    moments = [
+        measured(name, configuration, parameters[step], step in lost) for step in moments_of([name], sorted(parameters))
+    ]
     return Part(
         settings=dict(SETTINGS.get(name, {})),
         code=seal.code,

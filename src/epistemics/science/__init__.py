@@ -7,5 +7,6 @@ In the order of a run: ``configuration`` (all that decides a result), ``operatio
 ``transformer``, ``penalty`` (adversarial training), ``training`` (AdamW, evaluation), ``layers`` (gradients by hand),
 ``grokking`` (what is seen of a training, and when it groks); then of a trained model ``geometry`` (directions, rank,
 Fourier share), ``abliteration`` (projections and accuracy curves), ``residual_stream`` (cuts inside the model),
-``noise`` (the gradient's noise scale) and ``measures``, the families of what is stored of it.
+``noise`` (the gradient's noise scale) and ``measures``, the families of what is stored of it, and ``attacks``, one more
+that a run asks for.
 """
