@@ -71,6 +71,13 @@ Raises:
     )
 
 
+def test_what_is_read_without_brackets_is_shown_without() -> None:
+    """A property, also one that is computed once."""
+    (run,) = [one for one in documented() if one.name == "Run"]
+    names = {field.partition(":")[0] for field, _ in run.fields}
+    assert {"key", "label", "named"} <= names
+
+
 def test_an_arrow_that_follows_from_others_is_not_needed() -> None:
     imports = {"cli": ["lab", "store", "book"], "lab": ["science", "store"], "science": [], "store": [], "book": []}
     assert needed(imports) == imports | {"cli": ["lab", "book"]}

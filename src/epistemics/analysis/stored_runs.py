@@ -31,7 +31,7 @@ class StoredRun:
 
     @property
     def stale(self) -> bool:
-        """Whether the code that made it has changed since."""
+        """Whether the code that made it has changed since, or the run that it continues."""
         return self.state == "stale"
 
     @property

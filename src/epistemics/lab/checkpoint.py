@@ -39,7 +39,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 Passed = list[dict[int, str]]
-"""For each member, step → digest of its parameters, of the moments that it has passed, in ascending order."""
+"""For each member, step → digest of its parameters, of the moments that it has passed."""
 
 
 def save_state(path: Path, state: State, code: str, provenance: dict[str, Any], passed: Passed) -> None:

@@ -47,13 +47,13 @@ class RunStatus:
 
     run: Run
     state: str
-    """fresh, adopted (made by other code, which was shown to do the same), stale (its code has changed since), damaged
-    or missing."""
+    """fresh, adopted (made by other code, which was shown to do the same), stale (its code has changed since, or the run
+    that it continues), damaged or missing."""
     fault: str | None = None
-    """For a damaged result, the file and what is wrong with it; for a missing one, what of it is missing."""
+    """For a damaged result, the file and what is wrong with it; for a missing one, what of it is missing; for one that
+    is stale without a change of code, why."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Part → its own state; of a result that can be read."""
-
     began_elsewhere: bool = False
     """Whether it is stale because the run that it continues has other parameters now: no code can be shown to do the
     same, it has to be trained again."""
