@@ -63,7 +63,11 @@ def test_a_copy_of_the_package_has_the_same_fingerprints(edit: Edit, code: Code)
         ("science/training.py", "EPSILON = 1e-8  # AdamW's", "# said anew\nEPSILON = 1e-8  # that of AdamW"),
         ("science/training.py", "def adamw(", "# a comment\n\n\ndef adamw("),
         ("science/training.py", '"""One AdamW update (', '"""Another docstring ('),
-        ("science/grokking.py", '"""What was seen of one member at each evaluation."""\n', "\n"),
+        (
+            "science/grokking.py",
+            '"""What was seen of one member at each evaluation, of questions without a flag."""\n',
+            "\n",
+        ),
         ("science/training.py", "beta1, beta2 = betas", "(beta1,   beta2) = (betas)"),
         ("science/training.py", "betas: tuple[float, float],\n) -> tuple", "betas: list[float],\n) -> list"),
         ("science/training.py", '"""[n, S − 1], the table, for S positions."""', '"""A field said in other words."""'),

@@ -47,8 +47,8 @@ class RunStatus:
 
     run: Run
     state: str
-    """fresh, adopted (made by other code, which was shown to do the same), stale (its code has changed since, or the run
-    that it continues), damaged or missing."""
+    """fresh, adopted (made by other code, which was shown to do the same), stale (its code has changed since, or that
+    which it continues), damaged or missing."""
     fault: str | None = None
     """For a damaged result, the file and what is wrong with it; for a missing one, what of it is missing; for one that
     is stale without a change of code, why."""
