@@ -157,8 +157,9 @@ def _compared(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]
 
 def _difference(one: float | None, other: float | None) -> float:
     """Relative; no number is near none."""
-    if one is None or other is None:
-        return 0.0 if one is other else math.inf
+    numbers = [value is not None and math.isfinite(value) for value in (one, other)]
+    if one is None or other is None or not all(numbers):
+        return math.inf if any(numbers) else 0.0
     return abs(one - other) / max(abs(one), abs(other), 1e-12)
 
 
