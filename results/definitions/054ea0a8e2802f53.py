@@ -1,0 +1,13 @@
+class Tensors(NamedTuple):
+    flat: None
+    first: None
+    second: None
+    step: None
+    rows: None
+    questions: None
+    answers: None
+    weights: None
+    learning_rate: None
+    weight_decay: None
+    penalty: None
+    random: None

@@ -1,0 +1,2 @@
+def exact(share):
+    return Fraction(str(share))

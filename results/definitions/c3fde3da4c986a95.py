@@ -1,0 +1,1 @@
+Rows = NDArray[np.int64]
