@@ -35,3 +35,12 @@ def test_of_a_setting_that_was_not_run_no_number_is_shown_however_deep() -> None
     numbers = {"seeds": "3", "removed": {"attention": "12%"}}
     assert of_setting(numbers, there=True) == numbers
     assert of_setting(numbers, there=False) == {"seeds": ABSENT, "removed": {"attention": ABSENT}}
+
+
+def test_what_is_no_number_is_shown_as_if_it_were_not_there() -> None:
+    """Of a run that diverged: no median is of it, and no reader gets a nan."""
+    nan = float("nan")
+    assert (number(nan), percent(nan), ranked_median([1, nan, 3, None])) == ("–", "–", 3)
+    assert spread([nan, 3, 2, 1]) == "2 (1–3), 1 diverged"
+    assert spread([nan, nan]) == "2 diverged"
+    assert table_of([{"k": nan, "of": "add"}]).to_csv() == "k,of\n,add\n"

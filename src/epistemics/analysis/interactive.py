@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from epistemics.analysis.tables import Table
+from epistemics.analysis.tables import Table, is_no_number
 
 FOLDER = "../theme/interactive"  # from a chapter's page
 
@@ -79,7 +79,7 @@ class Lines:
         places = sorted({record[self.x] for record in rows})
         index = {place: position for position, place in enumerate(places)}
         panels, series = list(self.panels), list(self.named)
-        lines: dict[tuple[int, int, int], dict[int, float]] = {}
+        lines: dict[tuple[int, int, int], dict[int, float | None]] = {}
         for record in rows:
             key = (panels.index(record[self.panel]), series.index(record[self.series]), record["seed"])
             place, found = index[record[self.x]], lines.setdefault(key, {})
@@ -88,7 +88,7 @@ class Lines:
                     f"two rows with {self.panel} {record[self.panel]!r}, {self.series} {record[self.series]!r}, "
                     f"seed {record['seed']} and {self.x} {record[self.x]}: a line has one"
                 )
-            found[place] = record[self.y]
+            found[place] = None if is_no_number(record[self.y]) else record[self.y]
         nearest = min(places, key=lambda place: abs(place - self.start))
         return {
             "x": {"label": self.x_label, "values": places, "logarithmic": self.logarithmic, "start": index[nearest]},
@@ -118,7 +118,8 @@ def interactive(figure: str, lines: Lines) -> None:
     if not len(lines.table):  # the figure says so
         return
     # A `</script>` in a label would end the element.
-    data = json.dumps(lines.description(), ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
+    data = json.dumps(lines.description(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    data = data.replace("<", r"\u003c")
     scripts = "\n".join(
         f'<script src="{FOLDER}/{name}.js" defer></script>' for name in ("d3.min", "plot.min", "interactive")
     )

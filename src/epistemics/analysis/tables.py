@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,11 @@ ABSENT = "(not in this grid)"
 
 @dataclass(frozen=True)
 class Table:
-    """Named columns and rows of plain values; None is a value that is not there."""
+    """Named columns and rows of plain values; None is a value that is not there.
+
+    What is measured of a run that diverged is no number: a value that is there and says nothing, shown as if it were
+    not.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
@@ -62,11 +67,11 @@ class Table:
         return replace(self, rows=tuple(tuple(record.values()) for record in kept))
 
     def to_csv(self) -> str:
-        """Comma-separated, with a header; None is an empty field."""
+        """Comma-separated, with a header; None, and what is no number, is an empty field."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")  # its own ends lines as Windows does
         writer.writerow(self.columns)
-        writer.writerows(self.rows)
+        writer.writerows([None if is_no_number(value) else value for value in row] for row in self.rows)
         return text.getvalue()
 
 
@@ -95,14 +100,19 @@ class Shown:
         return "\n".join("| " + " | ".join(line) + " |" for line in (self.headings, rule, *rows))
 
 
+def is_no_number(value: Value) -> bool:
+    """As what is measured of a run that has diverged."""
+    return isinstance(value, float) and math.isnan(value)
+
+
 def number(value: float | int | None, digits: int = 0, missing: str = "–") -> str:
-    """A number for reading: thousands set apart by commas, ``missing`` for None."""
-    return missing if value is None else f"{value:,.{digits}f}"
+    """A number for reading: thousands set apart by commas, ``missing`` for None and for what is no number."""
+    return missing if value is None or is_no_number(value) else f"{value:,.{digits}f}"
 
 
 def percent(value: float | None, digits: int = 0, missing: str = "–") -> str:
-    """A share as a percentage."""
-    return missing if value is None else f"{100 * value:.{digits}f}%"
+    """A share as a percentage; ``missing`` as for ``number``."""
+    return missing if value is None or is_no_number(value) else f"{100 * value:.{digits}f}%"
 
 
 def fraction(value: float | None) -> str:
@@ -123,10 +133,13 @@ def spread(
 ) -> str:
     """Median and range over seeds, ``median (lowest–highest)``; a None ranks above every number and reads ``never``.
 
-    One value, or equal ones, stand alone. Of no values, ``ABSENT``.
+    One value, or equal ones, stand alone. Of no values, ``ABSENT``. What is no number is left out, and counted.
     """
     if not values:
         return ABSENT
+    if without := len(values) - len(told := [value for value in values if not is_no_number(value)]):
+        diverged = f"{without} diverged"
+        return f"{spread(told, show, never)}, {diverged}" if told else diverged
     ordered = sorted(values, key=lambda v: float("inf") if v is None else v)
     texts = [never if value is None else show(value) for value in (ordered[0], ordered[-1])]
     middle = ranked_median(values)
@@ -160,15 +173,16 @@ def ranges_compared(one: Sequence[float | None], other: Sequence[float | None]) 
     """Whether two ranges over seeds have a value in common, in words; a None ranks above every number."""
     if not one or not other or all(value is None for value in (*one, *other)):
         return "cannot be compared"
-    low, high = ([float("inf") if value is None else value for value in values] for values in (one, other))
+    low, high = ([float("inf") if value is None or is_no_number(value) else value for value in v] for v in (one, other))
     return "overlap" if min(low) <= max(high) and min(high) <= max(low) else "do not overlap"
 
 
 def ranked_median(values: Sequence[float | None]) -> float | None:
     """The median, where None (it did not happen) ranks above every number.
 
-    With an even count, the median is None if either middle value is. Of no values, None.
+    With an even count, the median is None if either middle value is. Of no values, None. What is no number is left out.
     """
+    values = [value for value in values if not is_no_number(value)]
     if not values:
         return None
     ranked = [float("inf") if value is None else float(value) for value in values]

@@ -122,7 +122,7 @@ def numbers(results: Results) -> Numbers:
     elif apart:
         verdict = f"Of {len(table)} comparisons over seeds these tell the two ways apart: {listed(apart)}"
     else:
-        verdict = f"None of {len(table)} comparisons over seeds tells the two ways apart"
+        verdict = f"Not one of {len(table)} comparisons over seeds tells the two ways apart"
     awaited = dict.fromkeys(run.model.rpartition(", ")[0] for run in results.experiment.awaited)
     return {
         "verdict": verdict,
