@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from epistemics.analysis.tables import ABSENT, Shown, listed, name_of_value, of_setting, shares, spread, table_of
+from epistemics.analysis.tables import (
+    ABSENT,
+    Shown,
+    listed,
+    name_of_value,
+    number,
+    of_setting,
+    percent,
+    ranked_median,
+    shares,
+    spread,
+    table_of,
+)
 
 
 def test_a_range_in_a_cell_is_not_broken_and_in_data_is_plain() -> None:

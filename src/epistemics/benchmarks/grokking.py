@@ -1,7 +1,7 @@
 """Seconds in which a small model groks arithmetic modulo 97 from nothing, one seed after the other.
 
-Counted is from step 0, evaluations included, to the grokking step: the first evaluation at which validation accuracy is
-95% and stays there for five more. What compiling takes, once for all seeds, stands beside it.
+Counted is all from setting up the model to the grokking step, evaluations included: the first evaluation at which
+validation accuracy is 95% and stays there for five more. What compiling takes, once for all seeds, stands beside it.
 
 A process of its own, as a worker is: ``python -m epistemics.benchmarks.grokking`` with a configuration as JSON on
 standard input.
@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 import torch
 
-from epistemics.lab.scheduler import worker_environment
+from epistemics.lab.scheduler import RunFailed, worker_environment
 from epistemics.science.configuration import BASELINE, Configuration, configuration_from_json
 from epistemics.science.grokking import grokking_step
 from epistemics.science.train import train
@@ -47,19 +48,25 @@ TASKS = {
 """What is learned; the last is the task of cliptogrok (github.com/NiftyliuS/cliptogrok)."""
 
 
-def grokking(workspace: Path, report: Callable[[str], None]) -> list[dict[str, Any]]:
-    """For each task, steps and seconds of every seed; None where one does not grok."""
+def grokking(report: Callable[[str], None]) -> list[dict[str, Any]]:
+    """For each task, steps and seconds of every seed; None where one does not grok. All is compiled anew.
+
+    Raises:
+        RunFailed: if a task can't be timed.
+    """
     found = []
     for name, configuration in TASKS.items():
         report(f"until it groks: {name}")
-        done = subprocess.run(
-            [sys.executable, "-m", "epistemics.benchmarks.grokking"],
-            input=json.dumps(dataclasses.asdict(configuration)),
-            capture_output=True,
-            text=True,
-            check=True,
-            env=worker_environment(workspace),
-        )
+        with tempfile.TemporaryDirectory(prefix="epistemics-") as folder:
+            done = subprocess.run(
+                [sys.executable, "-m", "epistemics.benchmarks.grokking"],
+                input=json.dumps(dataclasses.asdict(configuration)),
+                capture_output=True,
+                text=True,
+                env=os.environ | worker_environment(Path(folder)),
+            )
+        if done.returncode != 0:
+            raise RunFailed(f"{name} could not be timed:\n{done.stderr.strip()}")
         found.append({"name": name, **json.loads(done.stdout)})
     return found
 

@@ -21,7 +21,8 @@ def require(project: Project, names: Collection[str] = ()) -> None:
     for name in names or experiment_names(project.experiments):
         if name not in needs:
             continue
-        runs, shown = load_experiment(project.experiments, name, project.profile).runs, f"experiments/{name}.yaml"
+        experiment, shown = load_experiment(project.experiments, name, project.profile), f"experiments/{name}.yaml"
+        runs = (*experiment.runs, *experiment.awaited)
         if not runs:
             where = f"{shown}: profiles.{project.profile}.groups"
             raise SpecificationError(f"{where}: [] must hold at least one group of runs: chapters show them")

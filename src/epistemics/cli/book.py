@@ -158,7 +158,7 @@ def bench(project: Project, options: argparse.Namespace) -> int:
     if options.only in (None, "training"):
         found |= training.training(project, options.device, say)
     if options.only in (None, "grokking"):
-        found["grokking"] = grokking.grokking(project.workspace, say)
+        found["grokking"] = grokking.grokking(say)
     if options.only in (None, "rendering"):
         found["rendering"] = rendering.rendering(project.folder, say)
     print(json.dumps(found, indent=1) if options.json else report.shown(found))

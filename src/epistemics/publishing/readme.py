@@ -113,7 +113,7 @@ def results(every: Mapping[str, Results]) -> str:
         keys = {r.run.key for r in found}
         shared = f" ({len(keys & seen)} of its runs are among those above)" if keys & seen else ""
         seen |= keys
-        seeds = sorted(Counter(r.run.model for r in found).values())
+        seeds = sorted(Counter(r.run.model for r in found).values()) or [0]  # all may be awaited
         totals = numbers(found)
         rows.append(
             [

@@ -9,6 +9,7 @@ from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import ABSENT, Numbers, Shown, Table, Value, listed, number, spread, table_of
 from epistemics.analysis.two_samples import LEVEL, detectable_factor, holm, p_value
+from epistemics.declared.experiments import Run
 from epistemics.declared.project import Project
 from epistemics.science.abliteration import falls_at
 
@@ -24,9 +25,13 @@ def load(project: Project | None = None) -> Results:
     return load_results("gradient", project)
 
 
-def model(run: StoredRun) -> str:
+def _both(run: Run) -> str:
     """What both ways of a model are called: its name without them."""
-    return run.run.model.removesuffix(f", {run.configuration.gradient}")
+    return run.model.removesuffix(f", {run.configuration.gradient}")
+
+
+def _runs(results: Results) -> Iterator[Run]:
+    return (stored.run for stored in results)
 
 
 def runs(results: Results) -> Table:
@@ -34,7 +39,7 @@ def runs(results: Results) -> Table:
     columns = ("model", "gradient", "seed", "grokking_step", "measured", "k_at_95", "run")
     rows = [
         {
-            "model": model(run),
+            "model": _both(run.run),
             "gradient": run.configuration.gradient,
             "seed": run.configuration.seed,
             "grokking_step": run.metrics["grokking_step"],
@@ -65,18 +70,18 @@ def comparisons(results: Results) -> Table:
 
     Seeds that were not measured 500 steps after grokking, or have not grokked, are no part of what is said of k@95%.
     """
-    compared = list(_compared(runs(results)))
-    corrected = holm([p for _, p in compared])
+    declared = len(QUANTITIES) * len({_both(run) for run in (*_runs(results), *results.experiment.awaited)})
+    compared = list(_compared(runs(results), LEVEL / declared))
+    # Those that wait for their runs count among the comparisons, as if they told nothing apart.
+    corrected = holm([*(p for _, p in compared), *[1.0] * (declared - len(compared))])[: len(compared)]
     rows = [row | {"p_corrected": round(own, 4)} for (row, _), own in zip(compared, corrected, strict=True)]
     columns = ("model", "quantity", "seeds", "p", "detectable", "p_corrected")
     return table_of(rows, columns)
 
 
-def _compared(table: Table) -> Iterator[tuple[dict[str, Value], float]]:
-    """Rows, and the p of each."""
-    models = list(dict.fromkeys(table.column("model")))
-    level = LEVEL / (len(models) * len(QUANTITIES))  # what Holm asks of the first
-    for name, quantity in product(models, QUANTITIES):
+def _compared(table: Table, level: float) -> Iterator[tuple[dict[str, Value], float]]:
+    """Rows, and the p of each; ``level`` is what the correction asks of the lowest."""
+    for name, quantity in product(dict.fromkeys(table.column("model")), QUANTITIES):
         one, other = (_values(table, name, way, quantity) for way in (AUTOGRAD, BY_HAND))
         if one and other:
             says, grid = QUANTITIES[quantity]
@@ -123,7 +128,7 @@ def numbers(results: Results) -> Numbers:
         verdict = f"Of {len(table)} comparisons over seeds these tell the two ways apart: {listed(apart)}"
     else:
         verdict = f"Not one of {len(table)} comparisons over seeds tells the two ways apart"
-    awaited = dict.fromkeys(run.model.rpartition(", ")[0] for run in results.experiment.awaited)
+    awaited = dict.fromkeys(map(_both, results.experiment.awaited))
     return {
         "verdict": verdict,
         "lowest": f"{min(row['p_corrected'] for row in table):.2f}" if table else ABSENT,

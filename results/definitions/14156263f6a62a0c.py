@@ -1,0 +1,1 @@
+NORM_EPSILON = 1e-05

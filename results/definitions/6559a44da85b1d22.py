@@ -1,0 +1,1 @@
+AffineBack = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
