@@ -150,15 +150,20 @@ def test_stacks_on_nodes_with_gpus_make_what_a_local_run_makes(
     assert_local(stacks, results, tmp_path)
 
 
-def test_a_run_fails_once_and_the_others_of_its_stack_are_stored(
+def test_a_run_that_diverges_comes_back_with_the_others_of_its_stack(
     nodes: Nodes, configuration: Make, tmp_path: Path
 ) -> None:
-    good, bad = runs(configuration(steps=30), configuration(steps=30, seed=7, learning_rate=1e30))
-    fault = r"(?s)^(head|gpu-\d) CPU: .*seed 7: train_loss is no number at step 10"
+    stack = runs(configuration(steps=30), configuration(steps=30, seed=7, learning_rate=100.0, weight_decay=1e6))
+    good, bad = train([stack], tmp_path, Log())
+    assert "diverged" not in good.metrics
+    assert bad.metrics["diverged"] == bad.metrics["final_step"]
+
+
+def test_a_run_that_fails_is_not_tried_again_elsewhere(nodes: Nodes, configuration: Make, tmp_path: Path) -> None:
+    fault = r"(?s)^(head|gpu-\d) CPU: .*it continues 0000000000000000, which is not stored with its parameters"
     with pytest.raises(RunFailed, match=fault) as failed:
-        train([(good, bad)], tmp_path, Log())
-    assert str(failed.value).count("train_loss is no number") == 1
-    assert Store(tmp_path / "results").keys() == [good.key]
+        train([runs(configuration(continues="0" * 16))], tmp_path, Log())
+    assert str(failed.value).count("it continues 0") == 1
 
 
 def test_a_killed_worker_is_replaced_and_goes_on(nodes: Nodes, configuration: Make, tmp_path: Path) -> None:
