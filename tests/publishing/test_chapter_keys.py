@@ -48,7 +48,7 @@ def test_what_the_chapters_load() -> None:
         return loaded(text, reached_from(text), every)
 
     assert of("phase-1-1") == ["phase-1-1"]
-    assert of("method") == ["precision"]
+    assert of("method") == ["gradient", "precision"]
     assert of("debate") == []
     assert set(of("trilemma")) >= {"phase-1-2", "full-length", "joint", "adversarial-sweep"}  # two by constants
     assert of("runs") == every
