@@ -420,8 +420,8 @@ def test_the_log_s_baseline_is_configured_and_changed() -> None:
         ({"stop_at_age": "5"}, "stop_at_age: '5' must be a number or null"),
         ({"measure_at_ages": [1e308]}, "measure_at_ages: [1e+308] must be at most 1e+06, which is 1,000,000,000 steps"),
         (
-            {"learning_rate": 1e-310, "stop_at_age": 5},
-            "stop_at_age: 5 must be at most 1e-301, which is 1,000,000,000 s",
+            {"learning_rate": 1e-300, "stop_at_age": 5},
+            "stop_at_age: 5 must be at most 1e-291, which is 1,000,000,000 s",
         ),
         ({"seed": -1}, "seed: -1 must be at least 0 and below 2^64"),
         ({"seed": 2**64}, "must be at least 0 and below 2^64"),
