@@ -325,7 +325,7 @@ def test_a_member_whose_loss_is_no_number_ends_and_leaves_the_others_alone(confi
 
 def test_a_model_that_has_diverged_has_nothing_right(configuration: Make) -> None:
     """Nor does the penalty fail of it: its directions are of no number then."""
-    wild = configuration(learning_rate=100.0, weight_decay=1e6, steps=100, **ADVERSARIAL, answer_classes=(2,))
+    wild = configuration(learning_rate=100.0, weight_decay=1e6, steps=100, **ADVERSARIAL)
     history = trained(wild).state.histories[0]
     assert history.step[-1] < 100
     assert np.isnan(history.train_loss[-1])

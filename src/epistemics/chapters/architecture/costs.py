@@ -10,7 +10,7 @@ CHANGES = (
     ("an experiment, of YAML alone", 1, 30, "0", "0", "0"),
     ("an experiment with a chapter", 7, 222, "0", "0", "0"),
     ("a family of measures", 2, 17, "0", "all", "0"),
-    ("a module renamed", 18, 25, "0", "0", "0"),
+    ("a module renamed", 20, 27, "0", "0", "0"),
     ("another format of the store", 1, 1, "0", "0", "all"),
     ("the colour of a model", 1, 1, "0", "0", "0"),
     ("an operation", 1, 1, "0", "0", "0"),
