@@ -535,15 +535,16 @@ def test_a_run_that_diverges_is_a_result(job: Callable[..., Job], configuration:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_fails_is_named_when_the_others_are_trained(
-    job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch
+    job: Callable[..., Job], configuration: Make, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     good, bad = configuration(), configuration(continues="0" * 16)
     monkeypatch.setattr(scheduler, "work", lambda run: float(run.configuration == bad))  # it comes first
     with pytest.raises(RunFailed) as failed:
         train_missing(
             [Run("two", "smoke", "seeds", c, keep_weights=False) for c in (good, bad)],
-            Store((asked := job()).results), asked.workspace, 2, "cpu", lambda _: None,
+            Store((asked := job()).results), asked.workspace, workers, "cpu", lambda _: None,
         )  # fmt: skip
     first, *said = str(failed.value).splitlines()
     assert re.fullmatch(r"the run «add continues 0{16} .* seed 0» failed:", first)

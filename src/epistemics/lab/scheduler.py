@@ -91,15 +91,15 @@ def train_missing(
 
     Raises:
         MissingCompiler, SpecificationError: before anything starts; the latter if moments can't be kept.
-        RunFailed: after all others are trained, if some fail: which, and why. Where the first ones all fail, as many as
-            work at once, the fault is hardly theirs, and nothing more is begun.
+        RunFailed: after all others are trained, if some fail: which, and why. Where the first ones all fail, two or as
+            many as work at once, the fault is hardly theirs, and nothing more is begun.
         KeyboardInterrupt: after the workers have ended.
     """
     require_compiler(runs)
     Moments(moments_folder(workspace)).require()
     waiting, account = stacks(runs, device), Account(runs)
     failures: list[str] = []
-    ended = 0
+    ended = failed = 0
     working: list[Worker] = []
     events: Events = queue.Queue()
     try:
@@ -117,9 +117,9 @@ def train_missing(
                 ended += 1
                 account.finish(worker.progress)
                 if worker.process.returncode != 0:
-                    failures.append(worker.failure())
-                    failures += _without(waiting, worker.progress.runs)
-                    if len(failures) == ended == workers:
+                    failed += 1
+                    failures += [worker.failure(), *_without(waiting, worker.progress.runs)]
+                    if failed == ended == max(2, workers):
                         break
             else:
                 worker.progress.take(event)
