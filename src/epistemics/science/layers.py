@@ -3,9 +3,8 @@
 For a tensor y, ``dy`` is the gradient of the loss with respect to y. Every function here takes a layer's inputs and
 returns its output with the way back: a function of dy that returns the inputs' gradients and notes those of the
 parameters it meets. What runs is the same arithmetic as ``training_step``'s, whose gradient is torch's own, with less
-to move and to launch: a LayerNorm's gain and bias are folded into the linear layer behind it, a bias's gradient is a
-product with a row of ones, where the network reads one position nothing is computed at the others, and positions lie
-before the batch, so that what is read together lies together.
+to move and to launch: a bias's gradient is a product with a row of ones, where the network reads one position nothing
+is computed at the others, and positions lie before the batch, so that what is read together lies together.
 """
 
 from __future__ import annotations
@@ -107,16 +106,9 @@ class Layers:
 
     def normalised_linear(self, norm: str, name: str, x: Tensor) -> tuple[Tensor, Back]:
         """y = LayerNorm(x) W + b of x [E, …, i]."""
-        h, back_normalise = normalise(x)
-        weight, bias, unfold = self.folded(norm, name)
-        y, back_affine = self.affine(h, weight, bias)
-
-        def back(dy: Tensor) -> Tensor:
-            dh, dweight, dbias = back_affine(dy)
-            unfold(dweight, dbias)
-            return back_normalise(dh)
-
-        return y, back
+        h, back_norm = self.layer_norm(norm, x)
+        y, back_linear = self.linear(name, h)
+        return y, lambda dy: back_norm(back_linear(dy))
 
     def affine(self, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, AffineBack]:
         """y = x W + b of x [E, …, i]. dx = dy Wᵀ, dW = xᵀ dy, db = Σ dy."""
@@ -129,23 +121,26 @@ class Layers:
 
         return (product(rows, weight) + bias[:, None].to(self.dtype)).view(*x.shape[:-1], -1), back
 
-    def folded(self, norm: str, name: str) -> tuple[Tensor, Tensor, Callable[[Tensor, Tensor], None]]:
-        """The weight and bias of a linear layer with the gain g and bias c of the LayerNorm before it, and back.
+    def layer_norm(self, name: str, x: Tensor) -> tuple[Tensor, Back]:
+        """y = h g + c with h = (x − mean) / σ along the last axis of x [E, …, d], the gain g and the bias c.
 
-        (h g + c) W + b = h W' + b' with W' = g W and b' = c W + b.
-        dW = g dW' + c db', db = db', dg = Σ W dW' over W's columns and dc = W db'.
+        dg = Σ dy h, dc = Σ dy; with dh = dy g, dx = (dh − mean dh − h mean(dh h)) / σ.
         """
-        gain, offset = self.parameters[f"{norm}.gain"][..., None], self.parameters[f"{norm}.bias"][..., None]
-        weight, bias = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
+        gain, offset = (
+            self.parameters[f"{name}.{which}"].view(len(x), *[1] * (x.dim() - 2), -1) for which in ("gain", "bias")
+        )
+        centred = x - x.mean(-1, keepdim=True)
+        scale = (centred.square().mean(-1, keepdim=True) + NORM_EPSILON).rsqrt()
+        h = centred * scale
 
-        def unfold(dweight: Tensor, dbias: Tensor) -> None:
-            dweight, dbias = dweight.to(weight.dtype), dbias.to(weight.dtype)
-            self.gradients[f"{name}.weight"] = gain * dweight + offset * dbias[:, None]
-            self.gradients[f"{name}.bias"] = dbias
-            self.gradients[f"{norm}.gain"] = (weight * dweight).sum(-1)
-            self.gradients[f"{norm}.bias"] = (weight * dbias[:, None]).sum(-1)
+        def back(dy: Tensor) -> Tensor:
+            dy = dy.to(h.dtype)
+            self.gradients[f"{name}.gain"] = (dy * h).flatten(1, -2).sum(1)
+            self.gradients[f"{name}.bias"] = dy.flatten(1, -2).sum(1)
+            dh = dy * gain
+            return (dh - dh.mean(-1, keepdim=True) - h * (dh * h).mean(-1, keepdim=True)) * scale
 
-        return gain * weight, (offset * weight).sum(1) + bias, unfold
+        return h * gain + offset, back
 
     def embed(self, arch: Architecture) -> tuple[Tensor, Back]:
         """The stream before the first block for each distinct (token, position), [E, distinct, d]."""
@@ -169,8 +164,9 @@ class Layers:
         The way back takes the stream's own gradient too, and adds to it.
         """
         d = x.shape[-1]
-        h, back_normalise = normalise(x)
-        weight, bias, unfold = self.folded(f"{layer}.norm1", f"{layer}.attention.in")
+        h, back_norm = self.layer_norm(f"{layer}.norm1", x)
+        name = f"{layer}.attention.in"
+        weight, bias = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
         query, back_query = self.affine(h[:, -1:] if last else h, weight[..., :d], bias[..., :d])
         keys_values, back_keys_values = self.affine(h, weight[..., d:], bias[..., d:])
         key, value = keys_values.chunk(2, -1)
@@ -178,8 +174,9 @@ class Layers:
         def back(dx: Tensor, dquery: Tensor, dkey: Tensor, dvalue: Tensor) -> Tensor:
             dread, *dparameters = back_query(dquery)
             dh, *dothers = back_keys_values(torch.cat([dkey, dvalue], -1))
-            unfold(*(torch.cat(parts, -1) for parts in zip(dparameters, dothers, strict=True)))
-            return self.at_all_places(dx) + back_normalise(dh + self.at_all_places(dread))
+            joined = [torch.cat(parts, -1) for parts in zip(dparameters, dothers, strict=True)]
+            self.gradients[f"{name}.weight"], self.gradients[f"{name}.bias"] = joined
+            return self.at_all_places(dx) + back_norm(dh + self.at_all_places(dread))
 
         return (query, key, value), back
 
@@ -206,19 +203,6 @@ class Layers:
     def at_all_places(self, dy: Tensor) -> Tensor:
         """A gradient [E, P, B, d] at the last P places as one at all."""
         return F.pad(dy, (0, 0, 0, 0, self.positions - dy.shape[1], 0))
-
-
-def normalise(x: Tensor) -> tuple[Tensor, Back]:
-    """LayerNorm without gain and bias, h = (x − mean) / σ. dx = (dh − mean dh − h mean(dh h)) / σ."""
-    centred = x - x.mean(-1, keepdim=True)
-    scale = (centred.square().mean(-1, keepdim=True) + NORM_EPSILON).rsqrt()
-    h = centred * scale
-
-    def back(dh: Tensor) -> Tensor:
-        dh = dh.to(h.dtype)
-        return (dh - dh.mean(-1, keepdim=True) - h * (dh * h).mean(-1, keepdim=True)) * scale
-
-    return h, back
 
 
 def selection(arch: Architecture, questions: Tensor) -> tuple[Back, Back]:
