@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import torch
 
-from epistemics.declared.experiments import configuration_key
+from epistemics.declared.runs import configuration_key
 from epistemics.lab.status import current_seals
 from epistemics.science.configuration import Configuration
 from epistemics.science.grokking import first_touch, grokking_step

@@ -22,11 +22,11 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     )
     from epistemics.declared.experiments import (
         Experiment as Experiment,
-        Run as Run,
         configured as configured,
         experiment_names as experiment_names,
         load_experiment as load_experiment,
     )
+    from epistemics.declared.runs import Run as Run
     from epistemics.declared.project import Project as Project, find_project as find_project
     from epistemics.declared.sections import SpecificationError as SpecificationError
     from epistemics.science.abliteration import (

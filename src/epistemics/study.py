@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from epistemics.science.arithmetic import training_operations
 from epistemics.science.configuration import (
     AT_MOST,
     BASELINE,
@@ -36,7 +37,6 @@ from epistemics.science.configuration import (
     configuration_from_json,
     faults,
     stack_key,
-    training_operations,
 )
 from epistemics.science.grokking import History, first_touch, grokking_step
 

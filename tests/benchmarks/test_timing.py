@@ -12,7 +12,8 @@ import pytest
 from prose import PROJECT
 
 from epistemics.benchmarks.timing import operations_of, products_of, products_seconds, stack_of
-from epistemics.science.configuration import Configuration, step_operations
+from epistemics.science.arithmetic import step_operations
+from epistemics.science.configuration import Configuration
 
 Make = Callable[..., Configuration]
 

@@ -11,7 +11,8 @@ import pytest
 
 from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.chapters.baselines import chapter as baselines
-from epistemics.declared.experiments import Experiment, Run
+from epistemics.declared.experiments import Experiment
+from epistemics.declared.runs import Run
 from epistemics.lab.scheduler import Job
 from epistemics.lab.worker import work
 from epistemics.science.configuration import Configuration

@@ -17,8 +17,9 @@ from epistemics.chapters.batch_size import chapter as batch_size
 from epistemics.chapters.batch_size import figures
 from epistemics.chapters.batch_size import noise as batch_size_noise
 from epistemics.chapters.batch_size.chapter import CLAIM, FIXED, PROPORTIONAL
-from epistemics.declared.experiments import Experiment, Run
+from epistemics.declared.experiments import Experiment
 from epistemics.declared.project import find_project
+from epistemics.declared.runs import Run
 from epistemics.science.configuration import Configuration
 from epistemics.science.noise import LARGE, SMALL
 from epistemics.store.record import Arrays

@@ -12,9 +12,11 @@ from prose import PROJECT
 
 from epistemics.chapters.cluster import chapter as cluster
 from epistemics.chapters.cluster.chapter import Assumption, Cost, log_costs, makespan, training_seconds
-from epistemics.declared.experiments import Run, experiment_names, load_experiment
+from epistemics.declared.experiments import experiment_names, load_experiment
 from epistemics.declared.project import Project
-from epistemics.science.configuration import Configuration, step_operations
+from epistemics.declared.runs import Run
+from epistemics.science.arithmetic import step_operations
+from epistemics.science.configuration import Configuration
 
 Make = Callable[..., Configuration]
 

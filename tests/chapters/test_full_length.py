@@ -14,8 +14,9 @@ from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.analysis.tables import ABSENT
 from epistemics.chapters.full_length import chapter as full_length
 from epistemics.chapters.full_length import figures
-from epistemics.declared.experiments import Experiment, Run
+from epistemics.declared.experiments import Experiment
 from epistemics.declared.project import find_project
+from epistemics.declared.runs import Run
 from epistemics.science.configuration import Configuration
 
 Make = Callable[..., Configuration]

@@ -15,8 +15,9 @@ from epistemics.analysis.stored_runs import Results, StoredRun, together
 from epistemics.chapters.adversarial import chapter as adversarial
 from epistemics.chapters.joint import chapter as joint
 from epistemics.chapters.joint.measured import abliteration_curves, chance, last_calm, moments, overlaps
-from epistemics.declared.experiments import PROFILES, Experiment, Run, load_experiment
+from epistemics.declared.experiments import PROFILES, Experiment, load_experiment
 from epistemics.declared.project import find_project
+from epistemics.declared.runs import Run
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.scheduler import Job
 from epistemics.lab.worker import work

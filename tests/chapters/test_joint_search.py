@@ -16,8 +16,9 @@ from epistemics.chapters.adversarial import figures
 from epistemics.chapters.adversarial import sweep as adversarial_sweep
 from epistemics.chapters.joint import search as joint_search
 from epistemics.chapters.joint.figures import learning
-from epistemics.declared.experiments import Experiment, Run
+from epistemics.declared.experiments import Experiment
 from epistemics.declared.project import find_project
+from epistemics.declared.runs import Run
 from epistemics.science.configuration import Configuration
 
 Make = Callable[..., Configuration]

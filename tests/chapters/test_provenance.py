@@ -20,8 +20,8 @@ from stored import made_up
 from epistemics.analysis.provenance_line import Origin, provenance, published, source_page, traced
 from epistemics.analysis.stored_runs import Results, StoredRun
 from epistemics.analysis.tables import Shown, Table, table_of
-from epistemics.declared.experiments import Run
 from epistemics.declared.project import Project
+from epistemics.declared.runs import Run
 from epistemics.publishing.source_pages import write_source_pages
 from epistemics.science.configuration import Configuration
 from epistemics.store.fingerprint import PACKAGE

@@ -22,7 +22,8 @@ from epistemics.analysis.tables import ABSENT
 from epistemics.chapters.trilemma import chapter as trilemma
 from epistemics.chapters.trilemma import figures
 from epistemics.chapters.trilemma import measured as measures
-from epistemics.declared.experiments import Experiment, Run
+from epistemics.declared.experiments import Experiment
+from epistemics.declared.runs import Run
 from epistemics.science.configuration import Configuration
 from epistemics.science.network import initial_parameters
 from epistemics.store.record import Result

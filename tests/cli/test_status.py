@@ -14,8 +14,9 @@ from stored import resealed, result
 
 from epistemics.analysis.stored_runs import load_results
 from epistemics.cli import main
-from epistemics.declared.experiments import Run, load_experiment
+from epistemics.declared.experiments import load_experiment
 from epistemics.declared.project import find_project
+from epistemics.declared.runs import Run
 from epistemics.lab.adoption import Adoption
 from epistemics.publishing.run_pages import write_run_pages
 from epistemics.store.store import Store

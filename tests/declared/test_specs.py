@@ -10,17 +10,8 @@ from pathlib import Path
 import pytest
 from prose import PROJECT
 
-from epistemics.declared.experiments import (
-    PROFILES,
-    Experiment,
-    Run,
-    configuration_key,
-    configured,
-    experiment_names,
-    load_experiment,
-    once,
-    with_continued,
-)
+from epistemics.declared.experiments import PROFILES, Experiment, configured, experiment_names, load_experiment
+from epistemics.declared.runs import Run, configuration_key, once, with_continued
 from epistemics.declared.sections import SpecificationError
 from epistemics.science.configuration import Configuration
 

@@ -18,7 +18,7 @@ import ray
 from ray.cluster_utils import Cluster
 from small_project import EXPERIMENT
 
-from epistemics.declared.experiments import Run
+from epistemics.declared.runs import Run
 from epistemics.lab import elsewhere as remote
 from epistemics.lab.progress import Overview
 from epistemics.lab.ray_cluster import Needs, NoCluster, joined, train_on_cluster

@@ -21,7 +21,7 @@ import torch
 from msgspec import structs
 from safetensors.torch import save_file
 
-from epistemics.declared.experiments import Run, configuration_key
+from epistemics.declared.runs import Run, configuration_key
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab import canary, scheduler, worker
 from epistemics.lab import parts as parts_module

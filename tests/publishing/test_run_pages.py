@@ -16,8 +16,9 @@ import stored
 from msgspec.structs import replace
 from safetensors.numpy import load
 
-from epistemics.declared.experiments import Run, load_experiment
+from epistemics.declared.experiments import load_experiment
 from epistemics.declared.project import Project
+from epistemics.declared.runs import Run
 from epistemics.lab.status import current_seals
 from epistemics.publishing.run_pages import write_run_pages
 from epistemics.science.configuration import Configuration

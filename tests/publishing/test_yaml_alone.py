@@ -17,8 +17,9 @@ import qmdbook
 from epistemics.chapters.cluster.chapter import costs
 from epistemics.chapters.runs.sections import expected
 from epistemics.cli import main
-from epistemics.declared.experiments import Run, experiment_names, load_experiment
+from epistemics.declared.experiments import experiment_names, load_experiment
 from epistemics.declared.project import Project, find_project
+from epistemics.declared.runs import Run
 from epistemics.declared.sections import SpecificationError
 from epistemics.publishing.run_pages import write_run_pages
 from epistemics.publishing.variables import _made

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from epistemics.declared.experiments import configuration_key
+from epistemics.declared.runs import configuration_key
 from epistemics.science.configuration import Architecture, Configuration, faults
 from epistemics.science.layers import gelu, gradient, normal_distribution
 from epistemics.science.network import initial_parameters, network_of

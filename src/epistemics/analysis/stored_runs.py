@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment, namesakes
+from epistemics.declared.experiments import Experiment, experiment_names, load_experiment
 from epistemics.declared.project import Project, find_project
+from epistemics.declared.runs import Run, namesakes
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.status import stored
 from epistemics.store.record import Result

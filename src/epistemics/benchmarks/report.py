@@ -39,7 +39,7 @@ def shown(found: dict[str, Any]) -> str:
         lines += [
             "",
             "ratio: member-steps a second, ours over plain. GFLOP: of the matrix products of one step, counted",
-            "(the formula is configuration.step_operations). share: what the products alone take, of a step.",
+            "(the formula is arithmetic.step_operations). share: what the products alone take, of a step.",
         ]
     for c in found.get("cores", []):
         lines.append(

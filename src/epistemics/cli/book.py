@@ -18,8 +18,8 @@ from epistemics.chapters.contents import CHAPTERS
 from epistemics.chapters.needs import require
 from epistemics.cli.inventory import runs_of
 from epistemics.cli.making import adopt_stale, require_device, train
-from epistemics.declared.experiments import Run
 from epistemics.declared.project import Project
+from epistemics.declared.runs import Run
 from epistemics.lab.status import status
 from epistemics.store.store import Store
 

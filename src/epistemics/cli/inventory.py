@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from epistemics.cli.display import duration
-from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment, once
+from epistemics.declared.experiments import Experiment, experiment_names, load_experiment
 from epistemics.declared.project import Project, moments_folder
+from epistemics.declared.runs import Run, once
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.continuing import BEGAN_ELSEWHERE, began_elsewhere
 from epistemics.lab.moments import Moments, are_at_hand

@@ -11,8 +11,9 @@ from epistemics.analysis.claims import VERDICTS
 from epistemics.chapters.needs import require
 from epistemics.cli.display import Display, duration
 from epistemics.cli.inventory import all_of, awaited_of, elapsed, known_costs, runs_of, stored_keys, training_costs
-from epistemics.declared.experiments import Run, experiment_names, load_experiment, with_continued
+from epistemics.declared.experiments import experiment_names, load_experiment
 from epistemics.declared.project import Project
+from epistemics.declared.runs import Run, with_continued
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.scheduler import stacks, train_missing
 from epistemics.lab.status import RunStatus, status

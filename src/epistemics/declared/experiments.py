@@ -11,21 +11,19 @@ a group's at once, so that no figure moves seed by seed as they arrive.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
-import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
 
+from epistemics.declared.runs import CONTINUES, Run, families, namesakes, told_apart
 from epistemics.declared.sections import MARKUP, Section, SpecificationError, not_a_line, number_meant, read
-from epistemics.study import BASELINE, ON_REQUEST, Configuration, distinguishing, faults, label, must_continue
+from epistemics.study import BASELINE, ON_REQUEST, Configuration, faults, must_continue
 
 PROFILES = ("paper", "smoke")
 
@@ -35,9 +33,6 @@ CLAIMS = "claims.yaml"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 NAME_IS = "small letters, digits and single hyphens, beginning with a letter: it stands in labels and addresses"
 
-CONTINUES = "continues"
-"""The setting by which a run begins with the parameters of another."""
-
 LONGEST = 80
 """Characters of a model's or group's name: it stands in tables and figures."""
 
@@ -46,47 +41,6 @@ def fit_name(text: str) -> str:
     """The name that is nearest to a text."""
     name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return name if NAME.fullmatch(name) else f"experiment-{name}".strip("-")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One planned run."""
-
-    experiment: str
-    profile: str
-    group: str
-    configuration: Configuration
-    keep_weights: bool
-    """Whether the parameters at the end are stored, because a chapter dissects them."""
-    told_apart: str = ""
-    """What its label says besides: its modulus and its steps, where the runs of its experiment differ in them."""
-    model: str = ""
-    """What its model is called in tables and figures, whatever its seed: its group's label, or the group's name."""
-    base: Configuration | None = None
-    """The same run without what its group sets and varies, as far as there are defaults; None if it was not planned
-    by a file."""
-    continues: Run | None = None
-    """The run whose parameters at its end are this one's at step 0; None if they are drawn."""
-    awaited: bool = False
-    """Whether it is of a seed that is chosen and that no chapter reads yet, be it stored or not."""
-    measure: tuple[str, ...] = ()
-    """The families of measures that its result is to have besides those of every result: of ``study.ON_REQUEST``."""
-
-    @cached_property  # tables name the run in each of their rows
-    def key(self) -> str:
-        return configuration_key(self.configuration)
-
-    @property
-    def label(self) -> str:
-        """What tells this run from its neighbours, for people."""
-        words = [label(self.configuration), self.told_apart, f"seed {self.configuration.seed}"]
-        said = " ".join(filter(None, words))
-        return said if self.continues is None else said.replace(self.continues.key, self.continues.named)
-
-    @property
-    def named(self) -> str:
-        """By experiment and model, as another continues it."""
-        return f"{self.experiment}/{self.model}"
 
 
 @dataclass(frozen=True)
@@ -102,19 +56,6 @@ class Experiment:
     """What chapters read."""
     awaited: tuple[Run, ...] = ()
     """What they will read once its seeds are moved to ``seeds``."""
-
-
-def configuration_key(configuration: Configuration) -> str:
-    """16 hexadecimal digits of the canonical configuration: a result's name in the store.
-
-    Values at their defaults are left out, so that a new field with one renames no result.
-    """
-    values = dataclasses.asdict(configuration)
-    for setting in dataclasses.fields(configuration):
-        if values[setting.name] == setting.default:
-            del values[setting.name]
-    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def experiment_names(folder: Path) -> list[str]:
@@ -179,7 +120,7 @@ def _load(folder: Path, name: str, profile: str, trail: tuple[str, ...]) -> Expe
             own = [dataclasses.replace(run, experiment=name, group=own_name) for run in taken]
         else:
             own = list(_runs_of_group(group, own_name, name, profile, defaults, firsts))
-        own = [dataclasses.replace(run, measure=_all_of(run.measure, measure)) for run in own]
+        own = [dataclasses.replace(run, measure=families(run.measure, measure)) for run in own]
         runs += own
         groups |= {run.key: group for run in own}
     keys = [run.key for run in runs]
@@ -205,44 +146,6 @@ def _profiles(file: Section) -> Section:
     profiles = file.section("profiles")
     profiles.allow(*PROFILES)
     return profiles
-
-
-def namesakes(runs: Iterable[Run]) -> Iterator[tuple[Run, str]]:
-    """For each model's name under which runs differ in more than the seed: the first run that does, and what is wrong.
-
-    They would be taken for seeds of one model. What is wrong reads on after the text that gives the name.
-    """
-    called: dict[str, list[Run]] = {}
-    for run in runs:
-        called.setdefault(run.model, []).append(run)
-    for model, so_called in called.items():
-        settings = [{**dataclasses.asdict(run.configuration), **_of_any_seed(run)} for run in so_called]
-        differing = [key for key, value in settings[0].items() if any(other[key] != value for other in settings)]
-        if differing:
-            first, run = so_called[0], so_called[next(i for i, own in enumerate(settings) if own != settings[0])]
-            where = f"group {first.group!r}" + (f" of {first.experiment}" if first.experiment != run.experiment else "")
-            braces = " ".join(f"{{{key}}}" for key in differing)
-            yield (
-                run,
-                f"calls a model «{model}», and so is one of {where} called, which differs in more than the seed; "
-                f"labels must tell them apart, as by {braces}",
-            )
-
-
-def _of_any_seed(run: Run) -> dict[str, Any]:
-    """The settings that differ with the seed, without it: a run continues the run of a model that has its own seed."""
-    first = run.continues
-    return {"seed": 0, **({CONTINUES: first.named} if first else {})}
-
-
-def told_apart(runs: list[Run]) -> list[Run]:
-    """The runs, with what the study says of it in their labels where they differ."""
-    said = [distinguishing(run.configuration) for run in runs]
-    differing = [key for key in said[0] if len({one[key] for one in said}) > 1] if runs else []
-    return [
-        dataclasses.replace(run, told_apart=" ".join(one[key] for key in differing))
-        for run, one in zip(runs, said, strict=True)
-    ]
 
 
 @dataclass(frozen=True)
@@ -279,34 +182,6 @@ class _Firsts:
             seeds = ", ".join(map(str, of_model))
             where.fail(CONTINUES, said, f"has no run with seed {seed}; its seeds: {seeds}")
         return of_model[seed]
-
-
-def once(runs: Iterable[Run]) -> list[Run]:
-    """Runs, each once: the last of those with one key, with all that any of them asks for; awaited only if all are."""
-    found: dict[str, Run] = {}
-    for run in runs:
-        other = found.get(run.key, run)
-        found[run.key] = dataclasses.replace(
-            run,
-            keep_weights=run.keep_weights or other.keep_weights,
-            measure=_all_of(run.measure, other.measure),
-            awaited=run.awaited and other.awaited,
-        )
-    return list(found.values())
-
-
-def with_continued(runs: Iterable[Run]) -> list[Run]:
-    """Runs, and before each those that it continues, which have to keep their parameters; none twice."""
-    found: list[Run] = []
-
-    def add(run: Run) -> None:
-        if run.continues is not None:
-            add(dataclasses.replace(run.continues, keep_weights=True))
-        found.append(run)
-
-    for run in runs:
-        add(run)
-    return once(found)
 
 
 def _runs_of_group(
@@ -374,11 +249,6 @@ def _measure(group: Section) -> tuple[str, ...]:
             known = ", ".join(ON_REQUEST) or "none"
             group.fail("measure", asked, f"holds {family!r}; families that can be asked for: {known}")
     return tuple(asked)
-
-
-def _all_of(some: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
-    """The families of both, each once, in the order of their table."""
-    return tuple(family for family in ON_REQUEST if family in some or family in others)
 
 
 def _model(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from epistemics import __version__
-from epistemics.declared.experiments import Run
+from epistemics.declared.runs import Run
 from epistemics.lab.parts import parts_of
 from epistemics.lab.scheduler import Events, Worker
 from epistemics.lab.status import current_code, current_sources, status

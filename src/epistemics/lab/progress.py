@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from epistemics.declared.experiments import Run
+from epistemics.declared.runs import Run
 from epistemics.study import training_operations
 
 

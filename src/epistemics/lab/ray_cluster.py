@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epistemics.declared.experiments import Run
+from epistemics.declared.runs import Run
 from epistemics.lab import elsewhere
 from epistemics.lab.progress import Account, Overview, Progress
 from epistemics.lab.scheduler import RunFailed

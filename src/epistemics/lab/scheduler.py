@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from epistemics.declared.experiments import Run
 from epistemics.declared.project import moments_folder
+from epistemics.declared.runs import Run
 from epistemics.lab.moments import Moments
 from epistemics.lab.progress import Account, Overview, Progress, work
 from epistemics.store.store import Store

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from epistemics.declared.experiments import Run, named_keys
+from epistemics.declared.experiments import named_keys
+from epistemics.declared.runs import Run
 from epistemics.lab import parts
 from epistemics.lab.continuing import BEGAN_ELSEWHERE, began_elsewhere
 from epistemics.store.fingerprint import Lines, definitions, fingerprint, reached, source_hash

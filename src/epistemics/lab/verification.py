@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from epistemics.declared.experiments import Run, with_continued
+from epistemics.declared.runs import Run, with_continued
 from epistemics.lab.continuing import NothingToContinue, beginning_of
 from epistemics.lab.progress import Overview
 from epistemics.lab.scheduler import train_missing

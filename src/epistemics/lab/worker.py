@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from msgspec import UNSET, structs
 
-from epistemics.declared.experiments import configuration_key
 from epistemics.declared.project import moments_folder
+from epistemics.declared.runs import configuration_key
 from epistemics.lab.canary import canary_of, measured
 from epistemics.lab.checkpoint import (
     CHECKPOINT,

@@ -6,8 +6,9 @@ Each stands between two comments, ``<!-- NAME -->`` and ``<!-- /NAME -->``; what
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from epistemics.analysis.stored_runs import Results, load_every
 from epistemics.analysis.tables import Shown
 from epistemics.benchmarks.rendering import EDITS
+from epistemics.benchmarks.training import PRECISIONS
 from epistemics.chapters.runs.chapter import numbers, of_all
 from epistemics.declared.project import Project
 from epistemics.store.files import write_if_changed
@@ -96,7 +98,56 @@ def grokking(measured: Mapping[str, Any]) -> str:
     return f"{Shown(headings, rows)._repr_markdown_()}\n\n{_where(measured)}"
 
 
-MEASURED = {"grokking": grokking, "rendering": rendering}
+def training(measured: Mapping[str, Any]) -> str:
+    """Milliseconds of a step, plain and in both ways of ours, and where a step by hand goes."""
+    rows = []
+    for autograd, by_hand in _both_ways(measured["cases"]):
+        times = [f"{ms:,.1f}" for ms in (autograd["plain_ms"], autograd["ours_ms"], by_hand["ours_ms"])]
+        shares = [f"{by_hand['ratio']:.1f}", f"{by_hand['ceiling_share']:.0%}"]
+        rows.append([by_hand["name"], by_hand["precision"], *times, *shares])
+    ways = ["plain, ms", "autograd, ms", "by hand, ms"]
+    steps = Shown(["case, batch 512", "precision", *ways, "times faster", "of a step, its products"], rows)
+    spent = {precision: _parts(measured["profile"][f"{precision}, gradient by hand"]) for precision in PRECISIONS}
+    parts = Shown(
+        ["of a step by hand (joint), ms", *spent],
+        [[part, *(f"{own[part]:.1f}" for own in spent.values())] for part in (*PARTS, REST)],
+    )
+    cores = ", ".join(f"{own['ratio']:.2f} in {own['precision']}" for own in measured["cores"])
+    at_once = f"{measured['cores'][0]['processes']} processes at once make this many times the steps of one: {cores}."
+    return f"{steps._repr_markdown_()}\n\n{at_once}\n\n{parts._repr_markdown_()}\n\n{_where(measured)}"
+
+
+def _both_ways(cases: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Each case in each precision: by autograd and by hand."""
+    found = {(case["name"], case["precision"], case["gradient"]): case for case in cases}
+    if not found:
+        raise ValueError("no case is in it")
+    for name, precision, gradient in found:
+        if gradient == "autograd":
+            yield found[name, precision, "autograd"], found[name, precision, "by hand"]
+
+
+PARTS = {
+    "matrix products": ("matrix products",),
+    "GELU and its slope": ("abs", "exp"),
+    "AdamW": ("lerp",),
+    "attention": ("softmax",),
+    "LayerNorm, the stream, copies": ("fused",),
+}
+"""What a step's time goes to, by what the names of its kernels hold; the first that fits counts."""
+REST = "launching, and all else"
+
+
+def _parts(spent: Mapping[str, float]) -> Mapping[str, float]:
+    """Milliseconds of each part, of those of each kernel."""
+    found = dict.fromkeys((*PARTS, REST), 0.0)
+    for kernel, ms in spent.items():
+        words = set(re.split(r"_+", kernel)) | {kernel}
+        found[next((part for part, marks in PARTS.items() if words.issuperset(marks)), REST)] += ms
+    return found
+
+
+MEASURED = {"training": training, "grokking": grokking, "rendering": rendering}
 """Tables of measured times, by the name of their file and of their place in the README."""
 
 

@@ -19,8 +19,9 @@ import jinja2
 from msgspec import Meta
 
 from epistemics.analysis.tables import number, percent
-from epistemics.declared.experiments import Experiment, Run, experiment_names, load_experiment
+from epistemics.declared.experiments import Experiment, experiment_names, load_experiment
 from epistemics.declared.project import Project
+from epistemics.declared.runs import Run
 from epistemics.declared.schema import documentation
 from epistemics.lab.status import RunStatus, status
 from epistemics.lab.why import changes

@@ -4,7 +4,7 @@ No H100 was measured. A stack of n members that trains for s steps is taken to l
 
     process + s · (overhead + n · operations of a step / speed) + n · measures
 
-where the operations are counted (``configuration.training_operations``), steps and the seconds of a process and of
+where the operations are counted (``arithmetic.training_operations``), steps and the seconds of a process and of
 measures are those measured on a CPU, and overhead and speed are assumed.
 """
 
@@ -21,10 +21,11 @@ from epistemics.analysis.stored_runs import load_every
 from epistemics.analysis.tables import Shown, Table, listed, number, percent, table_of
 from epistemics.chapters.cluster.measured import MEASURED
 from epistemics.chapters.contents import Share
-from epistemics.declared.experiments import Run
 from epistemics.declared.project import Project
+from epistemics.declared.runs import Run
 from epistemics.lab.scheduler import MEMBERS_AT_MOST, stacks
-from epistemics.science.configuration import Configuration, training_operations
+from epistemics.science.arithmetic import training_operations
+from epistemics.science.configuration import Configuration
 
 SEEDS = (8, 64, 512)
 GPUS = (1, 8, 64)

@@ -9,8 +9,8 @@ from epistemics.analysis.provenance_line import published
 from epistemics.analysis.stored_runs import Results, StoredRun, load_results
 from epistemics.analysis.tables import ABSENT, Numbers, Shown, Table, Value, listed, number, spread, table_of
 from epistemics.analysis.two_samples import LEVEL, detectable_factor, holm, p_value
-from epistemics.declared.experiments import Run
 from epistemics.declared.project import Project
+from epistemics.declared.runs import Run
 from epistemics.science.abliteration import falls_at
 
 AFTER = 500
