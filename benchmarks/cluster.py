@@ -21,8 +21,9 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from epistemics.declared.experiments import Run, load_experiment
+from epistemics.declared.experiments import load_experiment
 from epistemics.declared.project import find_project
+from epistemics.declared.runs import Run
 from epistemics.lab import elsewhere as remote
 from epistemics.lab import ray_cluster as cluster
 from epistemics.lab.provenance import processor
