@@ -12,7 +12,17 @@ from prose import PROJECT
 
 from epistemics.analysis.stored_runs import load_every
 from epistemics.declared.project import Project
-from epistemics.publishing.readme import MEASURED, TIMES, NoPlace, NoTimes, grokking, rendering, results, write_readme
+from epistemics.publishing.readme import (
+    MEASURED,
+    TIMES,
+    NoPlace,
+    NoTimes,
+    grokking,
+    rendering,
+    results,
+    training,
+    write_readme,
+)
 from epistemics.store.store import Store
 
 OURS = Project(PROJECT, "paper", PROJECT / "results")
@@ -66,6 +76,19 @@ def test_a_seed_that_does_not_grok_is_counted_and_has_no_time() -> None:
     task = {"name": "addition", "steps": [700, None, 900], "seconds": [2.0, None, 4.0], "compile_seconds": 31.2}
     row = grokking({"grokking": [task], "machine": {"cores": 2, "processor": "Any"}}).splitlines()[2]
     assert row == "| addition | 2 of 3 | 800 (700\u2060–\u2060900) | 3.0 | 2.0\u2060–\u20604.0 | 31 |"
+
+
+def test_a_step_is_one_line_for_both_ways_and_every_millisecond_of_it_is_somewhere() -> None:
+    measured = json.loads((PROJECT / "benchmarks/training.json").read_text("utf-8"))
+    lines = training(measured).splitlines()
+    one = next(c for c in measured["cases"] if c["gradient"] == "by hand" and c["name"] == "joint")
+    other = next(c for c in measured["cases"] if c["gradient"] == "autograd" and c["name"] == "joint")
+    assert f"| joint | float32 | {one['plain_ms']:.1f} | {other['ours_ms']:.1f} | {one['ours_ms']:.1f} |" in str(lines)
+    second = next(number for number, line in enumerate(lines) if line.startswith("| of a step by hand"))
+    parts = [line.split(" | ") for line in lines[second + 2 :] if line.startswith("| ")]
+    for column, precision in ((1, "float32"), (2, "bfloat16")):
+        shown = sum(float(part[column].strip(" |")) for part in parts)
+        assert shown == pytest.approx(sum(measured["profile"][f"{precision}, gradient by hand"].values()), abs=0.5)
 
 
 @pytest.mark.parametrize(
