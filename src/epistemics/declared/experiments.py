@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import Any, get_args, get_origin, get_type_hints
@@ -78,11 +79,17 @@ def named_keys(folder: Path) -> set[str]:
 
 
 def load_experiment(folder: Path, name: str, profile: str = "paper") -> Experiment:
-    """Read ``folder/name.yaml`` under one profile.
+    """``folder/name.yaml`` under one profile; read once, as long as no experiment file has changed.
 
     Raises:
         SpecificationError: for anything that is wrong in the file.
     """
+    files = ((path.name, path.stat()) for path in sorted(folder.glob("*.yaml")))
+    return _loaded(folder, name, profile, tuple((name, at.st_ino, at.st_mtime_ns, at.st_size) for name, at in files))
+
+
+@lru_cache(maxsize=256)
+def _loaded(folder: Path, name: str, profile: str, _files: tuple[tuple[str, int, int, int], ...]) -> Experiment:
     return _load(folder, name, profile, ())
 
 
@@ -209,6 +216,7 @@ def _runs_of_group(
     if "seed" in places:
         places["seed"].fail("seed", places["seed"].content["seed"], "has its place in a group's seeds")
     fixed = {key: value for section in sections for key, value in section.content.items()}
+    standing: dict[str, Any] = {}
     for combination in itertools.product(*vary.content.values()):
         for seed in declared:
             settings = {**fixed, **dict(zip(vary.content, combination, strict=True)), "seed": seed}
@@ -220,6 +228,7 @@ def _runs_of_group(
             configuration = configuration_from(settings, places, group)
             if first is not None and (requirement := must_continue(configuration, first.configuration)):
                 places[CONTINUES].fail(CONTINUES, named, requirement)
+            standing = standing or _standing(defaults)  # which the check above has let through
             model = _model(group, own_name, list(vary.content), configuration, first)
             yield Run(
                 name,
@@ -228,7 +237,7 @@ def _runs_of_group(
                 configuration,
                 keep_weights=seed in kept,
                 model=model,
-                base=_base(configuration, defaults),
+                base=dataclasses.replace(configuration, **standing),
                 continues=first,
                 awaited=seed in awaited,
             )
@@ -287,14 +296,20 @@ def _written(value: Any) -> str:
     return short if short and float(short) == value else str(value)
 
 
-def _base(configuration: Configuration, defaults: Sequence[Section]) -> Configuration:
-    """The configuration with every setting at its default: the profile's, the file's, or else that of all runs."""
-    hints = get_type_hints(Configuration)
+def _standing(defaults: Sequence[Section]) -> dict[str, Any]:
+    """Every setting's default, where it has one: the profile's, the file's, or else that of all runs."""
+    hints = _hints()
     fields = dataclasses.fields(Configuration)
     values = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
     for section in defaults:
         values |= {key: _typed(value, hints[key], section, key) for key, value in section.content.items()}
-    return dataclasses.replace(configuration, **values)
+    return values
+
+
+@cache
+def _hints() -> Mapping[str, Any]:
+    """The type of each setting; working them out takes longer than all else that is done for a run."""
+    return get_type_hints(Configuration)
 
 
 def configured(**settings: Any) -> Configuration:
@@ -319,7 +334,7 @@ def configuration_from(settings: Mapping[str, Any], places: Mapping[str, Section
     Raises:
         SpecificationError: for an unknown key, a missing one, a wrong type or a value out of range.
     """
-    hints = get_type_hints(Configuration)
+    hints = _hints()
     for key, value in settings.items():
         if key not in hints:
             places.get(key, group).fail(key, value, f"is unknown; known keys: {', '.join(hints)}")
