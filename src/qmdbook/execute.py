@@ -56,12 +56,51 @@ class ThisInterpreter(KernelSpecManager):
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
 
-def execute(
-    root: Path,
+@dataclass(frozen=True)
+class Plan:
+    """What the cache has of some chapters, and what is to be executed, as notebooks without outputs."""
+
+    chapters: Sequence[Chapter]
+    cached: Mapping[Path, Outputs]
+    missing: Sequence[tuple[Chapter, nbformat.NotebookNode]]
+
+
+def plan(
     chapters: Sequence[Chapter],
     *,
     cache_folder: Path,
     chapter_key: Callable[[Path, list[str]], str],
+    environment: Mapping[str, str],
+    report: Callable[[str], None],
+) -> Plan:
+    """Look the chapters up.
+
+    A chapter is taken from the cache if the code of its cells, `environment` and what `chapter_key` says are unchanged.
+    """
+    cache = get_cache(cache_folder)
+    cached: dict[Path, Outputs] = {}
+    missing = []
+    for chapter in chapters:
+        if not chapter.cells:
+            cached[chapter.path] = []
+            continue
+        key = chapter_key(chapter.path, [cell.code for cell in chapter.cells])
+        notebook = _notebook(chapter, key, environment)
+        try:
+            _, filled = cache.merge_match_into_notebook(notebook)
+        except (KeyError, ValueError, OSError):  # not there, or damaged
+            missing.append((chapter, notebook))
+        else:
+            cached[chapter.path] = _outputs(filled)
+            report(f"{chapter.path.as_posix()}: unchanged, outputs from the cache")
+    return Plan(chapters, cached, missing)
+
+
+def execute(
+    root: Path,
+    planned: Plan,
+    *,
+    cache_folder: Path,
     environment: Mapping[str, str],
     report: Callable[[str], None],
     workers: int,
@@ -69,26 +108,12 @@ def execute(
 ) -> dict[Path, Executed]:
     """The outputs of every chapter, by its path.
 
-    A chapter is taken from the cache if the code of its cells, `environment` and what `chapter_key` says are
-    unchanged; the others execute at the same time, as many as there are `workers`. A cell that takes long is reported,
-    and stopped after `cell_seconds`. Raises BookError with every failed cell.
+    What is missing executes at the same time, as many chapters as there are `workers`. A cell that takes long is
+    reported, and stopped after `cell_seconds`. Raises BookError with every failed cell.
     """
     cache = get_cache(cache_folder)
-    executed: dict[Path, Executed] = {}
-    missing: list[Execution] = []
-    for chapter in chapters:
-        if not chapter.cells:
-            executed[chapter.path] = Executed([], cached=True)
-            continue
-        key = chapter_key(chapter.path, [cell.code for cell in chapter.cells])
-        notebook = _notebook(chapter, key, environment)
-        try:
-            _, filled = cache.merge_match_into_notebook(notebook)
-        except (KeyError, ValueError, OSError):  # not there, or damaged
-            missing.append(Execution(root, chapter, notebook, environment))
-        else:
-            executed[chapter.path] = Executed(_outputs(filled), cached=True)
-            report(f"{chapter.path.as_posix()}: unchanged, outputs from the cache")
+    executed = {path: Executed(outputs, cached=True) for path, outputs in planned.cached.items()}
+    missing = [Execution(root, chapter, notebook, environment) for chapter, notebook in planned.missing]
     problems: list[Problem] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
         running = {pool.submit(execution.run): execution for execution in missing}
@@ -116,7 +141,7 @@ def execute(
             raise
     if problems:
         raise BookError(problems)
-    return {chapter.path: executed[chapter.path] for chapter in chapters}
+    return {chapter.path: executed[chapter.path] for chapter in planned.chapters}
 
 
 class Execution(NotebookClient):

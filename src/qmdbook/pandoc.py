@@ -179,25 +179,26 @@ def walk(tree: Any, visit: Visitor) -> Any:
         for item in tree:
             replacement = visit(item) if isinstance(item, dict) and "t" in item else None
             if replacement is None:
-                result.append(walk(item, visit))
+                result.append(walk(item, visit) if isinstance(item, list | dict) else item)
             else:
                 result.extend(replacement)
         return result
     if isinstance(tree, dict):
-        return {key: walk(value, visit) for key, value in tree.items()}
+        return {key: walk(value, visit) if isinstance(value, list | dict) else value for key, value in tree.items()}
     return tree
 
 
 def elements(tree: Any) -> Iterator[Node]:
     """Every element in `tree`, each before what it contains."""
-    if isinstance(tree, list):
-        for item in tree:
-            yield from elements(item)
-    elif isinstance(tree, dict):
-        if "t" in tree:
-            yield tree
-        for value in tree.values():
-            yield from elements(value)
+    waiting = [tree]  # and not by recursion: each element of a long chapter would pass through every level above it
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(reversed(item))
+        elif isinstance(item, dict):
+            if "t" in item:
+                yield item
+            waiting.extend(reversed(item.values()))
 
 
 class Attributes:

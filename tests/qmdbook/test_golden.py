@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 import qmdbook
-from qmdbook import BookError, Problem, html, pandoc, pdf
+from qmdbook import BookError, Problem, book, html, pandoc, pdf
 
 HERE = Path(__file__).parent
 CASE = Path("chapters/case.qmd")
@@ -54,14 +54,14 @@ def converted(root: Path, source: str, outputs: Cells | None) -> tuple[str, str]
     """HTML and Typst of a chapter. Raises BookError if anything in its book is wrong."""
     (root / CASE).write_text(source, encoding="utf-8")
     problems: list[Problem] = []
-    project, chapters = qmdbook._read(root, problems)
+    project, chapters = book.read(root, problems)
     if problems:
         raise BookError(problems)
     shown = {chapter.path: outputs if chapter.path == CASE and outputs else [] for chapter in chapters}
-    pages, print_ = qmdbook._converted(project, chapters, shown)
+    pages, print_ = book.converted(project, chapters, shown)
     (page,) = [document for document in pages.documents if document.chapter.path == CASE]
     (printed,) = [document for document in print_.documents if document.chapter.path == CASE]
-    assert qmdbook._typeset(project, print_).startswith(b"%PDF")
+    assert book.typeset(project, print_).startswith(b"%PDF")
     return html.body(page, pages.documents[-2]), pandoc.convert(pdf.chapter(printed), pdf.WRITER)
 
 
