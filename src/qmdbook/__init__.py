@@ -4,6 +4,7 @@ It knows notebooks, pandoc and typst, and nothing of what a book is about. The p
 
 - `check` says what is wrong with a book, without executing it; each fault is a `Problem`
 - `render` executes a book and writes it, and says what it made as `Rendered`; it raises `BookError`
+- `outputs` executes it and writes nothing: what a `draft.Draft` builds a website from, which a `server.Server` shows
 - `cells` is the code of each chapter, `outline` an `Outline` of what is in the book, each chapter `Listed`
 - `replacing` puts a folder in the place of another only when all of it is written
 """
@@ -13,18 +14,32 @@ from __future__ import annotations
 import fcntl
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from qmdbook import pandoc, site
-from qmdbook.book import NOTHING, both_formats, converted, files_of, in_format, read, typeset
-from qmdbook.execute import execute, plan
+from qmdbook.book import NOTHING, Outputs, both_formats, converted, files_of, in_format, read, typeset
+from qmdbook.chapter import Chapter
+from qmdbook.execute import Executed, execute, plan
 from qmdbook.problems import BookError, Problem
+from qmdbook.project import Project
 from qmdbook.site import replacing
 
-__all__ = ["BookError", "Listed", "Outline", "Problem", "Rendered", "cells", "check", "outline", "render", "replacing"]
+__all__ = [
+    "BookError",
+    "Listed",
+    "Outline",
+    "Problem",
+    "Rendered",
+    "cells",
+    "check",
+    "outline",
+    "outputs",
+    "render",
+    "replacing",
+]
 
 CACHE = Path(".workspace/book-cache")
 
@@ -139,19 +154,40 @@ def render(
     finds its work done.
     """
     with _alone(project / CACHE, report), pandoc.remembering(project / CACHE / "pandoc"):
-        return _render(project, output, chapter_key, environment, report, workers, cell_seconds, printed)
+        configuration, chapters, executed = _executed(
+            project, chapter_key, environment, report, workers, cell_seconds, printed
+        )
+        return _written(output, configuration, chapters, executed, report)
 
 
-def _render(
+def outputs(
     project: Path,
-    output: Path,
+    *,
+    chapter_key: Callable[[Path, list[str]], str],
+    environment: Mapping[str, str],
+    report: Callable[[str], None],
+    workers: int,
+    cell_seconds: float = math.inf,
+    printed: Mapping[Path, str] = NOTHING,
+) -> Outputs:
+    """Execute the book as `render` does, and write nothing of it: the outputs of each chapter's cells.
+
+    Raises BookError as `render`.
+    """
+    with _alone(project / CACHE, report), pandoc.remembering(project / CACHE / "checked"):
+        *_, executed = _executed(project, chapter_key, environment, report, workers, cell_seconds, printed)
+    return {path: result.outputs for path, result in executed.items()}
+
+
+def _executed(
+    project: Path,
     chapter_key: Callable[[Path, list[str]], str],
     environment: Mapping[str, str],
     report: Callable[[str], None],
     workers: int,
     cell_seconds: float,
     printed: Mapping[Path, str],
-) -> Rendered:
+) -> tuple[Project, list[Chapter], dict[Path, Executed]]:
     problems: list[Problem] = []
     with _timed("read", report):
         configuration, chapters = read(project, problems)
@@ -171,6 +207,17 @@ def _render(
             project, planned, cache_folder=project / CACHE, environment=environment, report=report, workers=workers,
             cell_seconds=cell_seconds,
         )  # fmt: skip
+    return configuration, chapters, executed
+
+
+def _written(
+    output: Path,
+    configuration: Project,
+    chapters: Sequence[Chapter],
+    executed: Mapping[Path, Executed],
+    report: Callable[[str], None],
+) -> Rendered:
+    project = configuration.root
     outputs = {path: result.outputs for path, result in executed.items()}
     with _timed("converted", report):
         pages, print_ = converted(configuration, chapters, outputs)

@@ -32,6 +32,7 @@ class Book:
 
     documents: list[Document]
     files: dict[Path, bytes]
+    targets: references.Targets
 
 
 def read(root: Path, problems: list[Problem]) -> tuple[Project, list[Chapter]]:
@@ -59,6 +60,17 @@ def both_formats(
     printed: Mapping[Path, str],
     problems: list[Problem],
 ) -> tuple[Book, Book]:
+    keys = bibliography_keys(project, problems)
+    pages, print_ = (
+        in_format(project, chapters, output_format, outputs, printed, keys, problems)
+        for output_format in ("html", "typst")
+    )
+    problems.extend(characters.not_shown(project, print_.documents))
+    return pages, print_
+
+
+def bibliography_keys(project: Project, problems: list[Problem]) -> set[str]:
+    """The keys of all that can be cited; what is wrong with the bibliography or its style goes to `problems`."""
     keys: set[str] = set()
     for path in project.bibliography:
         try:
@@ -70,12 +82,7 @@ def both_formats(
             pandoc.cite([], [], project.root / project.csl)
         except RuntimeError as error:
             problems.append(failure(project.csl, error))
-    pages, print_ = (
-        in_format(project, chapters, output_format, outputs, printed, keys, problems)
-        for output_format in ("html", "typst")
-    )
-    problems.extend(characters.not_shown(project, print_.documents))
-    return pages, print_
+    return keys
 
 
 def in_format(
@@ -95,37 +102,59 @@ def in_format(
         parts.append(assemble(chapter, project, output_format, shown, printed.get(chapter.path, ""), problems))
         files.update(parts[-1].files)
 
-    def document_of(chapter: Chapter, assembled: Assembled) -> Document:
-        with failing(chapter.path, problems):
-            document = documents_of.read(chapter, assembled, output_format, problems)
-            inspect(document, project.root, assembled.files, problems)
-        return document
+    def read_one(chapter: Chapter, assembled: Assembled) -> Document:
+        return document_of(project, chapter, assembled, output_format, problems)
 
     with ThreadPoolExecutor() as pool:
-        documents = list(pool.map(document_of, chapters, parts))
+        documents = list(pool.map(read_one, chapters, parts))
     if documents[0].name == project.title:
         message = "its title is the book's, which Quarto shows on the first page besides: give this chapter its own"
         problems.append(Problem(documents[0].chapter.path, 1, message))
     targets = references.number(documents, problems)
-    published = project.resources | {image for document in documents for image in document.images}
-    published |= {project.pdf}
-    resolver = references.Resolver(documents, targets, keys, project.root, published, project.site_url, problems)
+    resolver = resolver_of(project, documents, targets, keys, problems)
     for document in documents:
         resolver.resolve(document)
     if not any("refs" in document.identifiers() for document in documents):
         cited = (node for document in documents for node in pandoc.elements(document.blocks) if node["t"] == "Cite")
         if next(cited, None) is not None:
             problems.append(Problem(projects.CONFIGURATION, None, "citations, but no chapter with `::: {#refs}` in it"))
-    return Book(documents, files)
+    return Book(documents, files, targets)
+
+
+def document_of(
+    project: Project, chapter: Chapter, assembled: Assembled, output_format: str, problems: list[Problem]
+) -> Document:
+    """One chapter's document, which has no numbers yet. Raises BookError if it can't be read."""
+    with failing(chapter.path, problems):
+        document = documents_of.read(chapter, assembled, output_format, problems)
+        inspect(document, project.root, assembled.files, problems)
+    return document
+
+
+def resolver_of(
+    project: Project,
+    documents: Sequence[Document],
+    targets: references.Targets,
+    keys: set[str],
+    problems: list[Problem],
+) -> references.Resolver:
+    """What resolves the references of these chapters, the book's."""
+    published = project.resources | {image for document in documents for image in document.images} | {project.pdf}
+    return references.Resolver(documents, targets, keys, project.root, published, project.site_url, problems)
 
 
 def write_citations(project: Project, book: Book) -> None:
     """Write out the citations of all chapters as one document, so that the reference list is the book's."""
-    blocks = [pandoc.div(document.blocks, f"chapter-{n}") for n, document in enumerate(book.documents)]
+    cite(project, book.documents)
+
+
+def cite(project: Project, documents: Sequence[Document]) -> None:
+    """Write out the citations of some chapters, in place."""
+    blocks = [pandoc.div(document.blocks, f"chapter-{n}") for n, document in enumerate(documents)]
     bibliography = [project.root / path for path in project.bibliography]
     with failing(projects.CONFIGURATION):
         cited = pandoc.cite(blocks, bibliography, project.root / project.csl if project.csl else None)
-    for document, block in zip(book.documents, cited, strict=False):  # a book without a list gets one at its end
+    for document, block in zip(documents, cited, strict=False):  # a book without a list gets one at its end
         document.blocks = block["c"][1]
 
 

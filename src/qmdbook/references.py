@@ -47,7 +47,7 @@ def number(documents: Sequence[Document], problems: list[Problem]) -> Targets:
             else:
                 chapters += 1
                 document.number = str(chapters)
-        for label, target in _number_chapter(document):
+        for label, target in labels_of(document):
             if label in targets:
                 problems.extend(_used_again(label, targets[label].document, document))
             else:
@@ -56,7 +56,8 @@ def number(documents: Sequence[Document], problems: list[Problem]) -> Targets:
     return targets
 
 
-def _number_chapter(document: Document) -> list[tuple[str, Target]]:
+def labels_of(document: Document) -> list[tuple[str, Target]]:
+    """Number everything in one chapter, which has its own number, and return its labels."""
     found: list[tuple[str, Target]] = []
     if document.identifier.startswith("sec-"):
         word = "Appendix" if document.chapter.entry.appendix else "Chapter"
@@ -120,7 +121,8 @@ class Resolver:
         self.published = published
         self.site_url = site_url
         self.problems = problems
-        self.identifiers = {path: set(document.identifiers()) for path, document in self.documents.items()}
+        self.identifiers: dict[Path, set[str]] = {}
+        """Those of the chapters that were asked for."""
 
     def resolve(self, document: Document) -> None:
         """Resolve everything in one chapter, in place."""
@@ -133,6 +135,11 @@ class Resolver:
         if node["t"] == "Link":
             return self._link(document, node)
         return None
+
+    def _identifiers(self, path: Path) -> set[str]:
+        if path not in self.identifiers:
+            self.identifiers[path] = set(self.documents[path].identifiers())
+        return self.identifiers[path]
 
     def _problem(self, document: Document, message: str, pattern: str) -> None:
         self.problems.extend(document.chapter.problems(message, pattern))
@@ -196,7 +203,7 @@ class Resolver:
         path = local_path(document.chapter.path, path_text) if path_text else document.chapter.path
         if path in self.documents:
             other = self.documents[path]
-            if fragment and fragment not in self.identifiers[path]:
+            if fragment and fragment not in self._identifiers(path):
                 self._problem(document, f"link {url}: no #{fragment} in {path.as_posix()}", place)
                 return None
             return self._page_link(document, other, fragment, node)

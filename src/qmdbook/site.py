@@ -57,51 +57,68 @@ def write_files(folder: Path, root: Path, paths: Sequence[Path], generated: Mapp
 
 def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -> list[Path]:
     """Write every chapter's page; returns their paths in `folder`."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(LOOK), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.get_template("page.html")
-    book = {
-        "title": project.title,
-        "subtitle": project.subtitle,
-        "author": project.author,
-        "date": project.long_date,
-        "description": project.description,
-        "pdf": project.pdf.as_posix(),
-        "favicon": project.favicon.as_posix() if project.favicon else None,
-        "feed": FEED.as_posix() if FEED in project.resources else None,
-    }
-    pages: dict[Path, previews.Page] = {}
-    with_list = next((document for document in documents if "refs" in document.identifiers()), None)
-    for position, document in enumerate(documents):
+    written = Pages(folder, project, documents)
+    for document in documents:
+        written.write(document)
+    written.write_look()
+    return list(written.pages)
+
+
+class Pages:
+    """The pages of a book in a folder; one can be written again when its chapter has changed."""
+
+    def __init__(self, folder: Path, project: Project, documents: Sequence[Document]) -> None:
+        self.folder, self.project, self.documents = folder, project, list(documents)
+        self.pages: dict[Path, previews.Page] = {}
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(LOOK), autoescape=True, undefined=jinja2.StrictUndefined
+        )
+        self._template = environment.get_template("page.html")
+        self._book = {
+            "title": project.title,
+            "subtitle": project.subtitle,
+            "author": project.author,
+            "date": project.long_date,
+            "description": project.description,
+            "pdf": project.pdf.as_posix(),
+            "favicon": project.favicon.as_posix() if project.favicon else None,
+            "feed": FEED.as_posix() if FEED in project.resources else None,
+        }
+        self._with_list = next((document for document in documents if "refs" in document.identifiers()), None)
+
+    def write(self, document: Document) -> None:
+        """Write the page of one of the chapters."""
+        position = next(number for number, other in enumerate(self.documents) if other is document)
         path = document.chapter.entry.page
         with failing(document.chapter.path):
-            body = html.body(document, with_list)
-        before = documents[position - 1] if position > 0 else None
-        after = documents[position + 1] if position + 1 < len(documents) else None
+            body = html.body(document, self._with_list)
+        before = self.documents[position - 1] if position > 0 else None
+        after = self.documents[position + 1] if position + 1 < len(self.documents) else None
         page = {
             "title": document.name, "number": document.number, "unnumbered": document.unnumbered,
             "href": path.as_posix(), "body": Markup(body),
-            "toc": html.contents(document, project.toc_depth),
+            "toc": html.contents(document, self.project.toc_depth),
             "previous": _entry(document, before), "next": _entry(document, after),
             "root": "../" * (len(path.parts) - 1), "description": document.description,
-            "address": project.address(path),
+            "address": self.project.address(path),
         }  # fmt: skip
         chapters = [
             {**_link(document, other), "current": other is document, "part": other.chapter.entry.part,
              "appendix": other.chapter.entry.appendix}
-            for other in documents
+            for other in self.documents
         ]  # fmt: skip
-        target = folder / path
+        target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(template.render(book=book, chapters=chapters, page=page), encoding="utf-8")
-        pages[path] = previews.Page(f"{document.number} {document.name}".strip(), document.description, body)
-    (folder / "site").mkdir()
-    for name in ASSETS:
-        shutil.copyfile(LOOK / name, folder / "site" / name)
-    (folder / "site" / "previews.js").write_text(previews.script(pages), encoding="utf-8")
-    (folder / "site" / "sections.js").write_text(search.script(pages), encoding="utf-8")
-    return list(pages)
+        target.write_text(self._template.render(book=self._book, chapters=chapters, page=page), encoding="utf-8")
+        self.pages[path] = previews.Page(f"{document.number} {document.name}".strip(), document.description, body)
+
+    def write_look(self) -> None:
+        """Write what the pages share: the look, what links are shown with, and what the search looks in."""
+        (self.folder / "site").mkdir()
+        for name in ASSETS:
+            shutil.copyfile(LOOK / name, self.folder / "site" / name)
+        (self.folder / "site" / "previews.js").write_text(previews.script(self.pages), encoding="utf-8")
+        (self.folder / "site" / "sections.js").write_text(search.script(self.pages), encoding="utf-8")
 
 
 def write_sitemap(folder: Path, project: Project, pages: Sequence[Path]) -> None:

@@ -15,7 +15,7 @@ from epistemics.cli.inventory import prune, show_status, why
 from epistemics.cli.making import adopt, migrate, run, verify
 from epistemics.cli.new import CannotBegin, new
 from epistemics.declared.experiments import PROFILES
-from epistemics.declared.project import POLICIES, NoProject, UnknownPolicy, find_project
+from epistemics.declared.project import POLICIES, NoProject, Project, UnknownPolicy, find_project
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.ray_cluster import NoCluster
 from epistemics.lab.scheduler import MissingCompiler, RunFailed
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "prepare": prepare,
             "finish": finish,
             "render": render,
+            "preview": _preview,
             "bench": bench,
             "check": check,
             "readme": readme,
@@ -87,6 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of the output has seen enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
         return 141
+
+
+def _preview(project: Project, options: argparse.Namespace) -> int:
+    from epistemics.cli.preview import preview  # imports the renderer, which takes a second
+
+    return preview(project, options)
 
 
 def _count(text: str) -> int:
@@ -216,6 +223,14 @@ def _parser() -> argparse.ArgumentParser:
         help="stop a cell after so long (default: 600)",
     )
     rendering(added)
+    added = verb(
+        "preview",
+        "show the book while it is written: each page anew, in a browser, as soon as its source is saved",
+        "preview",
+    )
+    added.add_argument("--train", action="store_true", help="train what is missing or stale in the background")
+    added.add_argument("--port", type=_count, default=0, metavar="N", help="of this machine (default: any free one)")
+    added.add_argument("--no-browser", action="store_true", help="open no browser, only say the address")
     added = verb(
         "bench", "measure training and rendering on this machine against plain code and its own limits", "bench"
     )

@@ -41,21 +41,21 @@ def prepare(project: Project, options: argparse.Namespace) -> int:
     from epistemics.publishing.quarto import evict
 
     try:
-        _prepare(project, options)
-        if problems := qmdbook.check(project.folder, _printed(project)):
+        make_ready(project, options)
+        if problems := qmdbook.check(project.folder, printed_by(project)):
             raise qmdbook.BookError(problems)
     except qmdbook.BookError as error:
-        raise FaultyBook(_listed(error.problems)) from error
+        raise FaultyBook(listed(error.problems)) from error
     evict(project)
     return 0
 
 
-def _listed(problems: Sequence[Problem]) -> str:
+def listed(problems: Sequence[Problem]) -> str:
     count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
     return "\n".join([f"the book has {count}; it is not rendered, and the last site stays:", *map(str, problems)])
 
 
-def _printed(project: Project) -> dict[Path, str]:
+def printed_by(project: Project) -> dict[Path, str]:
     """The sections that cells will print, by chapter, so that references to them can be checked before."""
     printing = [chapter for chapter in CHAPTERS if chapter.prints]
     return {
@@ -64,7 +64,7 @@ def _printed(project: Project) -> dict[Path, str]:
     }
 
 
-def _prepare(project: Project, options: argparse.Namespace) -> None:
+def make_ready(project: Project, options: argparse.Namespace) -> None:
     """See to the results as the policy says, and write what a render reads."""
     import qmdbook
     from epistemics.publishing.feed import write_discovery
@@ -128,7 +128,7 @@ def render(project: Project, options: argparse.Namespace) -> int:
 
     started = time.monotonic()
     try:
-        _prepare(project, options)
+        make_ready(project, options)
         print(f"results are ready: {time.monotonic() - started:.1f} s", flush=True)
         rendered = qmdbook.render(
             project.folder,
@@ -138,10 +138,10 @@ def render(project: Project, options: argparse.Namespace) -> int:
             report=lambda line: print(line, flush=True),
             workers=options.workers,
             cell_seconds=options.cell_seconds,
-            printed=_printed(project),
+            printed=printed_by(project),
         )
     except qmdbook.BookError as error:
-        raise FaultyBook(_listed(error.problems)) from error
+        raise FaultyBook(listed(error.problems)) from error
     print(f"\nthe book, in {time.monotonic() - started:.1f} s:\n  {rendered.index}\n  {rendered.pdf}")
     return 0
 
@@ -171,7 +171,7 @@ def check(project: Project, _: argparse.Namespace) -> int:
 
     if not (project.folder / "_variables.yml").is_file():  # else each variable in a chapter would be a problem
         raise FaultyBook("_variables.yml is not there yet: `epistemics prepare` writes it and data/; then check")
-    problems = qmdbook.check(project.folder, _printed(project))
+    problems = qmdbook.check(project.folder, printed_by(project))
     for problem in problems:
         print(problem)
     counted = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
