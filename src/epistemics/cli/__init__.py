@@ -215,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("finish", "after a render with Quarto, complete its pages and put them in place of the last site", "finish")
     added = verb("render", "see to the results, then render the book with the embedded renderer", "render")
     added.add_argument("--output", type=Path, metavar="DIR", help="where to (default: _site)")
+    added.add_argument("--force", action="store_true", help="even if nothing has changed since the last render")
     added.add_argument(
         "--cell-seconds",
         type=_positive,

@@ -122,7 +122,14 @@ def _require_stored(project: Project, runs: list[Run]) -> None:
 
 
 def render(project: Project, options: argparse.Namespace) -> int:
-    """Prepare and render."""
+    """Prepare and render, unless nothing has changed since the last render."""
+    from epistemics.publishing.unchanged import Unchanged
+
+    output = (options.output or project.folder / SITE).resolve()
+    since = Unchanged(project, output)
+    if not options.force and since.is_so():
+        print(f"nothing has changed since the book was rendered (--force renders it anew):\n  {output / 'index.html'}")
+        return 0
     import qmdbook  # imports what takes a second, and status needs none of it
     from epistemics.publishing.chapter_keys import chapter_key
 
@@ -132,7 +139,7 @@ def render(project: Project, options: argparse.Namespace) -> int:
         print(f"results are ready: {time.monotonic() - started:.1f} s", flush=True)
         rendered = qmdbook.render(
             project.folder,
-            (options.output or project.folder / SITE).resolve(),
+            output,
             chapter_key=chapter_key(project),
             environment=project.environment,
             report=lambda line: print(line, flush=True),
@@ -142,6 +149,7 @@ def render(project: Project, options: argparse.Namespace) -> int:
         )
     except qmdbook.BookError as error:
         raise FaultyBook(listed(error.problems)) from error
+    since.keep()
     print(f"\nthe book, in {time.monotonic() - started:.1f} s:\n  {rendered.index}\n  {rendered.pdf}")
     return 0
 
