@@ -264,6 +264,7 @@ def test_a_new_book_executes_every_chapter_that_has_cells(book: Rendering) -> No
 def test_only_what_was_edited_executes_again(draft: Path) -> None:
     chapter = draft / "chapters" / "phase-1-1.qmd"
     render(draft)  # the chapters of a copied project execute once: its results lie elsewhere
+    assert "nothing has changed since the book was rendered" in render(draft).log
     edit(chapter, r"\Z", "\nA sentence that was not there before.\n")
     after_prose = render(draft)
     assert (after_prose.exit_status, after_prose.executed) == (0, set()), after_prose.log
