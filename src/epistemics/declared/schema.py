@@ -10,6 +10,8 @@ import ast
 import dataclasses
 import inspect
 import json
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -109,7 +111,8 @@ def _of(name: str, hint: Any) -> dict[str, Any]:
     return {"type": TYPES[hint], **bounds, **names}
 
 
-def documentation() -> dict[str, str]:
+@cache  # the page of every run asks
+def documentation() -> Mapping[str, str]:
     """Setting → the text below it in the source of ``Configuration``."""
     (definition,) = ast.parse(inspect.getsource(Configuration)).body
     assert isinstance(definition, ast.ClassDef)
