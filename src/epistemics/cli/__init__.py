@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from epistemics.analysis.stored_runs import IncompleteResults
+from epistemics.cli.archive import archive
 from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render, schema
 from epistemics.cli.inventory import prune, show_status, why
 from epistemics.cli.making import adopt, migrate, run, verify
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "bench": bench,
             "check": check,
             "readme": readme,
+            "archive": archive,
             "new": new,
             "schema": schema,
         }
@@ -243,4 +245,10 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("name", metavar="NAME", help="of small letters, digits and hyphens, as learning-rate")
     verb("schema", "write experiments/schema.json, by which editors complete and check experiment files", "schema")
     verb("readme", "write the README's tables from the results and from benchmarks/*.json", "readme")
+    added = verb(
+        "archive",
+        "make a folder to deposit, as at Zenodo: site, PDF, sources and results, each run described for machines",
+        "archive ../epistemics-archive",
+    )
+    added.add_argument("folder", type=Path, metavar="FOLDER", help="where to: a folder that is not there yet, or empty")
     return parser

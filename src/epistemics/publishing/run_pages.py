@@ -81,7 +81,7 @@ def write_run_pages(project: Project) -> list[Path]:
             run=found.run,
             named=named[key],
             state=found.state,
-            said=_said_of_state(found, result.provenance),
+            said=said_of_state(found, result.provenance),
             changes=changes(store, key) if found.state == "stale" else [],
             adopted=result.provenance.get("adopted", []),
             made=list(_made(result.provenance)),
@@ -102,7 +102,7 @@ def write_run_pages(project: Project) -> list[Path]:
     return written
 
 
-def _said_of_state(found: RunStatus, provenance: dict[str, Any]) -> str:
+def said_of_state(found: RunStatus, provenance: dict[str, Any]) -> str:
     if found.state == "stale" and not found.changed:
         return f"Stored is not all of it as it is taken now: {found.fault}."
     if found.state == "stale":
