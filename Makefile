@@ -28,7 +28,7 @@ test: lint ## linter, formatter, type checker, all tests (Debian: apt-get instal
 lint: $(READY) ## linter, formatter, layers and type checker, changing nothing
 	@$(RUN) ruff check --quiet .
 	$(RUN) ruff format --quiet --check .
-	layers=$$($(VENV)/bin/lint-imports --no-cache --no-logo) || { echo "$$layers"; exit 1; }
+	layers=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$layers"; exit 1; }
 	$(RUN) mypy
 
 format: $(READY) ## what linter and formatter can repair by themselves

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -19,10 +20,11 @@ import stored
 import yaml
 from prose import PROJECT
 from requests import PreparedRequest, Response
-from requests.adapters import BaseAdapter
+from requests.adapters import HTTPAdapter
 from requests_cache import CachedSession
 from rocrate_validator.models import Severity
 from rocrate_validator.services import validate
+from urllib3 import HTTPResponse
 
 from epistemics.cli import main
 from epistemics.declared.experiments import load_experiment
@@ -99,18 +101,15 @@ def archive(project: Project, tmp_path: Path) -> Path:
     return folder
 
 
-class OneFile(BaseAdapter):
+class OnePage(HTTPAdapter):
     """The web, as far as a validation asks for it."""
 
     def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
-        response = Response()
-        response.status_code, response.request, response.url = 200, request, str(request.url)
-        response.headers["Content-Type"] = "application/ld+json"
-        response.raw = (STANDARDS / "ro-crate-1.1-context.jsonld").open("rb")
-        return response
-
-    def close(self) -> None:
-        pass
+        content = (STANDARDS / "ro-crate-1.1-context.jsonld").read_bytes()
+        headers = {"Content-Type": "application/ld+json"}
+        return self.build_response(
+            request, HTTPResponse(io.BytesIO(content), headers, 200, preload_content=False, request_url=request.url)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +117,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The validator's cache of the web, with the one page that it needs: it asks for no other."""
     path = tmp_path_factory.mktemp("cache") / "web"
     with CachedSession(str(path), backend="sqlite", expire_after=-1) as session:
-        session.mount("https://", OneFile())
+        session.mount("https://", OnePage())
         assert session.get(f"{CRATE}/context").json()["@id"] == f"{CRATE}/context"
     return path
 
@@ -167,6 +166,7 @@ def test_the_validator_misses_only_what_nobody_knows(archive: Path, cache: Path)
         "The Action SHOULD have an agent that is a Person or Organization",
         "The Action SHOULD have an endTime in ISO 8601 format",
         "The Application SHOULD have a url",
+        "The SoftwareApplication id SHOULD be an absolute URI",
         "The `publisher` property of a `Root Data Entity` SHOULD be an `Organization`",
         "The organization SHOULD have a URL.",
     }

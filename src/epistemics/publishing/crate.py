@@ -26,9 +26,12 @@ CRATE = "https://w3id.org/ro/crate/1.1"
 RUN_TERMS = "https://w3id.org/ro/terms/workflow-run#"
 
 FORMATS = {
+    "": "text/plain",  # as LICENSE and Makefile
+    ".bib": "application/x-bibtex",
     ".cff": "application/yaml",
     ".html": "text/html",
     ".json": "application/json",
+    ".lock": "text/plain",
     ".md": "text/markdown",
     ".pdf": "application/pdf",
     ".qmd": "text/markdown",
@@ -98,6 +101,8 @@ def crate(about: About, runs: Sequence[Archived], sizes: Mapping[str, int]) -> E
         said = "The source of every definition that made a result, by its hash; the results' records name them"
         results.append(graph.folder(f"{RESULTS}/definitions", said))
     parts.append(graph.folder(RESULTS, f"{len(runs)} stored results, one folder each", results))
+    meanings = {name: " ".join(said.replace("``", "").split()) for name, said in documentation().items()}
+    actions = [graph.add(_action(archived, meanings, graph, about.citation)) for archived in runs]
     root = {
         "@id": "./",
         "@type": "Dataset",
@@ -110,7 +115,7 @@ def crate(about: About, runs: Sequence[Archived], sizes: Mapping[str, int]) -> E
         "license": _one_or_more([graph.add(_license(name)) for name in _listed(about.citation["license"])]),
         "author": _one_or_more([graph.add(_author(author)) for author in about.citation["authors"]]),
         "hasPart": parts,
-        "mentions": _one_or_more([graph.add(_action(archived, graph, about.citation)) for archived in runs]),
+        "mentions": _one_or_more(actions),
     }
     itself = {"@id": METADATA, "@type": "CreativeWork", "conformsTo": {"@id": CRATE}, "about": {"@id": "./"}}
     terms = {name: RUN_TERMS + name for name in ("resourceUsage", "sha256")}
@@ -173,18 +178,17 @@ class _Graph:
         )
 
 
-def _action(archived: Archived, graph: _Graph, citation: Mapping[str, Any]) -> Entity:
-    """One run: the code that ran, the settings it was given, what it used and what came of it."""
+def _action(archived: Archived, meanings: Mapping[str, str], graph: _Graph, citation: Mapping[str, Any]) -> Entity:
+    """One run: the code that ran, the settings it was given, what it used and what came of it.
+
+    Args:
+        meanings: setting → what it is.
+    """
     run, provenance = archived.run, archived.record.provenance
-    settings = [
-        graph.value(name, getattr(run.configuration, name), " ".join(said.replace("``", "").split()))
-        for name, said in documentation().items()
-    ]
+    settings = [graph.value(name, getattr(run.configuration, name), said) for name, said in meanings.items()]
     planned = [graph.file(path) for path in archived.planned]
-    first = run.continues
-    begins_with = (
-        [{"@id": f"{RESULTS}/{first.key}/"}] if first and graph.has(f"{RESULTS}/{first.key}/result.json") else []
-    )
+    before = [f"{RESULTS}/{run.continues.key}/"] if run.continues else []
+    begins_with = [{"@id": folder} for folder in before if graph.has(f"{folder}result.json")]
     made = [part.provenance for part in archived.record.parts.values()]
     told = [own for own in made if "versions" in own] or made[:1]
     used = [graph.value(name, provenance[name], said) for name, said in USED.items() if name in provenance]
