@@ -98,7 +98,7 @@ def crate(about: About, runs: Sequence[Archived], sizes: Mapping[str, int]) -> E
         parts.append(graph.file(name) if name in sizes else graph.folder(name, name, inside.get(name, ())))
     results = [_result(archived, graph) for archived in runs]
     if any(path.startswith(f"{RESULTS}/definitions/") for path in sizes):
-        said = "The source of every definition that made a result, by its hash; the results' records name them"
+        said = "The source of every definition that made a result, by the hash that the result's record has for it"
         results.append(graph.folder(f"{RESULTS}/definitions", said))
     parts.append(graph.folder(RESULTS, f"{len(runs)} stored results, one folder each", results))
     meanings = {name: " ".join(said.replace("``", "").split()) for name, said in documentation().items()}
@@ -219,6 +219,7 @@ def _program(provenance: Mapping[str, Any], graph: _Graph, citation: Mapping[str
             "@id": "-".join(["#epistemics", *(quote(said) for said in named if said)]),
             "@type": "SoftwareApplication",
             "name": "epistemics",
+            "description": f"The source of what ran lies in {RESULTS}/definitions, by the hashes in each run's record.",
             "version": own,
             "url": citation.get("repository-code") or citation.get("url"),
             "softwareRequirements": _one_or_more(needs),
