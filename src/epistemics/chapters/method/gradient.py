@@ -132,5 +132,5 @@ def numbers(results: Results) -> Numbers:
     return {
         "verdict": verdict,
         "lowest": f"{min(row['p_corrected'] for row in table):.2f}" if table else ABSENT,
-        "awaited": listed(list(awaited)) or "none",
+        "awaited": listed(list(awaited)),
     }
