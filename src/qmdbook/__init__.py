@@ -60,6 +60,7 @@ class Listed:
 
     path: Path
     page: Path
+    markdown: Path
     title: str
     number: str
     """Empty if it has none."""
@@ -122,6 +123,7 @@ def outline(project: Path) -> Outline:
         Listed(
             path=document.chapter.path,
             page=document.chapter.entry.page,
+            markdown=document.chapter.entry.markdown,
             title=document.name,
             number=document.number,
             appendix=document.chapter.entry.appendix,
@@ -225,6 +227,7 @@ def _written(
         with _timed("pages written", report):
             site.write_files(folder, project, files_of(configuration, pages), pages.files)
             written = site.write_pages(folder, configuration, pages.documents)
+            site.write_markdown(folder, configuration, pages.documents)
             site.write_sitemap(folder, configuration, written)
         with _timed("PDF typeset", report):
             (folder / configuration.pdf).write_bytes(typeset(configuration, print_))

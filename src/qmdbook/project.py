@@ -32,6 +32,11 @@ class Entry:
         return self.path.with_suffix(".html")
 
     @property
+    def markdown(self) -> Path:
+        """Beside the page, for machines."""
+        return self.path.with_suffix(".md")
+
+    @property
     def slug(self) -> str:
         return "-".join(self.path.with_suffix("").parts)
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from qmdbook import html, previews, search
+from qmdbook import html, markdown, previews, search
 from qmdbook.document import Document
 from qmdbook.problems import failing
 from qmdbook.project import Project
@@ -101,6 +102,7 @@ class Pages:
             "previous": _entry(document, before), "next": _entry(document, after),
             "root": "../" * (len(path.parts) - 1), "description": document.description,
             "address": self.project.address(path),
+            "formats": [{"name": "Markdown", "type": "text/markdown", "href": document.chapter.entry.markdown.name}],
         }  # fmt: skip
         chapters = [
             {**_link(document, other), "current": other is document, "part": other.chapter.entry.part,
@@ -119,6 +121,18 @@ class Pages:
             shutil.copyfile(LOOK / name, self.folder / "site" / name)
         (self.folder / "site" / "previews.js").write_text(previews.script(self.pages), encoding="utf-8")
         (self.folder / "site" / "sections.js").write_text(search.script(self.pages), encoding="utf-8")
+
+
+def write_markdown(folder: Path, project: Project, documents: Sequence[Document]) -> None:
+    """Write every chapter's Markdown beside its page."""
+
+    def write(document: Document) -> None:
+        with failing(document.chapter.path):
+            text = markdown.text(document, documents, project)
+        (folder / document.chapter.entry.markdown).write_text(text, encoding="utf-8")
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, documents))
 
 
 def write_sitemap(folder: Path, project: Project, pages: Sequence[Path]) -> None:

@@ -132,6 +132,31 @@ def test_the_site_is_whole(rendered: Book) -> None:
             assert not fragment or fragment in pages[target].identifiers, (name, address)
 
 
+def test_every_page_has_its_markdown(rendered: Book) -> None:
+    pages = [path.relative_to(rendered.output) for path in rendered.output.rglob("*.html")]
+    for page in pages:
+        markdown = page.with_suffix(".md")
+        assert '<link rel="alternate" type="text/markdown"' in rendered.page(page.as_posix())
+        assert Page(rendered.page(page.as_posix())).links.count(markdown.name) == 1
+        for address in re.findall(r"\]\(([^)\s]+)\)", rendered.page(markdown.as_posix())):
+            assert (rendered.output / markdown.parent / address).is_file(), (markdown, address)
+
+
+def test_markdown_says_what_the_page_says(rendered: Book) -> None:
+    one = rendered.page("chapters/one.md")
+    assert one.startswith("# 1 Chapter one\n\nChapter 1 of [A small book](../index.md) by The authors.")
+    assert "[one.html](one.html)" in one
+    for line in (
+        "![A rising line to 0.99.](one_files/fig-sine.svg)",
+        "See Equation 1.1, 1.1, Figure 1.1, Table 1.1, Section 1.1, [Chapter 2](two.md) and [Appendix A](extra.md).",
+    ):
+        assert line in one.replace("\u00a0", " ")
+    assert re.search(r"``` ?python\nimport os\n", one)
+    assert "printed 42" in one
+    assert "text_markdown" not in one  # echo: false
+    assert "<" not in one.replace("<svg", "").replace("<path", "").replace("</svg>", "")  # the code of a cell has these
+
+
 def test_numbers_and_references_are_those_of_quarto(rendered: Book) -> None:
     one = text(rendered.page("chapters/one.html"))
     assert "See Equation 1.1, 1.1, Figure 1.1, Table 1.1, Section 1.1, Chapter 2 and Appendix A." in one.replace(

@@ -96,7 +96,7 @@ def page(**changes: Any) -> str:
         "page": {
             "title": "One <b>", "number": "1", "href": "chapters/one.html", "body": Markup("<p>Text</p>"),
             "toc": [], "previous": None, "next": None, "root": "../", "description": "", "unnumbered": False,
-            "address": "",
+            "address": "", "formats": [],
         },
     }  # fmt: skip
     for name, value in changes.items():
@@ -144,6 +144,7 @@ def test_a_page_shows_all_it_is_given_and_escapes_titles() -> None:
                 {"id": "sec-b", "number": "1.1.1", "title": "Deep", "children": []}]}],
             "previous": {"title": "Preface", "number": "", "href": "../index.html"},
             "next": {"title": "Two", "number": "2", "href": "two.html"},
+            "formats": [{"name": "Markdown", "type": "text/markdown", "href": "one.md"}],
         },
     )  # fmt: skip
     assert not Outline(text).open
@@ -155,6 +156,7 @@ def test_a_page_shows_all_it_is_given_and_escapes_titles() -> None:
         "../book.pdf",
         "../index.html",
         "two.html",
+        "one.md",
         "a.html",
         "../site/style.css",
     ):
