@@ -227,7 +227,7 @@ def _written(
         with _timed("pages written", report):
             site.write_files(folder, project, files_of(configuration, pages), pages.files)
             written = site.write_pages(folder, configuration, pages.documents)
-            site.write_markdown(folder, configuration, pages.documents)
+            site.write_other_formats(folder, configuration, pages.documents)
             site.write_sitemap(folder, configuration, written)
         with _timed("PDF typeset", report):
             (folder / configuration.pdf).write_bytes(typeset(configuration, print_))

@@ -22,19 +22,26 @@ from qmdbook.references import page_url
 WRITER = ["--to", "gfm-raw_html-tex_math_gfm+tex_math_dollars", "--wrap=none"]
 
 
-def text(document: Document, documents: Sequence[Document], project: Project) -> str:
-    """The Markdown of one chapter of a book that has `documents`, as pages have them."""
-    converter = Converter(document, documents, project)
+class Book:
+    """The chapters, as pages have them, and what links between them have to know."""
+
+    def __init__(self, documents: Sequence[Document], project: Project) -> None:
+        self.project = project
+        self.by_page = {document.chapter.entry.page: document for document in documents}
+        self.reference_list = next((document for document in documents if "refs" in document.identifiers()), None)
+
+
+def text(document: Document, book: Book) -> str:
+    """The Markdown of one chapter."""
+    converter = Converter(document, book)
     return pandoc.convert([*converter.head(), *converter.inside(document.blocks)], WRITER)
 
 
 class Converter:
     """Brings the tree of one chapter's page to what Markdown has."""
 
-    def __init__(self, document: Document, documents: Sequence[Document], project: Project) -> None:
-        self.document, self.project = document, project
-        self.by_page = {other.chapter.entry.page: other for other in documents}
-        self.reference_list = next((other for other in documents if "refs" in other.identifiers()), document)
+    def __init__(self, document: Document, book: Book) -> None:
+        self.document, self.book, self.project = document, book, book.project
 
     def head(self) -> list[Node]:
         """The title, and where the chapter is from."""
@@ -112,14 +119,15 @@ class Converter:
         inlines, url = self.inside(node["c"][1]), node["c"][2][0]
         if REMOTE.match(url):
             return [pandoc.link(inlines, url)]
-        if url.startswith("#ref-") and self.document is not self.reference_list:
-            url = page_url(self.document, self.reference_list) + url
+        with_list = self.book.reference_list
+        if url.startswith("#ref-") and with_list is not None and with_list is not self.document:
+            url = page_url(self.document, with_list) + url
         if url.startswith("#"):  # Markdown has no such places; the number or the heading is found in the text
             return inlines
         path, _, fragment = url.partition("#")
         file = local_path(self.document.chapter.path, path)
-        if file in self.by_page:
-            return [pandoc.link(inlines, self.chapter_address(self.by_page[file], fragment))]
+        if file in self.book.by_page:
+            return [pandoc.link(inlines, self.chapter_address(self.book.by_page[file], fragment))]
         return [pandoc.link(inlines, self.address(file) + (f"#{fragment}" if fragment else ""))]
 
     def _heading(self, level: int, number: str, title: list[Node]) -> Node:

@@ -37,6 +37,11 @@ class Entry:
         return self.path.with_suffix(".md")
 
     @property
+    def notebook(self) -> Path:
+        """Beside the page, if the chapter has cells."""
+        return self.path.with_suffix(".ipynb")
+
+    @property
     def slug(self) -> str:
         return "-".join(self.path.with_suffix("").parts)
 

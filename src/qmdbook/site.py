@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from qmdbook import html, markdown, previews, search
+from qmdbook import html, markdown, notebook, previews, search
 from qmdbook.document import Document
 from qmdbook.problems import failing
 from qmdbook.project import Project
@@ -102,7 +102,7 @@ class Pages:
             "previous": _entry(document, before), "next": _entry(document, after),
             "root": "../" * (len(path.parts) - 1), "description": document.description,
             "address": self.project.address(path),
-            "formats": [{"name": "Markdown", "type": "text/markdown", "href": document.chapter.entry.markdown.name}],
+            "formats": _formats(document),
         }  # fmt: skip
         chapters = [
             {**_link(document, other), "current": other is document, "part": other.chapter.entry.part,
@@ -123,13 +123,16 @@ class Pages:
         (self.folder / "site" / "sections.js").write_text(search.script(self.pages), encoding="utf-8")
 
 
-def write_markdown(folder: Path, project: Project, documents: Sequence[Document]) -> None:
-    """Write every chapter's Markdown beside its page."""
+def write_other_formats(folder: Path, project: Project, documents: Sequence[Document]) -> None:
+    """Write every chapter's Markdown beside its page, and its notebook if it has cells."""
+    book = markdown.Book(documents, project)
 
     def write(document: Document) -> None:
+        entry = document.chapter.entry
         with failing(document.chapter.path):
-            text = markdown.text(document, documents, project)
-        (folder / document.chapter.entry.markdown).write_text(text, encoding="utf-8")
+            (folder / entry.markdown).write_text(markdown.text(document, book), encoding="utf-8")
+            if document.chapter.cells:
+                (folder / entry.notebook).write_text(notebook.text(document, book), encoding="utf-8")
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(write, documents))
@@ -147,6 +150,15 @@ def write_sitemap(folder: Path, project: Project, pages: Sequence[Path]) -> None
     (folder / "sitemap.xml").write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{sitemap}', encoding="utf-8")
     if not (folder / "robots.txt").exists():
         (folder / "robots.txt").write_text(f"Sitemap: {project.address(Path('sitemap.xml'))}\n", encoding="utf-8")
+
+
+def _formats(document: Document) -> list[dict[str, str]]:
+    """What a page is written as besides HTML."""
+    entry = document.chapter.entry
+    formats = [{"name": "Markdown", "type": "text/markdown", "href": entry.markdown.name}]
+    if document.chapter.cells:
+        formats.append({"name": "a notebook", "type": "application/x-ipynb+json", "href": entry.notebook.name})
+    return formats
 
 
 def _link(document: Document, other: Document) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 from rendering import Rendering, epistemics, render, watched
@@ -124,6 +126,16 @@ def test_every_run_that_the_book_shows_has_a_page_whose_links_resolve(book: Rend
             if not target.is_file() or (anchor and f'id="{anchor}"' not in target.read_text("utf-8")):
                 broken.append((page.name, link))
     assert broken == []
+
+
+def test_a_notebook_executes_in_the_project(book: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPISTEMICS_PROFILE", "smoke")
+    monkeypatch.setenv("PYTHONPATH", str(book.folder / "src"))
+    notebook = nbformat.read(book.site / "chapters/debate.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(book.folder)}}).execute()
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/svg+xml" in data for data in shown)
+    assert any("text/markdown" in data for data in shown)
 
 
 def test_pages_open_without_errors_and_without_other_hosts(opened: dict[str, Opened]) -> None:

@@ -17,10 +17,12 @@ from pathlib import Path
 from posixpath import join, normpath
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 from pypdf import PdfReader
 
-from qmdbook import BookError, Rendered, pandoc, pdf, render
+from qmdbook import BookError, Rendered, cells, pandoc, pdf, render
 
 BOOK = Path(__file__).parent / "book"
 ONE = Path("chapters/one.qmd")
@@ -155,6 +157,33 @@ def test_markdown_says_what_the_page_says(rendered: Book) -> None:
     assert "printed 42" in one
     assert "text_markdown" not in one  # echo: false
     assert "<" not in one.replace("<svg", "").replace("<path", "").replace("</svg>", "")  # the code of a cell has these
+
+
+def test_a_notebook_has_the_text_and_the_cells_in_order(rendered: Book) -> None:
+    assert [path.name for path in rendered.output.rglob("*.ipynb")] == ["one.ipynb"]  # the others have no cells
+    assert Page(rendered.page("chapters/one.html")).links.count("one.ipynb") == 1
+    notebook = nbformat.read(rendered.output / "chapters/one.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    nbformat.validate(notebook)
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert code == cells(rendered.root)[ONE]
+    assert not any(cell.outputs for cell in notebook.cells if cell.cell_type == "code")
+    sources = [cell.source.replace("\u00a0", " ") for cell in notebook.cells]
+    (drawn,) = [number for number, source in enumerate(sources) if source.startswith("class Shown")]
+    assert sources[drawn - 1].endswith("## 1.1 Method")
+    assert sources[drawn + 1].startswith("**Figure 1.1:** A curve, about *half* of $x$, see Table 1.1.")
+    words = "\n\n".join(sources)
+    assert "**bold** from a cell, see Figure 1.1" in words
+    assert "[Chapter 2](two.html)" in words
+    assert "fig-sine.svg" not in words  # the reader's own figure appears there
+
+
+def test_a_notebook_executes_to_its_end(rendered: Book, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EXECUTION_LOG", str(tmp_path / "log"))
+    notebook = nbformat.read(rendered.output / "chapters/one.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    NotebookClient(notebook, resources={"metadata": {"path": str(rendered.root)}}).execute()
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert outputs[0].text == "printed 42\n"
+    assert any("image/svg+xml" in output.get("data", {}) for output in outputs)
 
 
 def test_numbers_and_references_are_those_of_quarto(rendered: Book) -> None:

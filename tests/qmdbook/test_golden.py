@@ -62,7 +62,7 @@ def converted(root: Path, source: str, outputs: Cells | None) -> tuple[str, str,
     (page,) = [document for document in pages.documents if document.chapter.path == CASE]
     (printed,) = [document for document in print_.documents if document.chapter.path == CASE]
     assert book.typeset(project, print_).startswith(b"%PDF")
-    written = markdown.text(page, pages.documents, project)
+    written = markdown.text(page, markdown.Book(pages.documents, project))
     return html.body(page, pages.documents[-2]), written, pandoc.convert(pdf.chapter(printed), pdf.WRITER)
 
 
