@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qmdbook import pandoc, site
-from qmdbook.book import NOTHING, Outputs, both_formats, converted, files_of, in_format, read, typeset
+from qmdbook.book import NOTHING, Outputs, both_formats, converted, files_of, in_format, packed, read, typeset
 from qmdbook.chapter import Chapter
 from qmdbook.execute import Executed, execute, plan
 from qmdbook.problems import BookError, Problem
@@ -79,6 +79,7 @@ class Outline:
     site_url: str
     """Without a slash at the end; empty if it is not known."""
     pdf: Path
+    epub: Path
     chapters: tuple[Listed, ...]
 
 
@@ -132,7 +133,7 @@ def outline(project: Path) -> Outline:
         for document in documents
     ]
     c = configuration
-    return Outline(c.title, c.subtitle, c.author, c.site_url.rstrip("/"), c.pdf, tuple(listed))
+    return Outline(c.title, c.subtitle, c.author, c.site_url.rstrip("/"), c.pdf, c.epub, tuple(listed))
 
 
 def render(
@@ -231,6 +232,8 @@ def _written(
             site.write_sitemap(folder, configuration, written)
         with _timed("PDF typeset", report):
             (folder / configuration.pdf).write_bytes(typeset(configuration, print_))
+        with _timed("EPUB packed", report):
+            (folder / configuration.epub).write_bytes(packed(configuration, print_))
     return Rendered(
         index=output / "index.html",
         pdf=output / configuration.pdf,

@@ -74,6 +74,19 @@ class Project:
     def pdf(self) -> Path:
         return Path(f"{self.output_file}.pdf")
 
+    @property
+    def epub(self) -> Path:
+        return Path(f"{self.output_file}.epub")
+
+    @property
+    def moment(self) -> datetime.datetime:
+        """The book's date, for files that carry one; without one always the same, as every machine makes the same."""
+        try:
+            date = datetime.datetime.fromisoformat(self.date)
+        except ValueError:
+            date = datetime.datetime(2000, 1, 1)
+        return date.replace(tzinfo=datetime.UTC)
+
     def address(self, path: Path) -> str:
         """The whole address of a published file; empty if the site's is not known."""
         return f"{self.site_url.rstrip('/')}/{quote(path.as_posix())}" if self.site_url else ""

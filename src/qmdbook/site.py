@@ -82,6 +82,7 @@ class Pages:
             "date": project.long_date,
             "description": project.description,
             "pdf": project.pdf.as_posix(),
+            "epub": project.epub.as_posix(),
             "favicon": project.favicon.as_posix() if project.favicon else None,
             "feed": FEED.as_posix() if FEED in project.resources else None,
         }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
+import epub_file
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,6 +20,8 @@ from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 from rendering import Rendering, epistemics, render, watched
+
+import qmdbook
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +139,15 @@ def test_a_notebook_executes_in_the_project(book: Rendering, monkeypatch: pytest
     shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/svg+xml" in data for data in shown)
     assert any("text/markdown" in data for data in shown)
+
+
+def test_the_epub_is_sound_and_has_every_figure(book: Rendering) -> None:
+    epub = epub_file.read((book.site / "epistemics.epub").read_bytes())
+    assert epub.faults == []
+    drawn = list(book.site.glob("chapters/*_files/*.svg"))
+    assert len([name for name in epub.files if name.endswith(".svg")]) == len(drawn) > 30
+    for title in (chapter.title for chapter in qmdbook.outline(book.folder).chapters):
+        assert title in epub.text
 
 
 def test_pages_open_without_errors_and_without_other_hosts(opened: dict[str, Opened]) -> None:

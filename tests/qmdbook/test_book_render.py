@@ -17,6 +17,7 @@ from pathlib import Path
 from posixpath import join, normpath
 from typing import Any
 
+import epub_file
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -229,6 +230,36 @@ def test_the_pdf_has_the_same_words(rendered: Book) -> None:
     ):  # fmt: skip
         assert words in pdf
     assert "raw html" not in pdf
+
+
+def test_the_epub_is_sound(rendered: Book) -> None:
+    assert epub_file.read((rendered.output / "small.epub").read_bytes()).faults == []
+    for page in rendered.output.rglob("*.html"):
+        assert any(link.endswith("small.epub") for link in Page(page.read_text(encoding="utf-8")).links)
+
+
+def test_the_epub_has_the_same_words(rendered: Book) -> None:
+    epub = epub_file.read((rendered.output / "small.epub").read_bytes())
+    assert (epub.metadata["title"], epub.metadata["creator"]) == ("A small book", "The authors")
+    assert epub.metadata["date"].startswith("2025-11-21")
+    words = epub.text.replace("\u00a0", " ")
+    for said in (
+        "Preface", "1 Chapter one", "1.1 Method", "A Extra", "Things measured", "Figure 1.1: A curve, about half of",
+        "Table 1.1: Numbers.", "Figure 2.1: A square, by hand.", "Figure A.1: Cap",
+        "See Equation 1.1, 1.1, Figure 1.1, Table 1.1, Section 1.1, Chapter 2 and Appendix A.",
+        "Power and Burda (2022) showed it (Nanda 2023, 3)", "Nanda, Neel. 2023.", "printed 42", "Only in print.",
+    ):  # fmt: skip
+        assert said in words
+    for left in ("raw html", "raw typst", "never shown"):
+        assert left not in words
+
+
+def test_the_epub_is_the_same_when_made_again(book: Book) -> None:
+    book.render()
+    before = (book.output / "small.epub").read_bytes()
+    shutil.rmtree(book.root / ".workspace" / "book-cache" / "pandoc")
+    book.render()
+    assert (book.output / "small.epub").read_bytes() == before
 
 
 def test_what_is_published(rendered: Book) -> None:

@@ -84,7 +84,7 @@ def page(**changes: Any) -> str:
     }
     values: dict[str, Any] = {
         "book": {
-            "title": "A & <B>", "subtitle": "", "author": "", "date": "", "description": "", "pdf": None,
+            "title": "A & <B>", "subtitle": "", "author": "", "date": "", "description": "", "pdf": None, "epub": None,
             "favicon": None, "feed": None,
         },
         "chapters": [
@@ -138,7 +138,7 @@ def test_a_page_of_bare_contents_is_well_formed() -> None:
 
 def test_a_page_shows_all_it_is_given_and_escapes_titles() -> None:
     text = page(
-        book={"author": "A. Author", "description": "About", "pdf": "book.pdf"},
+        book={"author": "A. Author", "description": "About", "pdf": "book.pdf", "epub": "book.epub"},
         page={
             "toc": [{"id": "sec-a", "number": "1.1", "title": "Sec", "children": [
                 {"id": "sec-b", "number": "1.1.1", "title": "Deep", "children": []}]}],
@@ -154,6 +154,7 @@ def test_a_page_shows_all_it_is_given_and_escapes_titles() -> None:
         "#sec-a",
         "#sec-b",
         "../book.pdf",
+        "../book.epub",
         "../index.html",
         "two.html",
         "one.md",

@@ -82,7 +82,7 @@ def _numbered(reference: re.Match[str]) -> str:
 def llms(outline: qmdbook.Outline, folder: Path, *, of_quarto: bool = False) -> str:
     """The book for language models, as https://llmstxt.org has it: what it is, its chapters, where its data lie.
 
-    Chapters are listed as Markdown, or as their pages where Quarto has made the site, which writes no Markdown.
+    Chapters are listed as Markdown, or as their pages where Quarto has made the site, which has them as nothing else.
     """
 
     def entry(path: Path | str, name: str, says: str) -> str:
@@ -105,6 +105,7 @@ def llms(outline: qmdbook.Outline, folder: Path, *, of_quarto: bool = False) -> 
         "## Appendices", "", *chapters(appendix=True), "",
         "## Data", "", *tables(), "",
         "## Optional", "", entry(outline.pdf, "PDF", "the whole book in one file"),
+        *([] if of_quarto else [entry(outline.epub, "EPUB", "the same for reading devices")]),
         entry("feed.xml", "Feed", "the chapters that follow the log, newest results first (Atom)"),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
