@@ -45,6 +45,7 @@ def packed(project: Project, documents: Sequence[Document], folder: Path) -> byt
         "date": project.date,
         "description": project.description,
         "lang": "en",
+        "rights": project.licence,
         # The same for every edition, so that a device knows the book again.
         "identifier": uuid5(NAMESPACE_URL, project.site_url or project.title).urn,
         "accessModes": ["textual", "visual"],

@@ -57,6 +57,8 @@ class Project:
     date: str
     description: str
     site_url: str
+    licence: str
+    """Its name; empty if it is not said."""
     output_file: str
     entries: tuple[Entry, ...]
     bibliography: tuple[Path, ...]
@@ -138,6 +140,7 @@ def read(root: Path, problems: list[Problem]) -> Project:
         date=str(book.get("date", "")),
         description=str(book.get("description", "")),
         site_url=str(book.get("site-url", "")),
+        licence=str(book.get("license", "")),
         output_file=str(book.get("output-file", "book")),
         entries=entries,
         bibliography=_files(root, config, ("bibliography",), problems),

@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from qmdbook import html, markdown, notebook, previews, search
+from qmdbook import figures, html, markdown, notebook, previews, search
 from qmdbook.document import Document
 from qmdbook.problems import failing
 from qmdbook.project import Project
@@ -57,12 +57,13 @@ def write_files(folder: Path, root: Path, paths: Sequence[Path], generated: Mapp
 
 
 def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -> list[Path]:
-    """Write every chapter's page; returns their paths in `folder`."""
+    """Write every chapter's page, and the page of figures; returns their paths in `folder`."""
     written = Pages(folder, project, documents)
     for document in documents:
         written.write(document)
+    figures = written.write_figures()
     written.write_look()
-    return list(written.pages)
+    return [*written.pages, *([figures] if figures else [])]
 
 
 class Pages:
@@ -83,6 +84,7 @@ class Pages:
             "description": project.description,
             "pdf": project.pdf.as_posix(),
             "epub": project.epub.as_posix(),
+            "figures": figures.PATH.with_suffix(".html").as_posix() if any(map(figures.has_any, documents)) else None,
             "favicon": project.favicon.as_posix() if project.favicon else None,
             "feed": FEED.as_posix() if FEED in project.resources else None,
         }
@@ -96,6 +98,21 @@ class Pages:
             body = html.body(document, self._with_list)
         before = self.documents[position - 1] if position > 0 else None
         after = self.documents[position + 1] if position + 1 < len(self.documents) else None
+        self._write(document, body, before, after, _formats(document))
+        self.pages[path] = previews.Page(f"{document.number} {document.name}".strip(), document.description, body)
+
+    def write_figures(self) -> Path | None:
+        """Write the page of all figures; returns its path in the folder, or None if there are no figures."""
+        document = figures.page(self.documents, self.project)
+        if document is None:
+            return None
+        return self._write(document, html.body(document, None), None, None, [])
+
+    def _write(
+        self, document: Document, body: str, before: Document | None, after: Document | None,
+        formats: list[dict[str, str]],
+    ) -> Path:  # fmt: skip
+        path = document.chapter.entry.page
         page = {
             "title": document.name, "number": document.number, "unnumbered": document.unnumbered,
             "href": path.as_posix(), "body": Markup(body),
@@ -103,7 +120,7 @@ class Pages:
             "previous": _entry(document, before), "next": _entry(document, after),
             "root": "../" * (len(path.parts) - 1), "description": document.description,
             "address": self.project.address(path),
-            "formats": _formats(document),
+            "formats": formats,
         }  # fmt: skip
         chapters = [
             {**_link(document, other), "current": other is document, "part": other.chapter.entry.part,
@@ -113,11 +130,11 @@ class Pages:
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(self._template.render(book=self._book, chapters=chapters, page=page), encoding="utf-8")
-        self.pages[path] = previews.Page(f"{document.number} {document.name}".strip(), document.description, body)
+        return path
 
     def write_look(self) -> None:
         """Write what the pages share: the look, what links are shown with, and what the search looks in."""
-        (self.folder / "site").mkdir()
+        (self.folder / "site").mkdir(exist_ok=True)
         for name in ASSETS:
             shutil.copyfile(LOOK / name, self.folder / "site" / name)
         (self.folder / "site" / "previews.js").write_text(previews.script(self.pages), encoding="utf-8")

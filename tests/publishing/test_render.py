@@ -15,9 +15,11 @@ from urllib.parse import unquote, urldefrag
 import epub_file
 import nbformat
 import pytest
+import yaml
 from axe_playwright_python.sync_playwright import Axe
 from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page
+from prose import PROJECT
 from pypdf import PdfReader
 from rendering import Rendering, epistemics, render, watched
 
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.slow
 RUNS = "data/runs/"
 ALIKE = (RUNS, "data/source/")
 """Folders of pages that are made alike: one of each is opened."""
+FIGURES = "site/figures.html"
 
 # What the tests ask of a page, as the browser sees it.
 SEEN = """async () => {
@@ -112,7 +115,29 @@ def test_every_page_is_reached_from_the_first(book: Rendering, opened: dict[str,
     reached = {link.removeprefix(address) for link in links if link.startswith(address) and link.endswith(".html")}
     assert reached | {"index.html"} == made
     chapters = opened[f"{address}index.html"].seen["chapters"]
-    assert len(chapters) == len([name for name in made if not name.startswith(ALIKE)])
+    assert len(chapters) == len([name for name in made if not name.startswith((*ALIKE, FIGURES))])
+
+
+def test_every_figure_is_offered_for_reuse_with_data_licence_and_a_line_that_embeds_it(
+    book: Rendering, opened: dict[str, Opened], address: str, browser: Browser
+) -> None:
+    figures = [name for name in opened[f"{address}{FIGURES}"].seen["figures"] if name and name.startswith("fig-")]
+    everywhere = {name for url, page in opened.items() if FIGURES not in url for name in page.seen["figures"] if name}
+    assert {*figures} == {name for name in everywhere if name.startswith("fig-")}
+    page = browser.new_page()
+    page.goto(f"{address}{FIGURES}")
+    lines = page.locator(".embed code").all_text_contents()
+    small = page.locator(".provenance").all_text_contents()
+    assert len(lines) == len(figures) == sum(text.startswith("Licence: MIT") for text in small)
+    assert len(figures) == sum(".csv" in text for text in small)
+    page.set_content(lines[0])
+    assert page.locator("img").evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 100
+    page.close()
+
+
+def test_the_licence_is_the_one_that_the_project_is_under() -> None:
+    cited = yaml.safe_load((PROJECT / "CITATION.cff").read_text(encoding="utf-8"))["license"]
+    assert qmdbook.project.read(PROJECT, []).licence == cited
 
 
 def test_every_run_that_the_book_shows_has_a_page_whose_links_resolve(book: Rendering) -> None:

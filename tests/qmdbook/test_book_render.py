@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import io
 import math
@@ -121,6 +122,7 @@ def test_the_site_is_whole(rendered: Book) -> None:
     }
     assert set(pages) == {
         "index.html", "references.html", "chapters/one.html", "chapters/two.html", "chapters/extra.html",
+        "site/figures.html",
     }  # fmt: skip
     for name, page in pages.items():
         for address in page.loads:
@@ -137,7 +139,7 @@ def test_the_site_is_whole(rendered: Book) -> None:
 
 def test_every_page_has_its_markdown(rendered: Book) -> None:
     pages = [path.relative_to(rendered.output) for path in rendered.output.rglob("*.html")]
-    for page in pages:
+    for page in {*pages} - {Path("site/figures.html")}:
         markdown = page.with_suffix(".md")
         assert '<link rel="alternate" type="text/markdown"' in rendered.page(page.as_posix())
         assert Page(rendered.page(page.as_posix())).links.count(markdown.name) == 1
@@ -260,6 +262,27 @@ def test_the_epub_is_the_same_when_made_again(book: Book) -> None:
     shutil.rmtree(book.root / ".workspace" / "book-cache" / "pandoc")
     book.render()
     assert (book.output / "small.epub").read_bytes() == before
+
+
+def test_figures_are_offered_for_reuse(rendered: Book) -> None:
+    page = rendered.page("site/figures.html")
+    assert re.findall(r'<figure id="([^"]*)"', page) == ["fig-sine", "fig-square", "fig-div", "fig-extra"]
+    assert 'href="site/figures.html"' in rendered.page("index.html")
+    said = text(page)
+    assert "Data: csv." in said
+    assert said.count("Licence: CC BY 4.0 · Figure") == 4
+    embedded = [html.unescape(line) for line in re.findall(r"<pre><code>(.*?)</code></pre>", page)]
+    assert embedded[0].startswith('<figure><img src="chapters/one_files/fig-sine.svg" alt="A rising line to 0.99."')
+    assert '<a href="chapters/one.html#fig-sine">Figure 1.1</a> of A small book, The authors, CC BY 4.0' in embedded[0]
+
+
+def test_what_embeds_a_figure_has_the_address_of_the_site(book: Book) -> None:
+    book.replace("_quarto.yml", "  output-file: small", "  site-url: https://example.org/a\n  output-file: small")
+    book.render()
+    assert "https://example.org/a/chapters/one_files/fig-sine.svg" in book.page("site/figures.html")
+    assert "https://example.org/a/site/figures.html" in book.page("sitemap.xml")
+    assert "The page: <https://example.org/a/chapters/one.html>" in book.page("chapters/one.md")
+    assert "https://example.org/a/data/x.csv" in book.page("chapters/one.ipynb")
 
 
 def test_what_is_published(rendered: Book) -> None:

@@ -85,6 +85,7 @@ def page(**changes: Any) -> str:
     values: dict[str, Any] = {
         "book": {
             "title": "A & <B>", "subtitle": "", "author": "", "date": "", "description": "", "pdf": None, "epub": None,
+            "figures": None,
             "favicon": None, "feed": None,
         },
         "chapters": [
@@ -138,7 +139,8 @@ def test_a_page_of_bare_contents_is_well_formed() -> None:
 
 def test_a_page_shows_all_it_is_given_and_escapes_titles() -> None:
     text = page(
-        book={"author": "A. Author", "description": "About", "pdf": "book.pdf", "epub": "book.epub"},
+        book={"author": "A. Author", "description": "About", "pdf": "book.pdf", "epub": "book.epub",
+              "figures": "site/figures.html"},
         page={
             "toc": [{"id": "sec-a", "number": "1.1", "title": "Sec", "children": [
                 {"id": "sec-b", "number": "1.1.1", "title": "Deep", "children": []}]}],
@@ -155,6 +157,7 @@ def test_a_page_shows_all_it_is_given_and_escapes_titles() -> None:
         "#sec-b",
         "../book.pdf",
         "../book.epub",
+        "../site/figures.html",
         "../index.html",
         "two.html",
         "one.md",

@@ -105,7 +105,8 @@ def llms(outline: qmdbook.Outline, folder: Path, *, of_quarto: bool = False) -> 
         "## Appendices", "", *chapters(appendix=True), "",
         "## Data", "", *tables(), "",
         "## Optional", "", entry(outline.pdf, "PDF", "the whole book in one file"),
-        *([] if of_quarto else [entry(outline.epub, "EPUB", "the same for reading devices")]),
+        *([] if of_quarto else [entry(outline.epub, "EPUB", "the same for reading devices"),
+            entry("site/figures.html", "Figures", "all figures, each with its data, licence and a line to embed it")]),
         entry("feed.xml", "Feed", "the chapters that follow the log, newest results first (Atom)"),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
