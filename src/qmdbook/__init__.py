@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qmdbook import pandoc, site
-from qmdbook.book import NOTHING, Outputs, both_formats, converted, files_of, in_format, read, typeset
+from qmdbook.book import NOTHING, Outputs, both_formats, converted, files_of, in_format, packed, read, typeset
 from qmdbook.chapter import Chapter
 from qmdbook.execute import Executed, execute, plan
 from qmdbook.problems import BookError, Problem
@@ -60,6 +60,7 @@ class Listed:
 
     path: Path
     page: Path
+    markdown: Path
     title: str
     number: str
     """Empty if it has none."""
@@ -78,6 +79,7 @@ class Outline:
     site_url: str
     """Without a slash at the end; empty if it is not known."""
     pdf: Path
+    epub: Path
     chapters: tuple[Listed, ...]
 
 
@@ -122,6 +124,7 @@ def outline(project: Path) -> Outline:
         Listed(
             path=document.chapter.path,
             page=document.chapter.entry.page,
+            markdown=document.chapter.entry.markdown,
             title=document.name,
             number=document.number,
             appendix=document.chapter.entry.appendix,
@@ -130,7 +133,7 @@ def outline(project: Path) -> Outline:
         for document in documents
     ]
     c = configuration
-    return Outline(c.title, c.subtitle, c.author, c.site_url.rstrip("/"), c.pdf, tuple(listed))
+    return Outline(c.title, c.subtitle, c.author, c.site_url.rstrip("/"), c.pdf, c.epub, tuple(listed))
 
 
 def render(
@@ -225,9 +228,12 @@ def _written(
         with _timed("pages written", report):
             site.write_files(folder, project, files_of(configuration, pages), pages.files)
             written = site.write_pages(folder, configuration, pages.documents)
+            site.write_other_formats(folder, configuration, pages.documents)
             site.write_sitemap(folder, configuration, written)
         with _timed("PDF typeset", report):
             (folder / configuration.pdf).write_bytes(typeset(configuration, print_))
+        with _timed("EPUB packed", report):
+            (folder / configuration.epub).write_bytes(packed(configuration, print_))
     return Rendered(
         index=output / "index.html",
         pdf=output / configuration.pdf,

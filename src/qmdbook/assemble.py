@@ -102,14 +102,13 @@ class _Writer:
         as_is = options["output"] == "asis"
         code = cell.code if options["include"] and options["echo"] else ""
         blocks = list(self._outputs(cell, number, outputs, options, as_is))
-        if code or (blocks and not as_is):
-            fold, summary = str(options["code-fold"]).lower(), str(options["code-summary"])
-            yield f"::: {{.cell fold={_quoted(fold)} summary={_quoted(summary)}}}"
-            if code:
-                yield from _fenced(code, ".python .cell-code")
-            if blocks and not as_is:
-                yield from ("::: {.cell-output}", *blocks, ":::")
-            yield ":::"
+        fold, summary = str(options["code-fold"]).lower(), str(options["code-summary"])
+        yield f'::: {{.cell cell="{number + 1}" fold={_quoted(fold)} summary={_quoted(summary)}}}'
+        if code:
+            yield from _fenced(code, ".python .cell-code")
+        if blocks and not as_is:
+            yield from ("::: {.cell-output}", *blocks, ":::")
+        yield ":::"
         if as_is:
             yield from ("", *blocks)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from pathlib import Path
 import typst
 
 from qmdbook import chapter as chapters_of
-from qmdbook import characters, pandoc, pdf, references, site
+from qmdbook import characters, epub, pandoc, pdf, references, site
 from qmdbook import document as documents_of
 from qmdbook import project as projects
 from qmdbook.assemble import Assembled, Output, assemble
@@ -159,11 +160,15 @@ def cite(project: Project, documents: Sequence[Document]) -> None:
 
 
 def files_of(project: Project, book: Book) -> list[Path]:
-    images = {image for document in book.documents for image in document.images}
-    return sorted(images | project.resources)
+    return sorted(_images(book) | project.resources)
+
+
+def _images(book: Book) -> set[Path]:
+    return {image for document in book.documents for image in document.images}
 
 
 def typeset(project: Project, book: Book) -> bytes:
+    """The PDF."""
     with tempfile.TemporaryDirectory(prefix="book-") as name:
         folder = Path(name)
         with failing(projects.CONFIGURATION):
@@ -175,6 +180,23 @@ def typeset(project: Project, book: Book) -> bytes:
             return pdf.compile(project, folder)
         except typst.TypstError as error:
             raise BookError([_refused(error, folder, book.documents)]) from error
+
+
+def packed(project: Project, book: Book) -> bytes:
+    """The EPUB."""
+    with tempfile.TemporaryDirectory(prefix="book-") as name, failing(projects.CONFIGURATION):
+        folder = Path(name)
+        (folder / "main.typ").write_text(pdf.source(project, []), encoding="utf-8")
+        shutil.copyfile(site.LOOK / "book.typ", folder / "book.typ")
+        try:
+            cover = pdf.cover(project, folder)
+        except typst.TypstError as error:
+            raise BookError([_refused(error, folder, [])]) from error
+        contents = folder / "contents"
+        site.write_files(contents, project.root, sorted(_images(book)), book.files)
+        (contents / "cover.png").write_bytes(cover)
+        shutil.copyfile(site.LOOK / "epub.css", contents / "epub.css")
+        return epub.packed(project, book.documents, contents)
 
 
 def _refused(error: typst.TypstError, folder: Path, documents: list[Document]) -> Problem:

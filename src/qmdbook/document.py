@@ -5,7 +5,8 @@ After `read` these are the only special elements:
 - `Figure` with class `figure` or `table`: contents, caption, and the label as identifier
 - `Div` with class `equation` and an `eq-` identifier around a display formula
 - `Div` with classes `callout callout-note`: a div `callout-title` (if it has one), then `callout-body`
-- `Div` with class `cell`: at most one code block of class `cell-code`, then at most one div `cell-output`
+- `Div` with class `cell`, and the cell's number in its chapter as `cell`: at most one code block of class `cell-code`,
+  then at most one div `cell-output`; empty if the chapter shows neither
 """
 
 from __future__ import annotations
@@ -55,10 +56,11 @@ class Document:
         """`description:`, or else the first paragraph as plain text, without citations in brackets."""
         if self.chapter.description:
             return self.chapter.description
-        if not self.blocks or self.blocks[0]["t"] != "Para":
+        first = next((block for block in self.blocks if block["t"] != "Div" or block["c"][1]), None)
+        if first is None or first["t"] != "Para":
             return ""
         kept: list[Node] = []
-        for node in self.blocks[0]["c"]:
+        for node in first["c"]:
             if node["t"] != "Cite" or node["c"][0][0]["citationMode"]["t"] == "AuthorInText":
                 kept.append(node)
             elif kept and kept[-1]["t"] in ("Space", "SoftBreak"):

@@ -37,7 +37,7 @@ class _Built:
 
 
 class Draft:
-    """The website in a folder of its own; the PDF is no part of it.
+    """The website in a folder of its own; PDF, EPUB, Markdown and notebooks are no part of it.
 
     Args:
         root: the book's folder.

@@ -203,6 +203,8 @@ def callout_parts(node: Node) -> tuple[list[Node], list[Node]]:
 
 
 def _cell(node: Node, visit: pandoc.Visitor) -> list[Node]:
+    if not node["c"][1]:  # nothing of it is shown
+        return []
     attributes, result = Attributes(node), [_raw('<div class="cell">')]
     for block in node["c"][1]:
         if block["t"] == "CodeBlock" and "cell-code" in Attributes(block).classes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import hashlib
 import json
 import os
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,7 +22,13 @@ import pypandoc
 Node = dict[str, Any]
 """An element of pandoc's tree: `{"t": type, "c": contents}`."""
 
+Metadata = Mapping[str, "str | list[str]"]
+"""What is said of a document as a whole; what is empty is not said."""
+
 Visitor = Callable[[Node], "list[Node] | None"]
+
+Start = Callable[[list[str], str], tuple[str, str]]
+"""Runs pandoc with arguments on a text, and gives what it prints and what it warns of."""
 
 READER = "markdown"
 PATIENCE = 120
@@ -40,16 +48,18 @@ class Warned:
     message: str
 
 
-def run(arguments: list[str], text: str, reads: Sequence[Path] = ()) -> tuple[str, list[Warned]]:
+def run(
+    arguments: list[str], text: str, reads: Sequence[Path] = (), start: Start | None = None
+) -> tuple[str, list[Warned]]:
     """What the bundled pandoc prints, and its warnings. Raises RuntimeError with its message if it fails.
 
     Within ``remembering``, what it printed for the same arguments, text and files (``reads``) is not asked again.
     """
-    memory = _Memory.current
+    memory, start = _Memory.current, start or _started
     if memory is None:
-        printed, said = _started(arguments, text)
+        printed, said = start(arguments, text)
     else:
-        printed, said = memory.answer(arguments, text, reads)
+        printed, said = memory.answer(arguments, text, reads, start)
     warnings: list[Warned] = []
     for message in re.split(r"^\[WARNING\] ", said, flags=re.MULTILINE)[1:]:
         place = re.search(r" at (?:line |.*? line )(\d+) column \d+", message)
@@ -59,14 +69,23 @@ def run(arguments: list[str], text: str, reads: Sequence[Path] = ()) -> tuple[st
 
 
 def _started(arguments: list[str], text: str) -> tuple[str, str]:
-    command = [str(_program()), *arguments]
+    printed, said = _run(arguments, text)
+    return printed.decode(), said
+
+
+def _run(
+    arguments: list[str], text: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[bytes, str]:
+    command, variables = [str(_program()), *arguments], {**os.environ, **(environment or {})}
     try:
-        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=PATIENCE)
+        done = subprocess.run(
+            command, input=text.encode(), capture_output=True, timeout=PATIENCE, cwd=folder, env=variables
+        )
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"pandoc can't read this in {PATIENCE} s; is something nested very deeply?") from None
     if done.returncode != 0:
         raise RuntimeError(f"pandoc: {' '.join(done.stderr.decode().split())}")
-    return done.stdout.decode(), done.stderr.decode()
+    return done.stdout, done.stderr.decode()
 
 
 def _program() -> Path:
@@ -94,7 +113,7 @@ class _Memory:
         self.used: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def answer(self, arguments: list[str], text: str, reads: Sequence[Path]) -> tuple[str, str]:
+    def answer(self, arguments: list[str], text: str, reads: Sequence[Path], start: Start) -> tuple[str, str]:
         files = [hashlib.sha256(path.read_bytes()).hexdigest() for path in reads]
         parts = [version("pypandoc_binary"), *arguments, text, *files]
         name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -103,7 +122,7 @@ class _Memory:
         try:
             printed, said = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):  # not there, or damaged
-            printed, said = _started(arguments, text)
+            printed, said = start(arguments, text)
             # Chapters are converted in threads, and two may ask the same at once.
             temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
             temporary.write_text(json.dumps([printed, said]), encoding="utf-8")
@@ -134,6 +153,23 @@ def convert(blocks: list[Node], arguments: list[str], reads: Sequence[Path] = ()
     return run(["--from", "json", *arguments], document(blocks), reads)[0]
 
 
+def packed(blocks: list[Node], said: Metadata, arguments: list[str], folder: Path, moment: datetime.datetime) -> bytes:
+    """The file that pandoc makes of `blocks`, what is `said` of the book, and the files in `folder`, as of `moment`.
+
+    Raises RuntimeError if it fails, and if it finds anything odd: it leaves out an image that it can't read.
+    """
+
+    def start(arguments: list[str], text: str) -> tuple[str, str]:
+        made, said = _run(arguments, text, folder, {"SOURCE_DATE_EPOCH": f"{moment.timestamp():.0f}"})
+        return base64.b64encode(made).decode(), said
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    made, warnings = run(["--from=json", *arguments, "--output=-"], document(blocks, said), files, start)
+    if warnings:
+        raise RuntimeError(f"pandoc: {'; '.join(warning.message for warning in warnings)}")
+    return base64.b64decode(made)
+
+
 def unreadable_formulas(blocks: list[Node], arguments: list[str]) -> list[str]:
     """The TeX of the formulas in `blocks` that pandoc can't convert with these arguments."""
     formulas = [node for node in elements(blocks) if node["t"] == "Math"]
@@ -145,9 +181,16 @@ def unreadable_formulas(blocks: list[Node], arguments: list[str]) -> list[str]:
     return unreadable
 
 
-def document(blocks: list[Node]) -> str:
+def document(blocks: list[Node], said: Metadata | None = None) -> str:
     # The version of the tree that the bundled pandoc reads; it refuses one whose first two numbers are others.
-    return json.dumps({"pandoc-api-version": [1, 23, 1], "meta": {}, "blocks": blocks})
+    meta = {name: _value(value) for name, value in (said or {}).items() if value}
+    return json.dumps({"pandoc-api-version": [1, 23, 1], "meta": meta, "blocks": blocks})
+
+
+def _value(value: str | list[str]) -> Node:
+    if isinstance(value, list):
+        return {"t": "MetaList", "c": [_value(item) for item in value]}
+    return {"t": "MetaString", "c": value}
 
 
 def cite(blocks: list[Node], bibliography: list[Path], csl: Path | None) -> list[Node]:

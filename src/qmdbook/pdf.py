@@ -7,10 +7,10 @@ that the pages show.
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typst
 
@@ -23,6 +23,9 @@ from qmdbook.references import typst_identifier
 
 # Without `citations` and `smart`: both are written out in the tree by now, and Typst is not to do them again.
 WRITER = ["--to", "typst-citations-smart", "--syntax-highlighting=idiomatic", "--wrap=none"]
+
+
+COVER_PIXELS_PER_INCH = 150
 
 
 def source(project: Project, documents: Sequence[Document]) -> str:
@@ -54,15 +57,24 @@ def compile(project: Project, folder: Path) -> bytes:
 
     Only Typst's own fonts and the project's are used, and the book's date: every machine makes the same PDF.
     """
-    try:
-        date = datetime.datetime.fromisoformat(project.date).replace(tzinfo=datetime.UTC)
-    except ValueError:
-        date = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
-    fonts = [str(project.root / path) for path in project.font_paths]
     return typst.compile(
-        str(folder / "main.typ"), root=str(folder), font_paths=fonts, ignore_system_fonts=True, timestamp=date,
-        pdf_standards="ua-1",
+        folder / "main.typ", root=folder, font_paths=_fonts(project), ignore_system_fonts=True,
+        timestamp=project.moment, pdf_standards="ua-1",
     )  # fmt: skip
+
+
+def cover(project: Project, folder: Path) -> bytes:
+    """The title page of `main.typ` in `folder` as a PNG. Raises typst.TypstError."""
+    pages: Any = typst.compile(
+        folder / "main.typ", root=folder, font_paths=_fonts(project), ignore_system_fonts=True,
+        format="png", ppi=COVER_PIXELS_PER_INCH,
+    )  # fmt: skip
+    first: bytes = pages[0] if isinstance(pages, list) else pages  # a list where there are several
+    return first
+
+
+def _fonts(project: Project) -> list[Path]:
+    return [project.root / path for path in project.font_paths]
 
 
 def chapter(document: Document) -> list[Node]:
@@ -104,13 +116,13 @@ def _visit(node: Node, document: Document, visit: pandoc.Visitor) -> list[Node] 
             return list(pandoc.walk(node["c"][1], visit))
         if "provenance" in attributes.classes:
             return [_raw("#provenance["), *pandoc.walk(node["c"][1], visit), _raw("]")]
-    if kind in ("Div", "Span") and Attributes(node).identifier and not _shared(Attributes(node).identifier):
+    if kind in ("Div", "Span") and Attributes(node).identifier and not is_shared(Attributes(node).identifier):
         name = typst_identifier(document, Attributes(node).identifier)
         return [{"t": kind, "c": [[name, *node["c"][0][1:]], pandoc.walk(node["c"][1], visit)]}]
     return None
 
 
-def _shared(identifier: str) -> bool:
+def is_shared(identifier: str) -> bool:
     """Whether an identifier belongs to the one reference list of the book."""
     return identifier == "refs" or identifier.startswith("ref-")
 

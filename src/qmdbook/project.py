@@ -32,6 +32,16 @@ class Entry:
         return self.path.with_suffix(".html")
 
     @property
+    def markdown(self) -> Path:
+        """Beside the page, for machines."""
+        return self.path.with_suffix(".md")
+
+    @property
+    def notebook(self) -> Path:
+        """Beside the page, if the chapter has cells."""
+        return self.path.with_suffix(".ipynb")
+
+    @property
     def slug(self) -> str:
         return "-".join(self.path.with_suffix("").parts)
 
@@ -47,6 +57,8 @@ class Project:
     date: str
     description: str
     site_url: str
+    licence: str
+    """Its name; empty if it is not said."""
     output_file: str
     entries: tuple[Entry, ...]
     bibliography: tuple[Path, ...]
@@ -63,6 +75,19 @@ class Project:
     @property
     def pdf(self) -> Path:
         return Path(f"{self.output_file}.pdf")
+
+    @property
+    def epub(self) -> Path:
+        return Path(f"{self.output_file}.epub")
+
+    @property
+    def moment(self) -> datetime.datetime:
+        """The book's date, for files that carry one; without one always the same, as every machine makes the same."""
+        try:
+            date = datetime.datetime.fromisoformat(self.date)
+        except ValueError:
+            date = datetime.datetime(2000, 1, 1)
+        return date.replace(tzinfo=datetime.UTC)
 
     def address(self, path: Path) -> str:
         """The whole address of a published file; empty if the site's is not known."""
@@ -115,6 +140,7 @@ def read(root: Path, problems: list[Problem]) -> Project:
         date=str(book.get("date", "")),
         description=str(book.get("description", "")),
         site_url=str(book.get("site-url", "")),
+        licence=str(book.get("license", "")),
         output_file=str(book.get("output-file", "book")),
         entries=entries,
         bibliography=_files(root, config, ("bibliography",), problems),

@@ -129,13 +129,14 @@ PROJECT: Schema = {
         "description": TEXT,
         "site-url": TEXT,
         "output-file": TEXT,
+        "license": TEXT,
         "favicon": TEXT,
         "chapters": LIST,
         "appendices": LIST,
         **left(
             "repo-url repo-branch repo-subdir repo-actions sidebar navbar page-footer page-navigation "
             "search sharing downloads cover-image cover-image-alt open-graph twitter-card "
-            "reader-mode bread-crumbs back-to-top-navigation date-modified license issue-url "
+            "reader-mode bread-crumbs back-to-top-navigation date-modified issue-url "
             "other-links code-links tools body-footer body-header margin-footer margin-header doi "
             "abstract"
         ),

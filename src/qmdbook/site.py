@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from qmdbook import html, previews, search
+from qmdbook import figures, html, markdown, notebook, previews, search
 from qmdbook.document import Document
 from qmdbook.problems import failing
 from qmdbook.project import Project
@@ -56,12 +57,13 @@ def write_files(folder: Path, root: Path, paths: Sequence[Path], generated: Mapp
 
 
 def write_pages(folder: Path, project: Project, documents: Sequence[Document]) -> list[Path]:
-    """Write every chapter's page; returns their paths in `folder`."""
+    """Write every chapter's page, and the page of figures; returns their paths in `folder`."""
     written = Pages(folder, project, documents)
     for document in documents:
         written.write(document)
+    figures = written.write_figures()
     written.write_look()
-    return list(written.pages)
+    return [*written.pages, *([figures] if figures else [])]
 
 
 class Pages:
@@ -81,6 +83,8 @@ class Pages:
             "date": project.long_date,
             "description": project.description,
             "pdf": project.pdf.as_posix(),
+            "epub": project.epub.as_posix(),
+            "figures": figures.PATH.with_suffix(".html").as_posix() if any(map(figures.has_any, documents)) else None,
             "favicon": project.favicon.as_posix() if project.favicon else None,
             "feed": FEED.as_posix() if FEED in project.resources else None,
         }
@@ -94,6 +98,21 @@ class Pages:
             body = html.body(document, self._with_list)
         before = self.documents[position - 1] if position > 0 else None
         after = self.documents[position + 1] if position + 1 < len(self.documents) else None
+        self._write(document, body, before, after, _formats(document))
+        self.pages[path] = previews.Page(f"{document.number} {document.name}".strip(), document.description, body)
+
+    def write_figures(self) -> Path | None:
+        """Write the page of all figures; returns its path in the folder, or None if there are no figures."""
+        document = figures.page(self.documents, self.project)
+        if document is None:
+            return None
+        return self._write(document, html.body(document, None), None, None, [])
+
+    def _write(
+        self, document: Document, body: str, before: Document | None, after: Document | None,
+        formats: list[dict[str, str]],
+    ) -> Path:  # fmt: skip
+        path = document.chapter.entry.page
         page = {
             "title": document.name, "number": document.number, "unnumbered": document.unnumbered,
             "href": path.as_posix(), "body": Markup(body),
@@ -101,6 +120,7 @@ class Pages:
             "previous": _entry(document, before), "next": _entry(document, after),
             "root": "../" * (len(path.parts) - 1), "description": document.description,
             "address": self.project.address(path),
+            "formats": formats,
         }  # fmt: skip
         chapters = [
             {**_link(document, other), "current": other is document, "part": other.chapter.entry.part,
@@ -110,15 +130,30 @@ class Pages:
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(self._template.render(book=self._book, chapters=chapters, page=page), encoding="utf-8")
-        self.pages[path] = previews.Page(f"{document.number} {document.name}".strip(), document.description, body)
+        return path
 
     def write_look(self) -> None:
         """Write what the pages share: the look, what links are shown with, and what the search looks in."""
-        (self.folder / "site").mkdir()
+        (self.folder / "site").mkdir(exist_ok=True)
         for name in ASSETS:
             shutil.copyfile(LOOK / name, self.folder / "site" / name)
         (self.folder / "site" / "previews.js").write_text(previews.script(self.pages), encoding="utf-8")
         (self.folder / "site" / "sections.js").write_text(search.script(self.pages), encoding="utf-8")
+
+
+def write_other_formats(folder: Path, project: Project, documents: Sequence[Document]) -> None:
+    """Write every chapter's Markdown beside its page, and its notebook if it has cells."""
+    book = markdown.Book(documents, project)
+
+    def write(document: Document) -> None:
+        entry = document.chapter.entry
+        with failing(document.chapter.path):
+            (folder / entry.markdown).write_text(markdown.text(document, book), encoding="utf-8")
+            if document.chapter.cells:
+                (folder / entry.notebook).write_text(notebook.text(document, book), encoding="utf-8")
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, documents))
 
 
 def write_sitemap(folder: Path, project: Project, pages: Sequence[Path]) -> None:
@@ -133,6 +168,15 @@ def write_sitemap(folder: Path, project: Project, pages: Sequence[Path]) -> None
     (folder / "sitemap.xml").write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{sitemap}', encoding="utf-8")
     if not (folder / "robots.txt").exists():
         (folder / "robots.txt").write_text(f"Sitemap: {project.address(Path('sitemap.xml'))}\n", encoding="utf-8")
+
+
+def _formats(document: Document) -> list[dict[str, str]]:
+    """What a page is written as besides HTML."""
+    entry = document.chapter.entry
+    formats = [{"name": "Markdown", "type": "text/markdown", "href": entry.markdown.name}]
+    if document.chapter.cells:
+        formats.append({"name": "a notebook", "type": "application/x-ipynb+json", "href": entry.notebook.name})
+    return formats
 
 
 def _link(document: Document, other: Document) -> dict[str, Any]:

@@ -138,9 +138,15 @@ def test_llms_txt_lists_every_chapter_with_its_abstract_and_the_data(
     for chapter in outline.chapters:
         if chapter.path != Path("references.qmd"):
             assert len(chapter.abstract.split()) > 10, chapter.path
-            assert f"({chapter.page}): {chapter.abstract}" in said
+            assert f"({chapter.markdown}): {chapter.abstract}" in said
     assert "(data/one.table.csv): columns a, b" in said
     assert f"]({ADDRESS}/chapters/" in llms(at(outline, ADDRESS), project.folder)
+
+
+def test_llms_txt_of_quartos_site_lists_pages(project: Project, outline: qmdbook.Outline) -> None:
+    said = llms(outline, project.folder, of_quarto=True)
+    assert "(chapters/trilemma.html): " in said
+    assert ".md)" not in said
 
 
 def test_abstracts_are_plain_text(outline: qmdbook.Outline) -> None:
@@ -160,7 +166,7 @@ def test_pages_of_quarto_are_given_their_description_and_the_feed(tmp_path: Path
         '<a href="z" class="quarto-xref"><span>Figure&nbsp;6.2</span></a>'
     )
     page.write_text(f"<html><head>\n<title>T</title>\n{empty}</head><body>Text &amp; more {references}</body></html>")
-    assert describe_pages(outline, tmp_path) == [page]
+    assert describe_pages(outline, tmp_path) == [tmp_path / "llms.txt", page]
     text = page.read_text()
     trilemma = next(chapter for chapter in outline.chapters if chapter.path.stem == "trilemma")
     said = html.escape(trilemma.abstract)

@@ -201,12 +201,12 @@ def test_nothing_but_the_book_is_published(published: Rendering) -> None:
     project = books.project.read(published.folder, [])
     own = {path.as_posix() for path in project.resources} | {project.pdf.as_posix()}
     made = re.compile(
-        r"(.+\.html|site/.+|site_libs/.+|chapters/\w[\w-]*_files/.+|theme/.+|.+\.woff2|search\.json|sitemap\.xml)$"
+        r"(.+\.(html|md|ipynb|epub)|site/.+|site_libs/.+|chapters/\w[\w-]*_files/.+|theme/.+|.+\.woff2|search\.json|sitemap\.xml)$"
     )
     paths = {p.relative_to(published.site).as_posix() for p in published.site.rglob("*") if p.is_file()}
     assert own <= paths
     assert sorted(path for path in paths - own if not made.fullmatch(path)) == []
-    html = {p for p in paths if p.endswith(".html")} - own
+    html = {p for p in paths if p.endswith(".html") and not p.startswith("site/")} - own
     assert html == {chapter.page.as_posix() for chapter in books.outline(published.folder).chapters}
 
 

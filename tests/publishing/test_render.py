@@ -12,17 +12,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
+import epub_file
+import nbformat
 import pytest
+import yaml
 from axe_playwright_python.sync_playwright import Axe
+from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page
+from prose import PROJECT
 from pypdf import PdfReader
 from rendering import Rendering, epistemics, render, watched
+
+import qmdbook
 
 pytestmark = pytest.mark.slow
 
 RUNS = "data/runs/"
 ALIKE = (RUNS, "data/source/")
 """Folders of pages that are made alike: one of each is opened."""
+FIGURES = "site/figures.html"
 
 # What the tests ask of a page, as the browser sees it.
 SEEN = """async () => {
@@ -107,7 +115,29 @@ def test_every_page_is_reached_from_the_first(book: Rendering, opened: dict[str,
     reached = {link.removeprefix(address) for link in links if link.startswith(address) and link.endswith(".html")}
     assert reached | {"index.html"} == made
     chapters = opened[f"{address}index.html"].seen["chapters"]
-    assert len(chapters) == len([name for name in made if not name.startswith(ALIKE)])
+    assert len(chapters) == len([name for name in made if not name.startswith((*ALIKE, FIGURES))])
+
+
+def test_every_figure_is_offered_for_reuse_with_data_licence_and_a_line_that_embeds_it(
+    book: Rendering, opened: dict[str, Opened], address: str, browser: Browser
+) -> None:
+    figures = [name for name in opened[f"{address}{FIGURES}"].seen["figures"] if name and name.startswith("fig-")]
+    everywhere = {name for url, page in opened.items() if FIGURES not in url for name in page.seen["figures"] if name}
+    assert {*figures} == {name for name in everywhere if name.startswith("fig-")}
+    page = browser.new_page()
+    page.goto(f"{address}{FIGURES}")
+    lines = page.locator(".embed code").all_text_contents()
+    small = page.locator(".provenance").all_text_contents()
+    assert len(lines) == len(figures) == sum(text.startswith("Licence: MIT") for text in small)
+    assert len(figures) == sum(".csv" in text for text in small)
+    page.set_content(lines[0])
+    assert page.locator("img").evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 100
+    page.close()
+
+
+def test_the_licence_is_the_one_that_the_project_is_under() -> None:
+    cited = yaml.safe_load((PROJECT / "CITATION.cff").read_text(encoding="utf-8"))["license"]
+    assert qmdbook.project.read(PROJECT, []).licence == cited
 
 
 def test_every_run_that_the_book_shows_has_a_page_whose_links_resolve(book: Rendering) -> None:
@@ -124,6 +154,25 @@ def test_every_run_that_the_book_shows_has_a_page_whose_links_resolve(book: Rend
             if not target.is_file() or (anchor and f'id="{anchor}"' not in target.read_text("utf-8")):
                 broken.append((page.name, link))
     assert broken == []
+
+
+def test_a_notebook_executes_in_the_project(book: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPISTEMICS_PROFILE", "smoke")
+    monkeypatch.setenv("PYTHONPATH", str(book.folder / "src"))
+    notebook = nbformat.read(book.site / "chapters/debate.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(book.folder)}}).execute()
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/svg+xml" in data for data in shown)
+    assert any("text/markdown" in data for data in shown)
+
+
+def test_the_epub_is_sound_and_has_every_figure(book: Rendering) -> None:
+    epub = epub_file.read((book.site / "epistemics.epub").read_bytes())
+    assert epub.faults == []
+    drawn = list(book.site.glob("chapters/*_files/*.svg"))
+    assert len([name for name in epub.files if name.endswith(".svg")]) == len(drawn) > 30
+    for title in (chapter.title for chapter in qmdbook.outline(book.folder).chapters):
+        assert title in epub.text
 
 
 def test_pages_open_without_errors_and_without_other_hosts(opened: dict[str, Opened]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import io
 import math
@@ -17,10 +18,13 @@ from pathlib import Path
 from posixpath import join, normpath
 from typing import Any
 
+import epub_file
+import nbformat
 import pytest
+from nbclient import NotebookClient
 from pypdf import PdfReader
 
-from qmdbook import BookError, Rendered, pandoc, pdf, render
+from qmdbook import BookError, Rendered, cells, pandoc, pdf, render
 
 BOOK = Path(__file__).parent / "book"
 ONE = Path("chapters/one.qmd")
@@ -118,6 +122,7 @@ def test_the_site_is_whole(rendered: Book) -> None:
     }
     assert set(pages) == {
         "index.html", "references.html", "chapters/one.html", "chapters/two.html", "chapters/extra.html",
+        "site/figures.html",
     }  # fmt: skip
     for name, page in pages.items():
         for address in page.loads:
@@ -130,6 +135,58 @@ def test_the_site_is_whole(rendered: Book) -> None:
             target = normpath(join(Path(name).parent.as_posix(), path)) if path else name
             assert (rendered.output / target).is_file(), address
             assert not fragment or fragment in pages[target].identifiers, (name, address)
+
+
+def test_every_page_has_its_markdown(rendered: Book) -> None:
+    pages = [path.relative_to(rendered.output) for path in rendered.output.rglob("*.html")]
+    for page in {*pages} - {Path("site/figures.html")}:
+        markdown = page.with_suffix(".md")
+        assert '<link rel="alternate" type="text/markdown"' in rendered.page(page.as_posix())
+        assert Page(rendered.page(page.as_posix())).links.count(markdown.name) == 1
+        for address in re.findall(r"\]\(([^)\s]+)\)", rendered.page(markdown.as_posix())):
+            assert (rendered.output / markdown.parent / address).is_file(), (markdown, address)
+
+
+def test_markdown_says_what_the_page_says(rendered: Book) -> None:
+    one = rendered.page("chapters/one.md")
+    assert one.startswith("# 1 Chapter one\n\nChapter 1 of [A small book](../index.md) by The authors.")
+    assert "[one.html](one.html)" in one
+    for line in (
+        "![A rising line to 0.99.](one_files/fig-sine.svg)",
+        "See Equation 1.1, 1.1, Figure 1.1, Table 1.1, Section 1.1, [Chapter 2](two.md) and [Appendix A](extra.md).",
+    ):
+        assert line in one.replace("\u00a0", " ")
+    assert re.search(r"``` ?python\nimport os\n", one)
+    assert "printed 42" in one
+    assert "text_markdown" not in one  # echo: false
+    assert "<" not in one.replace("<svg", "").replace("<path", "").replace("</svg>", "")  # the code of a cell has these
+
+
+def test_a_notebook_has_the_text_and_the_cells_in_order(rendered: Book) -> None:
+    assert [path.name for path in rendered.output.rglob("*.ipynb")] == ["one.ipynb"]  # the others have no cells
+    assert Page(rendered.page("chapters/one.html")).links.count("one.ipynb") == 1
+    notebook = nbformat.read(rendered.output / "chapters/one.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    nbformat.validate(notebook)
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert code == cells(rendered.root)[ONE]
+    assert not any(cell.outputs for cell in notebook.cells if cell.cell_type == "code")
+    sources = [cell.source.replace("\u00a0", " ") for cell in notebook.cells]
+    (drawn,) = [number for number, source in enumerate(sources) if source.startswith("class Shown")]
+    assert sources[drawn - 1].endswith("## 1.1 Method")
+    assert sources[drawn + 1].startswith("**Figure 1.1:** A curve, about *half* of $x$, see Table 1.1.")
+    words = "\n\n".join(sources)
+    assert "**bold** from a cell, see Figure 1.1" in words
+    assert "[Chapter 2](two.html)" in words
+    assert "fig-sine.svg" not in words  # the reader's own figure appears there
+
+
+def test_a_notebook_executes_to_its_end(rendered: Book, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EXECUTION_LOG", str(tmp_path / "log"))
+    notebook = nbformat.read(rendered.output / "chapters/one.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    NotebookClient(notebook, resources={"metadata": {"path": str(rendered.root)}}).execute()
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert outputs[0].text == "printed 42\n"
+    assert any("image/svg+xml" in output.get("data", {}) for output in outputs)
 
 
 def test_numbers_and_references_are_those_of_quarto(rendered: Book) -> None:
@@ -175,6 +232,57 @@ def test_the_pdf_has_the_same_words(rendered: Book) -> None:
     ):  # fmt: skip
         assert words in pdf
     assert "raw html" not in pdf
+
+
+def test_the_epub_is_sound(rendered: Book) -> None:
+    assert epub_file.read((rendered.output / "small.epub").read_bytes()).faults == []
+    for page in rendered.output.rglob("*.html"):
+        assert any(link.endswith("small.epub") for link in Page(page.read_text(encoding="utf-8")).links)
+
+
+def test_the_epub_has_the_same_words(rendered: Book) -> None:
+    epub = epub_file.read((rendered.output / "small.epub").read_bytes())
+    assert (epub.metadata["title"], epub.metadata["creator"]) == ("A small book", "The authors")
+    assert epub.metadata["date"].startswith("2025-11-21")
+    words = epub.text.replace("\u00a0", " ")
+    for said in (
+        "Preface", "1 Chapter one", "1.1 Method", "A Extra", "Things measured", "Figure 1.1: A curve, about half of",
+        "Table 1.1: Numbers.", "Figure 2.1: A square, by hand.", "Figure A.1: Cap",
+        "See Equation 1.1, 1.1, Figure 1.1, Table 1.1, Section 1.1, Chapter 2 and Appendix A.",
+        "Power and Burda (2022) showed it (Nanda 2023, 3)", "Nanda, Neel. 2023.", "printed 42", "Only in print.",
+    ):  # fmt: skip
+        assert said in words
+    for left in ("raw html", "raw typst", "never shown"):
+        assert left not in words
+
+
+def test_the_epub_is_the_same_when_made_again(book: Book) -> None:
+    book.render()
+    before = (book.output / "small.epub").read_bytes()
+    shutil.rmtree(book.root / ".workspace" / "book-cache" / "pandoc")
+    book.render()
+    assert (book.output / "small.epub").read_bytes() == before
+
+
+def test_figures_are_offered_for_reuse(rendered: Book) -> None:
+    page = rendered.page("site/figures.html")
+    assert re.findall(r'<figure id="([^"]*)"', page) == ["fig-sine", "fig-square", "fig-div", "fig-extra"]
+    assert 'href="site/figures.html"' in rendered.page("index.html")
+    said = text(page)
+    assert "Data: csv." in said
+    assert said.count("Licence: CC BY 4.0 · Figure") == 4
+    embedded = [html.unescape(line) for line in re.findall(r"<pre><code>(.*?)</code></pre>", page)]
+    assert embedded[0].startswith('<figure><img src="chapters/one_files/fig-sine.svg" alt="A rising line to 0.99."')
+    assert '<a href="chapters/one.html#fig-sine">Figure 1.1</a> of A small book, The authors, CC BY 4.0' in embedded[0]
+
+
+def test_what_embeds_a_figure_has_the_address_of_the_site(book: Book) -> None:
+    book.replace("_quarto.yml", "  output-file: small", "  site-url: https://example.org/a\n  output-file: small")
+    book.render()
+    assert "https://example.org/a/chapters/one_files/fig-sine.svg" in book.page("site/figures.html")
+    assert "https://example.org/a/site/figures.html" in book.page("sitemap.xml")
+    assert "The page: <https://example.org/a/chapters/one.html>" in book.page("chapters/one.md")
+    assert "https://example.org/a/data/x.csv" in book.page("chapters/one.ipynb")
 
 
 def test_what_is_published(rendered: Book) -> None:

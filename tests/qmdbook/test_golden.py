@@ -1,8 +1,8 @@
 """What each construct of the dialect becomes, and what each fault in a chapter is called: held against files.
 
-A case is `cases/NAME.qmd`, a chapter, with what it becomes beside it, `NAME.html` and `NAME.typ`; what its cells gave
-is in `NAME.yaml`, if it has any. `faults/*.txt` hold many small sources, each with what is said of it. To add one,
-write its source and run
+A case is `cases/NAME.qmd`, a chapter, with what it becomes beside it, `NAME.html`, `NAME.md` and `NAME.typ`; what its
+cells gave is in `NAME.yaml`, if it has any. `faults/*.txt` hold many small sources, each with what is said of it. To
+add one, write its source and run
 
     UPDATE_GOLDEN=1 pytest tests/qmdbook/test_golden.py
 
@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 import qmdbook
-from qmdbook import BookError, Problem, book, html, pandoc, pdf
+from qmdbook import BookError, Problem, book, html, markdown, pandoc, pdf
 
 HERE = Path(__file__).parent
 CASE = Path("chapters/case.qmd")
@@ -50,8 +50,8 @@ Cells = list[list[dict[str, Any]]]
 """The outputs of each cell, as a notebook has them."""
 
 
-def converted(root: Path, source: str, outputs: Cells | None) -> tuple[str, str]:
-    """HTML and Typst of a chapter. Raises BookError if anything in its book is wrong."""
+def converted(root: Path, source: str, outputs: Cells | None) -> tuple[str, str, str]:
+    """HTML, Markdown and Typst of a chapter. Raises BookError if anything in its book is wrong."""
     (root / CASE).write_text(source, encoding="utf-8")
     problems: list[Problem] = []
     project, chapters = book.read(root, problems)
@@ -62,7 +62,8 @@ def converted(root: Path, source: str, outputs: Cells | None) -> tuple[str, str]
     (page,) = [document for document in pages.documents if document.chapter.path == CASE]
     (printed,) = [document for document in print_.documents if document.chapter.path == CASE]
     assert book.typeset(project, print_).startswith(b"%PDF")
-    return html.body(page, pages.documents[-2]), pandoc.convert(pdf.chapter(printed), pdf.WRITER)
+    written = markdown.text(page, markdown.Book(pages.documents, project))
+    return html.body(page, pages.documents[-2]), written, pandoc.convert(pdf.chapter(printed), pdf.WRITER)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.stem for case in CASES])
@@ -70,7 +71,7 @@ def test_a_construct_becomes(root: Path, case: Path) -> None:
     given = case.with_suffix(".yaml")
     outputs = yaml.safe_load(given.read_text(encoding="utf-8")) if given.is_file() else None
     made = converted(root, case.read_text(encoding="utf-8"), outputs)
-    for suffix, text in zip((".html", ".typ"), made, strict=True):
+    for suffix, text in zip((".html", ".md", ".typ"), made, strict=True):
         expected = case.with_suffix(suffix)
         if UPDATE:
             expected.write_text(text, encoding="utf-8")

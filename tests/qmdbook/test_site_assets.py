@@ -84,7 +84,8 @@ def page(**changes: Any) -> str:
     }
     values: dict[str, Any] = {
         "book": {
-            "title": "A & <B>", "subtitle": "", "author": "", "date": "", "description": "", "pdf": None,
+            "title": "A & <B>", "subtitle": "", "author": "", "date": "", "description": "", "pdf": None, "epub": None,
+            "figures": None,
             "favicon": None, "feed": None,
         },
         "chapters": [
@@ -96,7 +97,7 @@ def page(**changes: Any) -> str:
         "page": {
             "title": "One <b>", "number": "1", "href": "chapters/one.html", "body": Markup("<p>Text</p>"),
             "toc": [], "previous": None, "next": None, "root": "../", "description": "", "unnumbered": False,
-            "address": "",
+            "address": "", "formats": [],
         },
     }  # fmt: skip
     for name, value in changes.items():
@@ -138,12 +139,14 @@ def test_a_page_of_bare_contents_is_well_formed() -> None:
 
 def test_a_page_shows_all_it_is_given_and_escapes_titles() -> None:
     text = page(
-        book={"author": "A. Author", "description": "About", "pdf": "book.pdf"},
+        book={"author": "A. Author", "description": "About", "pdf": "book.pdf", "epub": "book.epub",
+              "figures": "site/figures.html"},
         page={
             "toc": [{"id": "sec-a", "number": "1.1", "title": "Sec", "children": [
                 {"id": "sec-b", "number": "1.1.1", "title": "Deep", "children": []}]}],
             "previous": {"title": "Preface", "number": "", "href": "../index.html"},
             "next": {"title": "Two", "number": "2", "href": "two.html"},
+            "formats": [{"name": "Markdown", "type": "text/markdown", "href": "one.md"}],
         },
     )  # fmt: skip
     assert not Outline(text).open
@@ -153,8 +156,11 @@ def test_a_page_shows_all_it_is_given_and_escapes_titles() -> None:
         "#sec-a",
         "#sec-b",
         "../book.pdf",
+        "../book.epub",
+        "../site/figures.html",
         "../index.html",
         "two.html",
+        "one.md",
         "a.html",
         "../site/style.css",
     ):

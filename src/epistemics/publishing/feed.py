@@ -52,12 +52,13 @@ def write_discovery(project: Project) -> list[Path]:
 
 
 def describe_pages(outline: qmdbook.Outline, site: Path) -> list[Path]:
-    """Complete the pages of Quarto as the embedded renderer's are by themselves; returns those that changed.
+    """Complete the site of Quarto as the embedded renderer's is by itself; returns the files that changed.
 
-    Each chapter's abstract and the feed go into the head of its page, where Quarto leaves descriptions empty. On the
-    first page Quarto gives a chapter's whole title where it is referred to, and elsewhere "Chapter 3".
+    Its ``llms.txt`` lists what is in it. Each chapter's abstract and the feed go into the head of its page, where
+    Quarto leaves descriptions empty. On the first page Quarto gives a chapter's whole title where it is referred to,
+    and elsewhere "Chapter 3".
     """
-    written = []
+    written = write_if_changed(site / "llms.txt", llms(outline, site, of_quarto=True).encode())
     for chapter in outline.chapters:
         page = site / chapter.page
         if not chapter.abstract or not page.is_file():
@@ -78,30 +79,34 @@ def _numbered(reference: re.Match[str]) -> str:
     return f"{before}{name}{after}"
 
 
-def llms(outline: qmdbook.Outline, folder: Path) -> str:
-    """The book for language models, as https://llmstxt.org has it: what it is, its chapters, where its data lie."""
+def llms(outline: qmdbook.Outline, folder: Path, *, of_quarto: bool = False) -> str:
+    """The book for language models, as https://llmstxt.org has it: what it is, its chapters, where its data lie.
+
+    Chapters are listed as Markdown, or as their pages where Quarto has made the site, which has them as nothing else.
+    """
 
     def entry(path: Path | str, name: str, says: str) -> str:
         return f"- [{name}]({_address(outline, path)}): {says}"
 
     def chapters(appendix: bool) -> Iterator[str]:
-        for c in outline.chapters[1:]:
+        for c in outline.chapters:
             if c.abstract and c.appendix == appendix:
-                yield entry(c.page, f"{c.number} {c.title}".strip(), c.abstract)
+                yield entry(c.page if of_quarto else c.markdown, f"{c.number} {c.title}".strip(), c.abstract)
 
     def tables() -> Iterator[str]:
         for path in sorted((folder / "data").glob("*.csv")):
             with path.open(newline="", encoding="utf-8") as file:
                 yield entry(f"data/{path.name}", path.name, f"columns {', '.join(next(csv.reader(file)))}")
 
-    first = outline.chapters[0]
     lines = [
-        f"# {outline.title}", "", f"> {outline.subtitle}", "", first.abstract, "",
+        f"# {outline.title}", "", f"> {outline.subtitle}", "", outline.chapters[0].abstract, "",
         WHERE, "",
-        "## Chapters", "", entry(first.page, first.title, first.abstract), *chapters(appendix=False), "",
+        "## Chapters", "", *chapters(appendix=False), "",
         "## Appendices", "", *chapters(appendix=True), "",
         "## Data", "", *tables(), "",
         "## Optional", "", entry(outline.pdf, "PDF", "the whole book in one file"),
+        *([] if of_quarto else [entry(outline.epub, "EPUB", "the same for reading devices"),
+            entry("site/figures.html", "Figures", "all figures, each with its data, licence and a line to embed it")]),
         entry("feed.xml", "Feed", "the chapters that follow the log, newest results first (Atom)"),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"

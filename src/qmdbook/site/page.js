@@ -96,6 +96,14 @@ if (contents) {
   markSection();
 }
 
+// --- Lines that embed a figure: where the book did not know its address, that of this page is it ---
+if (location.protocol !== "file:") {
+  for (const code of all(".embed code")) {
+    code.textContent = code.textContent.replace(
+      /(src|href)="(?!https?:)([^"]*)"/g, (_, name, path) => `${name}="${new URL(path, site)}"`);
+  }
+}
+
 // --- Copying code ------------------------------------------------------------------------------
 if (navigator.clipboard) {
   for (const block of all("div.sourceCode")) {
