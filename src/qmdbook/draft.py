@@ -70,6 +70,7 @@ class Draft:
                 pages = site.Pages(folder, project, made.documents)
                 for document in made.documents:
                     pages.write(document)
+                pages.write_figures()
                 pages.write_look()
             pages.folder = self.folder
         documents = {document.chapter.path: document for document in made.documents}

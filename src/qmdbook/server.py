@@ -21,6 +21,8 @@ from qmdbook.site import LOOK
 
 EVENTS, SCRIPT = "/.preview/events", "/.preview/preview.js"
 TAG = f'<script src="{SCRIPT}" data-version="{{}}" defer></script></head>'
+RENDERED = (".pdf", ".epub", ".md", ".ipynb")
+"""What pages link to, and a preview does not make."""
 BEAT_SECONDS = 10.0
 """How often an idle stream is written to, so that a reader who has gone is noticed."""
 
@@ -104,6 +106,9 @@ class _Handler(SimpleHTTPRequestHandler):
         if file.suffix == ".html" and file.is_file():
             tag = TAG.format(self.server.version).encode()  # before the page is read: never newer than it
             return self._send(file.read_bytes().replace(b"</head>", tag, 1), "text/html; charset=utf-8")
+        if file.suffix in RENDERED and not file.is_file():
+            self.send_error(HTTPStatus.NOT_FOUND, explain="A preview makes the pages; a render makes this file.")
+            return None
         return super().send_head()
 
     def end_headers(self) -> None:
