@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from epistemics.declared.project import Project, find_project
+from epistemics.declared.project import Project
 from epistemics.lab.commits import UnknownCommit, commit_of, git
 from epistemics.store.files import write_atomically
 
@@ -36,7 +36,7 @@ def changes(project: Project, options: argparse.Namespace) -> int:
     try:
         span = _span(project.folder, options.commit)
         snapshot.require_book(project.folder, span.commit)
-        if _same_files(project, span.commit):
+        if snapshot.has_files_of(project, span.commit):
             found = Comparison()
         else:
             progress = Progress(snapshot.STEPS)
@@ -64,15 +64,6 @@ def _span(folder: Path, named: str) -> Span:
     )
     edited = git(folder, "status", "--porcelain", "--", ".", fault="git status failed").splitlines()
     return Span(named, commit, date, subject, commit_of(folder, "HEAD"), len(edited))
-
-
-def _same_files(project: Project, commit: str) -> bool:
-    """Whether the project's files are those of a commit, all of them: so the book is, and nobody has to ask it."""
-    if project.results != find_project("paper", start=project.folder).results:
-        return False
-    differing = ("diff", "--name-only", commit, "--", ".")
-    new = ("ls-files", "--others", "--exclude-standard", "--", ".")
-    return not any(git(project.folder, *command, fault=f"git {command[0]} failed") for command in (differing, new))
 
 
 class Progress:

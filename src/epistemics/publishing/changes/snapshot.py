@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from epistemics.declared.project import PROFILE_VARIABLE, RESULTS_VARIABLE, Project
-from epistemics.lab.commits import git, laid_out
+from epistemics.declared.project import PROFILE_VARIABLE, RESULTS_VARIABLE, Project, find_project
+from epistemics.lab.commits import commit_of, git, laid_out
 from epistemics.publishing.changes import comparison, drawn
 from epistemics.publishing.changes.comparison import Experiment, Figure, Result, Snapshot, Verdict
 
@@ -44,11 +44,12 @@ class NotTold(ValueError):
     """Something that a version of the book does not tell; the message says why."""
 
 
-def at_commit(project: Project, commit: str, say: Say) -> Snapshot:
+def at_commit(project: Project, commit: str, say: Say, *, is_now: bool = False) -> Snapshot:
     """The book as a commit had it, by its own code, from its own results; kept in the workspace.
 
     Args:
         commit: its hash.
+        is_now: whether the project's files are those of the commit.
 
     Raises:
         UnknownCommit: if it can't be laid out.
@@ -64,6 +65,8 @@ def at_commit(project: Project, commit: str, say: Say) -> Snapshot:
         return found
     with laid_out(project.folder, commit) as folder:
         found = taken(folder, project, say)
+        if is_now:
+            _keep_made(folder, project)
     if not found.lacking:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(msgspec.json.encode(found))
@@ -74,12 +77,29 @@ def at_commit(project: Project, commit: str, say: Say) -> Snapshot:
 
 def now(project: Project, say: Say) -> Snapshot:
     """The book as it stands in the project's folder, edits included."""
+    head = commit_of(project.folder, "HEAD")
+    if has_files_of(project, head):
+        return at_commit(project, head, say, is_now=True)
     with copied(project.folder) as folder:
         found = taken(folder, project, say, project.results)
-        for name in MADE:  # so that it is there for the next time, and for a commit that has much of the same
-            with suppress(OSError, shutil.Error):
-                shutil.copytree(folder / ".workspace" / name, project.workspace / name, dirs_exist_ok=True)
+        _keep_made(folder, project)
         return found
+
+
+def has_files_of(project: Project, commit: str) -> bool:
+    """Whether the project's files are those of a commit, all of them and its results too: so its book is that one's."""
+    if project.results != find_project(project.profile, start=project.folder).results:
+        return False
+    differing = ("diff", "--name-only", commit, "--", ".")
+    new = ("ls-files", "--others", "--exclude-standard", "--", ".")
+    return not any(git(project.folder, *command, fault=f"git {command[0]} failed") for command in (differing, new))
+
+
+def _keep_made(folder: Path, project: Project) -> None:
+    """Keep in the workspace what was made of the chapters in a copy of the project, and is the same in the project."""
+    for name in MADE:
+        with suppress(OSError, shutil.Error):
+            shutil.copytree(folder / ".workspace" / name, project.workspace / name, dirs_exist_ok=True)
 
 
 def require_book(folder: Path, commit: str) -> None:
@@ -236,7 +256,7 @@ def _figures(folder: Path, environment: Mapping[str, str], say: Say) -> tuple[di
                     figures[label] = Figure(told["chapter"], figure["kind"], figure["image"], tuple(figure["data"]))
                 undrawn |= told["failed"]
                 if told["left"]:
-                    say(f"{STEPS[3]} of {told['left']} more chapters")
+                    say(f"{STEPS[3]}, chapters left: {told['left']}")
             status = process.wait()
         finally:
             process.kill()
