@@ -1,7 +1,8 @@
-"""The book of a checkout, asked of its own code: nothing trains, and nothing is written but in a copy of the checkout.
+"""The book of a checkout, asked of its own code in a copy of the checkout. The project gets caches in its workspace.
 
 A commit may be older than this file. So it is asked for what every version of the book has had: its ``status``, what
-its ``prepare`` writes, its ``verify``; its results are read as files, and ``drawn`` executes its chapters.
+its ``prepare`` writes, its ``verify``; its results are read as files, and ``drawn`` executes its chapters. No run is
+trained; but where results are missing, ``status`` times some steps of training to say what the rest would cost.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ STEPS = ("results", "tables and numbers", "verdicts", "figures")
 
 MADE = ("prepared", "drawn")
 """Folders of a workspace with what was made of a chapter, under the key of all that it was made of."""
+
+SPEEDS = "speeds.json"
+"""What training was timed at on this machine, once."""
 
 KEPT = 8
 """Snapshots of commits that the workspace keeps: the last ones asked for."""
@@ -146,14 +150,17 @@ def taken(folder: Path, project: Project, say: Say, results: Path | None = None)
             lacking.update(dict.fromkeys(kinds, str(error)))
             return otherwise
 
+    (folder / ".workspace").mkdir(exist_ok=True)
+    for name in MADE:
+        with suppress(OSError, shutil.Error):
+            shutil.copytree(project.workspace / name, folder / ".workspace" / name)
+    with suppress(OSError):
+        shutil.copy2(project.workspace / SPEEDS, folder / ".workspace" / SPEEDS)
     say(STEPS[0])
     runs = told(("experiments",), lambda: _runs(folder, environment), None)
     labels = {run["key"]: run["run"] for run in runs or ()}
     stored = _results(results or folder / "results", labels)
     say(STEPS[1])
-    for name in MADE:
-        with suppress(OSError, shutil.Error):
-            shutil.copytree(project.workspace / name, folder / ".workspace" / name)
     if runs is None:
         lacking |= dict.fromkeys(("numbers", "verdicts", "tables"), lacking["experiments"])
     else:
