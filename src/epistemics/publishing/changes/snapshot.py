@@ -11,13 +11,14 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import yaml
@@ -190,7 +191,26 @@ def _environment(folder: Path, results: Path | None) -> dict[str, str]:
 
 def _epistemics(folder: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "epistemics", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace")
+    with _process(command, folder, environment, subprocess.PIPE) as process:
+        said, errors = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, said, errors)
+
+
+@contextmanager
+def _process(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], errors: int | IO[str]
+) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own session, which ends with the context, and all that it has started with it."""
+    process = subprocess.Popen(
+        command, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, stderr=errors, text=True,
+        encoding="utf-8", errors="replace", start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _list(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -252,11 +272,8 @@ def _figures(folder: Path, environment: Mapping[str, str], say: Say) -> tuple[di
     undrawn: dict[str, str] = {}
     command = [sys.executable, "-P", str(drawn.__file__)]
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
-        )
-        assert process.stdout is not None
-        try:
+        with _process(command, folder, environment, errors) as process:
+            assert process.stdout is not None
             for line in process.stdout:
                 told = json.loads(line)
                 for label, figure in told["figures"].items():
@@ -265,9 +282,6 @@ def _figures(folder: Path, environment: Mapping[str, str], say: Say) -> tuple[di
                 if told["left"]:
                     say(f"{STEPS[3]}, chapters left: {told['left']}")
             status = process.wait()
-        finally:
-            process.kill()
-            process.wait()
         if status != 0:
             errors.seek(0)
             raise NotTold(_said(errors.read()))
