@@ -12,6 +12,7 @@ from pathlib import Path
 from epistemics.analysis.stored_runs import IncompleteResults
 from epistemics.cli.archive import archive
 from epistemics.cli.book import FaultyBook, bench, check, finish, prepare, readme, render, schema
+from epistemics.cli.changes import CannotCompare, changes
 from epistemics.cli.inventory import prune, show_status, why
 from epistemics.cli.making import adopt, migrate, run, verify
 from epistemics.cli.new import CannotBegin, new
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "check": check,
             "readme": readme,
             "archive": archive,
+            "changes": changes,
             "new": new,
             "schema": schema,
         }
@@ -75,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         RunFailed,
         FaultyBook,
         CannotBegin,
+        CannotCompare,
         DamagedResult,
         UnknownFormat,
         UnknownDefinition,
@@ -241,6 +244,14 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
     added.add_argument("--json", action="store_true", help="one object, for programs")
     verb("check", "say what is wrong with the chapters, without executing them", "check")
+    added = verb(
+        "changes",
+        "say what changed in the book since a commit: numbers, verdicts, tables, figures, experiments, results",
+        "changes HEAD~1 --page changes.html",
+    )
+    added.add_argument("commit", metavar="REV", help="as git names it: a hash, a branch, HEAD~3, 'main@{yesterday}'")
+    added.add_argument("--json", action="store_true", help="one object, for programs")
+    added.add_argument("--page", type=Path, metavar="FILE", help="write a page, too, with figures old beside new")
     added = verb("new", "begin an experiment with a chapter of its own, which renders at once", "new learning-rate")
     added.add_argument("name", metavar="NAME", help="of small letters, digits and hyphens, as learning-rate")
     verb("schema", "write experiments/schema.json, by which editors complete and check experiment files", "schema")

@@ -14,13 +14,10 @@ gave.
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import os
 import subprocess
 import sys
-import tempfile
-import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +30,7 @@ import msgspec
 
 from epistemics.declared.sections import SpecificationError
 from epistemics.lab.canary import Comparison, compare, taken_over
+from epistemics.lab.commits import UnknownCommit, commit_of, laid_out
 from epistemics.lab.parts import TRAINING, parts_of
 from epistemics.lab.scheduler import RunFailed, worker_environment
 from epistemics.lab.status import current_seals, current_sources
@@ -155,17 +153,13 @@ for asked in json.load(sys.stdin):
 @contextmanager
 def _source_at(commit: str) -> Iterator[tuple[str, Path]]:
     """A commit's hash, and its folder ``src`` for as long as the context lasts."""
-    git = ["git", "-C", str(Path(__file__).parents[3])]
-    found = subprocess.run([*git, "rev-parse", "--verify", f"{commit}^{{commit}}"], capture_output=True, text=True)
-    packed = subprocess.run([*git, "archive", "--format=zip", commit, "src"], capture_output=True)
-    for done in (found, packed):
-        if done.returncode != 0:
-            said = done.stderr if isinstance(done.stderr, str) else done.stderr.decode()
-            raise SpecificationError(f"--beside {commit}: {said.strip()}")
-    with tempfile.TemporaryDirectory(prefix="epistemics-") as folder:
-        with zipfile.ZipFile(io.BytesIO(packed.stdout)) as archive:
-            archive.extractall(folder)
-        yield found.stdout.strip(), Path(folder) / "src"
+    project = Path(__file__).parents[3]
+    try:
+        hash_ = commit_of(project, commit)
+        with laid_out(project, hash_, "src") as folder:
+            yield hash_, folder / "src"
+    except UnknownCommit as error:
+        raise SpecificationError(f"--beside {commit}: {error}") from error
 
 
 Judge = Callable[[str, str, Record], tuple[str, bool]]
