@@ -95,7 +95,9 @@ def test_a_saved_sentence_is_on_the_page_where_its_reader_stands(previewed: Prev
 
 def test_what_is_wrong_stands_above_the_last_good_page_until_it_is_mended(previewed: Previewed, page: Page) -> None:
     title = page.locator("h1").text_content()
-    edit(previewed, "```{python}\n", "```{python}\n1 / 0\n")
+    found = re.search(r"```\{python\}\n(#\|.*\n)*", (previewed.folder / CHAPTER).read_text("utf-8"))
+    assert found is not None
+    edit(previewed, found[0], f"{found[0]}1 / 0\n")
     said = page.locator("#preview")
     expect(said).to_contain_text("ZeroDivisionError: division by zero", timeout=5 * MINUTES)
     place = re.search(rf"{CHAPTER}:(\d+): ZeroDivisionError", said.text_content() or "")
@@ -103,7 +105,7 @@ def test_what_is_wrong_stands_above_the_last_good_page_until_it_is_mended(previe
     lines = (previewed.folder / CHAPTER).read_text("utf-8").split("\n")
     assert lines[int(place[1]) - 1] == "1 / 0"
     assert page.locator("h1").text_content() == title
-    edit(previewed, "```{python}\n1 / 0\n", "```{python}\n")
+    edit(previewed, f"{found[0]}1 / 0\n", found[0])
     expect(said).to_have_count(0, timeout=5 * MINUTES)
     assert page.locator("h1").text_content() == title
 
