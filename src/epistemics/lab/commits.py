@@ -62,11 +62,13 @@ def laid_out(folder: Path, commit: str, *paths: str) -> Iterator[Path]:
             assert process.stderr is not None
             try:
                 with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
-                    archive.extractall(target, filter="data")
+                    # Python has the filter, and the argument for it, since 3.11.4; this attribute older ones pass over.
+                    archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+                    archive.extractall(target)
                 process.stdout.read()  # what fills its last block
             except tarfile.ReadError:  # nothing came; git says why
                 pass
-            except tarfile.FilterError as error:
+            except tarfile.TarError as error:  # what the filter refuses
                 raise UnknownCommit(str(error)) from error
             said = process.stderr.read().decode(errors="replace").strip()
         if process.returncode != 0:
