@@ -193,6 +193,7 @@ def packed(project: Project, book: Book) -> bytes:
         except typst.TypstError as error:
             raise BookError([_refused(error, folder, [])]) from error
         contents = folder / "contents"
+        contents.mkdir()  # a book may have no image
         site.write_files(contents, project.root, sorted(_images(book)), book.files)
         (contents / "cover.png").write_bytes(cover)
         shutil.copyfile(site.LOOK / "epub.css", contents / "epub.css")

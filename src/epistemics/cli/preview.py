@@ -21,6 +21,7 @@ from pathlib import Path
 
 import watchfiles
 
+from epistemics.cli.book import FaultyBook
 from epistemics.cli.executing import Answer, read_answer
 from epistemics.declared.project import Project
 from qmdbook import BookError, outline
@@ -138,7 +139,11 @@ def preview(project: Project, options: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "index.html").is_file():
         (folder / "index.html").write_text(NOTHING_YET, encoding="utf-8")
-    with Server(folder, options.port) as server:
+    try:
+        serving = Server(folder, options.port)
+    except OSError as error:
+        raise FaultyBook(f"--port {options.port}: {error.strerror}; name another, or none") from error
+    with serving as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         shown = Preview(project, server, options.train)
         try:
