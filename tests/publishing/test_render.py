@@ -128,7 +128,7 @@ def test_every_figure_is_offered_for_reuse_with_data_licence_and_a_line_that_emb
     page.goto(f"{address}{FIGURES}")
     lines = page.locator(".embed code").all_text_contents()
     small = page.locator(".provenance").all_text_contents()
-    assert len(lines) == len(figures) == sum(text.startswith("Licence: MIT") for text in small)
+    assert len(lines) == len(figures) == sum(text.strip().startswith("Licence: MIT") for text in small)
     assert len(figures) == sum(".csv" in text for text in small)
     page.set_content(lines[0])
     assert page.locator("img").evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 100
