@@ -146,6 +146,7 @@ def preview(project: Project, options: argparse.Namespace) -> int:
     with serving as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         shown = Preview(project, server, options.train)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing is left running
         try:
             address = f"{server.address}{_last_edited(project)}"
             print(f"the book is at {address}; Ctrl-C ends this", flush=True)
