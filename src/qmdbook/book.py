@@ -47,8 +47,8 @@ def converted(project: Project, chapters: Sequence[Chapter], outputs: Outputs) -
     pages, print_ = both_formats(project, chapters, outputs, NOTHING, problems)
     if problems:
         raise BookError(problems)
-    write_citations(project, pages)
-    write_citations(project, print_)
+    for book in (pages, print_):
+        cite(project, book.documents)
     if problems := characters.not_shown(project, print_.documents):  # what the bibliography brought
         raise BookError(problems)
     return pages, print_
@@ -144,13 +144,8 @@ def resolver_of(
     return references.Resolver(documents, targets, keys, project.root, published, project.site_url, problems)
 
 
-def write_citations(project: Project, book: Book) -> None:
-    """Write out the citations of all chapters as one document, so that the reference list is the book's."""
-    cite(project, book.documents)
-
-
 def cite(project: Project, documents: Sequence[Document]) -> None:
-    """Write out the citations of some chapters, in place."""
+    """Write out the citations of chapters, in place; of all at once, so that the reference list is the book's."""
     blocks = [pandoc.div(document.blocks, f"chapter-{n}") for n, document in enumerate(documents)]
     bibliography = [project.root / path for path in project.bibliography]
     with failing(projects.CONFIGURATION):

@@ -24,6 +24,7 @@ import watchfiles
 from epistemics.cli.book import FaultyBook
 from epistemics.cli.executing import Answer, read_answer
 from epistemics.declared.project import Project
+from epistemics.publishing.unchanged import MADE
 from qmdbook import BookError, outline
 from qmdbook.draft import Draft
 from qmdbook.server import Server
@@ -32,12 +33,8 @@ LOOK_MILLISECONDS = 100
 """How often it is asked whether a process has ended."""
 QUIET_MILLISECONDS = 30
 """For how long nothing may change before what has changed is looked at: editors save in several steps."""
-SOURCES = frozenset(
-    {".qmd", ".py", ".yml", ".yaml", ".bib", ".csl", ".csv", ".json", ".html", ".css", ".js", ".typ"}
-    | {".svg", ".png", ".jpg"}
-)
-MADE = ("_variables.yml", "feed.xml", "data")
-"""What a preview's own processes write at the project's top."""
+TEXTS = (".qmd", ".py", ".yml", ".yaml", ".bib", ".csl", ".csv", ".json", ".html", ".css", ".js", ".typ")
+IMAGES = (".svg", ".png", ".jpg")
 NOTHING_YET = "<!doctype html><html lang='en'><head><title>Preview</title></head><body></body></html>"
 
 
@@ -198,7 +195,7 @@ class _Sources(watchfiles.DefaultFilter):
             return False
         parts = file.relative_to(self._folder).parts
         is_hidden = any(part.startswith(".") or part == "_site" for part in parts)
-        return file.suffix in SOURCES and not is_hidden and parts[0] not in MADE
+        return file.suffix in (*TEXTS, *IMAGES) and not is_hidden and parts[0] not in MADE
 
 
 def _end(process: subprocess.Popen[bytes] | None) -> None:
